@@ -1,0 +1,1 @@
+"""The service: WeChat's gateway, code exchange, token keeping, and the HTTP faces of them."""

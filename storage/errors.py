@@ -1,0 +1,66 @@
+"""What can go wrong in storage.
+
+StorageError
+├── StoreUnavailable     the database does not answer now; the same call may succeed later
+├── StoreBusy            too many writes wait; refused before anything was done
+├── InvalidRecord        the store refuses this record; the same call fails again
+├── SchemaNotReady       the tables are missing or behind the code
+├── SealError
+│   ├── UnknownKey       sealed with a key that is not in SECRET_KEYS
+│   ├── CannotOpen       altered, or moved to another row or column
+│   └── InvalidKey       a value in SECRET_KEYS is not a key
+└── RegistryError        no such store, two of one name, or one made for another contract
+"""
+
+__all__ = [
+    "CannotOpen",
+    "InvalidKey",
+    "InvalidRecord",
+    "RegistryError",
+    "SchemaNotReady",
+    "SealError",
+    "StorageError",
+    "StoreBusy",
+    "StoreUnavailable",
+    "UnknownKey",
+]
+
+
+class StorageError(Exception):
+    """Anything storage refuses or fails to do. Its text never holds a token or a key."""
+
+
+class StoreUnavailable(StorageError):
+    """The store does not answer now. The same call may succeed later; reads and whole-batch writes may be repeated."""
+
+
+class StoreBusy(StorageError):
+    """Too many writes are waiting. Nothing was done."""
+
+
+class InvalidRecord(StorageError):
+    """The store refuses a record for what it holds. The same call would fail again."""
+
+
+class SchemaNotReady(StorageError):
+    """The tables are missing or older than the code. The text holds the command that mends it."""
+
+
+class SealError(StorageError):
+    """A value cannot be sealed or opened."""
+
+
+class UnknownKey(SealError):
+    """The value was sealed with a key that is not in the ring. The text names the key's id."""
+
+
+class CannotOpen(SealError):
+    """The value was altered, or belongs to another row or column."""
+
+
+class InvalidKey(SealError):
+    """What was given as a key is not one. The text says how to make one."""
+
+
+class RegistryError(StorageError):
+    """A token store cannot be chosen: not installed, ambiguous, or made for another version of the contract."""

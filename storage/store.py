@@ -1,0 +1,153 @@
+"""`TokenStore`: the contract that every store of authorizations keeps, ours and third parties'.
+
+A store is synchronous: the vault calls it from threads of its own, several at once, so an instance must be safe to
+share between threads. Tokens arrive sealed; a store never needs to, and never can, look into them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from storage.records import (
+    Activity,
+    Authorization,
+    Counts,
+    Grant,
+    Lease,
+    Outcome,
+    Profile,
+    RedeemedCode,
+    SchemaReport,
+    Use,
+    UserPage,
+    UserQuery,
+)
+
+__all__ = ["API_VERSION", "Capability", "TokenStore"]
+
+#: Major and minor version of this contract. A store made for another major version is refused.
+API_VERSION = (1, 0)
+
+
+class Capability(StrEnum):
+    """What a store may leave out. Without it the methods named raise `NotImplementedError`."""
+
+    SCHEDULING = "scheduling"  #: claim_due
+    LISTING = "listing"  #: page, counts
+    ACTIVITY = "activity"  #: activity, record
+    PROFILES = "profiles"  #: save_profile
+
+
+class TokenStore(ABC):
+    """Keeps authorizations, one for each pair of appid and openid.
+
+    Every method may raise `StoreUnavailable` when the store does not answer; the call may then be repeated.
+    Leases are compared on the store's own clock, so that hosts whose clocks differ agree about them.
+    """
+
+    api_version: ClassVar[tuple[int, int]] = API_VERSION
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, url: str) -> Self:
+        """Make a store from the `DATABASE_URL` setting.
+
+        It need not connect yet, and must not create or change tables.
+
+        Raises:
+            ValueError: The URL is not one for this store; the text says what it should be and holds no password.
+        """
+
+    @abstractmethod
+    def save(self, grants: Sequence[Grant]) -> None:
+        """Store grants of new exchanges, all or none of them.
+
+        When it returns, they survive a crash. A grant replaces what the user had: tokens, times, status and failures,
+        raises the version and ends any lease, so that a refresh under way can no longer write. But a scope without
+        `snsapi_userinfo` does not replace one with it that is alive (active, and `refresh_expires_at` later than the
+        grant's `authorized_at`): then only the code, `authorized_at` and `last_used_at` are taken over. A unionid
+        of None never replaces one that is known. Several grants of one user in a call count in their order.
+
+        Raises:
+            InvalidRecord: One of them cannot be stored; none was.
+        """
+
+    @abstractmethod
+    def get(self, appid: str, openid: str) -> Authorization | None:
+        """Return an authorization with its sealed tokens, or None."""
+
+    @abstractmethod
+    def find_by_code(self, digest: bytes, since: int) -> RedeemedCode | None:
+        """Return what the code of this digest gave, if it was exchanged at `since` or later; None otherwise."""
+
+    @abstractmethod
+    def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
+        """Lease one active authorization for `ttl` seconds.
+
+        Raises the version. Returns None when it does not exist, is not active, or is leased by anybody (`owner`
+        included) for longer. Of any number of callers at once, at most one gets it.
+        """
+
+    @abstractmethod
+    def claim_due(self, appid: str, owner: str, limit: int, ttl: int, due_at: int) -> list[Lease]:
+        """Lease up to `limit` active authorizations of an account whose `next_refresh_at` is at or before `due_at`.
+
+        The longest due first, as far as other claimers at work allow. Each is claimed as by `claim`; no two callers
+        get the same one.
+        """
+
+    @abstractmethod
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """Write what became of leased authorizations and end their leases, in one transaction.
+
+        Returns for each whether it was written. One whose authorization has since been claimed again, granted anew,
+        revoked or erased changes nothing and is False.
+
+        Raises:
+            InvalidRecord: One of them cannot be stored; none was.
+        """
+
+    @abstractmethod
+    def touch(self, uses: Sequence[Use]) -> None:
+        """Note that tokens were used: `last_used_at` never moves back; a missing schedule is set where active."""
+
+    @abstractmethod
+    def save_profile(self, profile: Profile) -> bool:
+        """Store a profile; False when there is no such authorization."""
+
+    @abstractmethod
+    def page(self, query: UserQuery) -> UserPage:
+        """List users. Follow `next_cursor`: each user that stays unchanged meanwhile is listed exactly once."""
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """Count authorizations by appid and status."""
+
+    @abstractmethod
+    def activity(self, since: int) -> list[Activity]:
+        """Return what happened in the hours from that of `since` on, in the order of the hours.
+
+        `save` counts grants, `settle` counts refreshes, failures and rejections that were written.
+        """
+
+    @abstractmethod
+    def record(self, activities: Sequence[Activity]) -> None:
+        """Add to the counts of what happened, for events that write nothing else."""
+
+    @abstractmethod
+    def revoke(self, appid: str, openid: str) -> bool:
+        """End an authorization and forget its tokens; a new exchange opens it again. False when there is none."""
+
+    @abstractmethod
+    def erase(self, appid: str, openid: str) -> bool:
+        """Delete everything about a user; nothing brings it back. False when there is none."""
+
+    @abstractmethod
+    def check_schema(self) -> SchemaReport:
+        """Ask the store whether it answers and how its tables stand to the code."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections. Calling it twice is harmless."""
