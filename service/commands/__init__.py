@@ -1,0 +1,1 @@
+"""The subcommands of `wechat-openid`, one module each."""

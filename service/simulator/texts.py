@@ -1,0 +1,105 @@
+"""The words of the authorize page, in Chinese and English."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["LANGUAGES", "Texts", "choose_language"]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The words of one language.
+
+    Attributes:
+        tag: The language, as HTML names it.
+        other_language: Name of the other language, in that language.
+        errors: What each number of the page's errors means.
+    """
+
+    tag: str
+    other_tag: str
+    other_language: str
+    consent_title: str
+    simulated: str
+    asks_for: str
+    permission: str
+    choose_person: str
+    snapshot: str
+    snapshot_help: str
+    allow: str
+    deny: str
+    error_title: str
+    error_number: str
+    errors: Mapping[int, str]
+
+
+_CHINESE = Texts(
+    tag="zh-CN",
+    other_tag="en",
+    other_language="English",
+    consent_title="网页授权",
+    simulated="模拟微信：仅供开发和测试",
+    asks_for="申请获得以下权限",
+    permission="你的昵称、头像等公开信息",
+    choose_person="以谁的身份继续",
+    snapshot="快照页",
+    snapshot_help="返回虚拟身份：is_snapshotuser 为 1",
+    allow="允许",
+    deny="拒绝",
+    error_title="无法打开页面",
+    error_number="错误码",
+    errors={
+        10003: "redirect_uri 的域名与后台配置不一致",
+        10005: "公众号没有该 scope 的权限",
+        10010: "scope 不能为空",
+        10011: "redirect_uri 不能为空",
+        10012: "appid 不能为空",
+        10013: "state 只能包含 a-zA-Z0-9，最多 128 字节",
+        10014: "参数缺失、重复或顺序不对，应为：appid、redirect_uri、response_type=code、scope、state，其他参数在后",
+        10016: "没有该 appid 的公众号",
+    },
+)
+
+_ENGLISH = Texts(
+    tag="en",
+    other_tag="zh-CN",
+    other_language="中文",
+    consent_title="Web authorization",
+    simulated="Simulated WeChat: for development and tests only",
+    asks_for="asks for permission to use",
+    permission="Your public profile: nickname and picture",
+    choose_person="Continue as",
+    snapshot="Snapshot page",
+    snapshot_help="Gives a virtual identity: is_snapshotuser is 1",
+    allow="Allow",
+    deny="Deny",
+    error_title="This page cannot be opened",
+    error_number="Error",
+    errors={
+        10003: "The host of redirect_uri is not an authorization domain of the account",
+        10005: "The account may not ask for this scope",
+        10010: "scope is missing",
+        10011: "redirect_uri is missing",
+        10012: "appid is missing",
+        10013: "state may hold a-zA-Z0-9 only, at most 128 bytes",
+        10014: "Parameters are missing, repeated or out of order; expected: appid, redirect_uri, response_type=code, "
+        "scope, state, then any others",
+        10016: "No account has this appid",
+    },
+)
+
+LANGUAGES: Mapping[str, Texts] = {"zh": _CHINESE, "en": _ENGLISH}
+
+
+def choose_language(asked: str, accept_language: str) -> Texts:
+    """Return the texts a reader wants: as asked for, else the browser's preference, else Chinese.
+
+    Args:
+        asked: A language tag, or nothing.
+        accept_language: The header of this name; its order counts, which browsers keep to that of the weights.
+    """
+    for tag in (asked, *accept_language.split(",")):
+        texts = LANGUAGES.get(tag.strip()[:2].lower())
+        if texts is not None:
+            return texts
+    return _CHINESE
