@@ -1,6 +1,8 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 import requests
@@ -78,3 +80,14 @@ async def test_a_fault_of_the_simulator_is_logged_without_the_query(wechat, capl
     assert response.code == 500
     assert "GET /sns/auth failed" in caplog.text
     assert "very-secret" not in caplog.text
+
+
+def test_the_simulator_shares_nothing_with_the_service_but_the_clock():
+    program = "import sys, service.simulator.server; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.split(".")[0] in {"service", "storage", "admin"}}
+    assert {name for name in ours if not name.startswith("service.simulator")} == {
+        "service",
+        "storage",
+        "storage.clock",
+    }

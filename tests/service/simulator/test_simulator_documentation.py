@@ -1,0 +1,38 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from service.commands.simulator import simulator
+from service.simulator.control import control_handlers
+from service.simulator.faults import Breakage, Endpoint, Fault
+from service.simulator.people import DEFAULT_ACCOUNT
+from service.simulator.replies import ERRMSGS, Quirks
+from service.simulator.texts import LANGUAGES
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(f"`{breakage}`" for breakage in Breakage),
+        *(f"`{endpoint}`" for endpoint in Endpoint),
+        *(f"`{field.name}`" for field in fields(Fault)),
+        *(f"`{field.name}`" for field in fields(Quirks)),
+        *(f"### `{path}`" for path, _ in control_handlers),
+        *(f"http://127.0.0.1:8890{path}" for path, _ in control_handlers),
+        *(str(errcode) for errcode in ERRMSGS),
+        *(f"| {number} |" for number in LANGUAGES["en"].errors),
+        *(option for parameter in simulator.params for option in parameter.opts if option != "--control"),
+        "--no-control",
+        f"WECHAT_OPENID_APPID={DEFAULT_ACCOUNT.appid}",
+        f"WECHAT_OPENID_SECRET={DEFAULT_ACCOUNT.secret}",
+    ],
+)
+def test_the_documentation_names(word):
+    assert word in DOCUMENT
+
+
+def test_both_languages_explain_the_same_errors():
+    assert LANGUAGES["zh"].errors.keys() == LANGUAGES["en"].errors.keys()
