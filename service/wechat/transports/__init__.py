@@ -1,0 +1,50 @@
+"""What carries requests to WeChat: libcurl where it is installed, `requests` elsewhere.
+
+Both keep connections alive, follow no redirects, keep no cookies, bound the time and the size of a reply, and take
+nothing from the environment: no proxy, no certificates, no passwords.
+"""
+
+from typing import Literal
+
+from service.wechat.transports.base import RawReply, Transport, TransportFault
+from service.wechat.transports.requests_pool import RequestsTransport
+
+__all__ = [
+    "RawReply",
+    "RequestsTransport",
+    "Transport",
+    "TransportFault",
+    "TransportUnavailable",
+    "make_transport",
+]
+
+
+class TransportUnavailable(Exception):
+    """The transport asked for is not installed. The text holds the command that installs it."""
+
+
+def make_transport(
+    name: Literal["curl", "requests"] | None, timeout_seconds: float = 4.0, max_connections: int = 64
+) -> Transport:
+    """Make the transport of this name; None takes curl where it is installed. Call it on the event loop's thread.
+
+    Args:
+        name: `curl` costs about a quarter of the processor time of `requests`, which runs everywhere.
+        timeout_seconds: How long a call may take in all. WeChat's clients retry a page by themselves after 5 seconds.
+        max_connections: How many calls may be under way at once; more wait within their time.
+
+    Raises:
+        TransportUnavailable: `curl` without pycurl.
+    """
+    if name == "requests":
+        return RequestsTransport(timeout_seconds, max_connections)
+    try:
+        from service.wechat.transports.curl import CurlTransport  # noqa: PLC0415 - pycurl may not be installed
+    except ImportError as error:
+        if name == "curl":
+            raise TransportUnavailable(
+                f"WeChat's transport is set to curl, which cannot be loaded ({error}). Install it by: "
+                "pip install 'wechat-openid[fast]'"
+            ) from error
+        return RequestsTransport(timeout_seconds, max_connections)
+    return CurlTransport(timeout_seconds, max_connections)

@@ -1,0 +1,53 @@
+"""The contract of a transport."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from service.wechat.errors import FaultReason
+
+__all__ = ["MAX_BODY_BYTES", "USER_AGENT", "RawReply", "Transport", "TransportFault"]
+
+#: WeChat's replies have at most a few kilobytes.
+MAX_BODY_BYTES = 64 * 1024
+USER_AGENT = "wechat-openid"
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """An HTTP reply: its status and its body as it came."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+class TransportFault(Exception):
+    """There is no complete reply. Nothing that it is chained to holds the URL.
+
+    Args:
+        reason: What happened.
+        reply_started: Whether any byte of a reply may have been seen; False only where that is certain.
+        detail: What the library says, in words that cannot hold a credential.
+    """
+
+    def __init__(self, reason: FaultReason, *, reply_started: bool, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.reply_started = reply_started
+        self.detail = detail
+
+
+class Transport(ABC):
+    """Sends GET requests. Belongs to one event loop; any number of calls may be under way."""
+
+    @abstractmethod
+    async def get(self, url: str) -> RawReply:
+        """Fetch a URL. A caller who is cancelled leaves nothing behind but a call that ends in its time.
+
+        Raises:
+            TransportFault: No complete reply of at most 64 KiB came within the time of the transport. A request that
+                was still waiting for a connection then is never sent.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Wait for calls under way, which end within their time, and close the connections."""

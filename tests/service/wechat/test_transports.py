@@ -1,0 +1,295 @@
+import asyncio
+import datetime
+import ipaddress
+import logging
+import random
+import ssl
+import sys
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from service.wechat.errors import FaultReason
+from service.wechat.transports import RequestsTransport, TransportFault, TransportUnavailable, make_transport
+from service.wechat.transports.curl import CurlTransport
+
+FAULTS = {
+    "hang": (FaultReason.TIMEOUT, True),
+    "reset": (FaultReason.CONNECTION, True),
+    "close": (FaultReason.CONNECTION, False),
+    "half a reply": (FaultReason.CONNECTION, True),
+    "half a reply, then hang": (FaultReason.TIMEOUT, True),
+    "drip a body": (FaultReason.TIMEOUT, True),
+    "drip headers": (FaultReason.TIMEOUT, True),
+    "ten megabytes": (FaultReason.TOO_LARGE, True),
+    "endless chunks": (FaultReason.TOO_LARGE, True),
+    "another protocol": (FaultReason.MALFORMED, True),
+}
+
+
+async def fault_of(awaitable):
+    with pytest.raises(TransportFault) as caught:
+        await awaitable
+    return caught.value.reason, caught.value.reply_started
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", FAULTS)
+async def test_broken_answer_is_a_clear_fault_in_time_and_the_next_request_works(
+    name, misbehaviours, start_peer, open_transport, transport_name
+):
+    # A single connection: the next request works only if this one gave it back.
+    transport = open_transport(transport_name, max_connections=1)
+    peer = await start_peer({"/bad": misbehaviours[name]})
+
+    assert await fault_of(transport.get(peer.url + "/bad")) == FAULTS[name]
+
+    # The thread of `requests` may end a moment after its caller was answered.
+    await asyncio.sleep(0.1)
+    assert (await transport.get(peer.url + "/good")).body == b"{}"
+
+
+@pytest.mark.gen_test
+async def test_refused_connection_is_known_to_have_seen_no_reply(start_peer, transport):
+    peer = await start_peer()
+    await peer.stop()
+
+    assert await fault_of(transport.get(peer.url)) == (FaultReason.CONNECTION, False)
+
+
+@pytest.mark.gen_test
+async def test_headers_made_of_noise_are_a_fault_or_a_reply(start_peer, transport, answering):
+    noise = random.Random(7)
+    acts = {
+        f"/{number}": answering(b"HTTP/1.1 200 OK\r\n" + noise.randbytes(200) + b"\r\n\r\n", close=True)
+        for number in range(20)
+    }
+    peer = await start_peer(acts)
+    for path in acts:
+        try:
+            await transport.get(peer.url + path)
+        except TransportFault as fault:
+            assert fault.reply_started
+
+
+@pytest.mark.gen_test
+async def test_status_and_body_come_as_they_are(start_peer, transport, http_reply, answering):
+    peer = await start_peer({"/teapot": answering(http_reply("某😀\x01".encode(), "418 I'm a teapot"))})
+
+    reply = await transport.get(peer.url + "/teapot")
+
+    assert (reply.status, reply.body) == (418, "某😀\x01".encode())
+
+
+@pytest.mark.gen_test
+async def test_sequential_calls_share_one_connection(start_peer, transport):
+    peer = await start_peer()
+    for _ in range(6):
+        await transport.get(peer.url + "/")
+
+    assert peer.connections == 1
+
+
+@pytest.mark.gen_test
+async def test_concurrent_calls_keep_to_the_limit_of_connections(start_peer, open_transport, transport_name):
+    transport = open_transport(transport_name, max_connections=3, timeout_seconds=4)
+    under_way = 0
+    most = 0
+
+    async def act(writer):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    peer = await start_peer({"/": act})
+    await asyncio.gather(*(transport.get(peer.url + "/") for _ in range(12)))
+
+    assert most == 3
+    assert peer.connections == 3
+
+
+@pytest.mark.gen_test
+async def test_call_that_waits_for_a_connection_too_long_is_never_sent(
+    start_peer, open_transport, transport_name, misbehaviours
+):
+    transport = open_transport(transport_name, max_connections=1)
+    peer = await start_peer({"/hang": misbehaviours["hang"]})
+    first = asyncio.ensure_future(transport.get(peer.url + "/hang"))
+    while not peer.heads:
+        await asyncio.sleep(0.01)
+    transport._timeout_seconds = 0.1
+
+    assert await fault_of(transport.get(peer.url + "/second")) == (FaultReason.TIMEOUT, False)
+
+    assert await fault_of(first) == (FaultReason.TIMEOUT, True)
+    transport._timeout_seconds = 2
+    await transport.get(peer.url + "/third")
+    assert [head.split(" ")[1] for head in peer.heads] == ["/hang", "/third"]
+
+
+@pytest.mark.gen_test
+async def test_cancelled_call_leaves_no_noise_and_no_loss(
+    start_peer, open_transport, transport_name, misbehaviours, caplog
+):
+    transport = open_transport(transport_name, max_connections=1)
+    peer = await start_peer({"/hang": misbehaviours["hang"]})
+    call = asyncio.ensure_future(transport.get(peer.url + "/hang"))
+    while not peer.heads:
+        await asyncio.sleep(0.01)
+    waiting = asyncio.ensure_future(transport.get(peer.url + "/waiting"))
+    await asyncio.sleep(0)
+
+    call.cancel()
+    waiting.cancel()
+    await asyncio.gather(call, waiting, return_exceptions=True)
+    transport._timeout_seconds = 2
+
+    assert (await transport.get(peer.url + "/next")).status == 200
+    assert [head.split(" ")[1] for head in peer.heads] == ["/hang", "/next"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.gen_test
+async def test_proxies_of_the_environment_are_not_used(start_peer, transport, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    peer = await start_peer()
+
+    assert (await transport.get(peer.url + "/")).status == 200
+
+
+@pytest.mark.gen_test
+async def test_redirects_are_not_followed_and_cookies_not_kept(start_peer, transport, http_reply, answering):
+    headers = "Location: /elsewhere\r\nSet-Cookie: session=1; Path=/\r\n"
+    peer = await start_peer({"/moved": answering(http_reply(b"", "302 Found", headers))})
+
+    assert (await transport.get(peer.url + "/moved")).status == 302
+    await transport.get(peer.url + "/")
+
+    assert [head.split(" ")[1] for head in peer.heads] == ["/moved", "/"]
+    assert "cookie" not in peer.heads[1].lower()
+
+
+@pytest.mark.gen_test
+async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_name):
+    transport = make_transport(transport_name, 2.0, 2)
+
+    async def act(writer):
+        await asyncio.sleep(0.1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    peer = await start_peer({"/": act})
+    call = asyncio.ensure_future(transport.get(peer.url + "/"))
+    while not peer.heads:
+        await asyncio.sleep(0.01)
+
+    await transport.close()
+
+    assert (await call).status == 200
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for the loopback, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "loopback.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return str(path)
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.mark.gen_test
+async def test_certificate_that_is_not_trusted_ends_the_call_before_the_request(start_peer, transport, tls, io_loop):
+    peer = await start_peer(ssl_context=tls)
+
+    with pytest.raises(TransportFault, match="certificate is not trusted") as caught:
+        await transport.get(peer.url + "/")
+
+    assert caught.value.reason is FaultReason.CONNECTION
+    assert peer.heads == []
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("make", [CurlTransport, RequestsTransport])
+async def test_trusted_certificate_is_accepted_and_the_connection_kept(make, start_peer, tls, certificate):
+    transport = make(2.0, 2, ca_certs=certificate)
+    peer = await start_peer(ssl_context=tls)
+    for _ in range(3):
+        assert (await transport.get(peer.url + "/")).status == 200
+    await transport.close()
+
+    assert peer.connections == 1
+
+
+@pytest.mark.gen_test
+async def test_reply_that_drips_over_tls_ends_in_time(start_peer, tls, certificate, misbehaviours, transport_name):
+    make = {"curl": CurlTransport, "requests": RequestsTransport}[transport_name]
+    transport = make(0.5, 1, ca_certs=certificate)
+    peer = await start_peer({"/bad": misbehaviours["drip headers"]}, ssl_context=tls)
+
+    assert await fault_of(transport.get(peer.url + "/bad")) == (FaultReason.TIMEOUT, True)
+    await asyncio.sleep(0.1)
+    assert (await transport.get(peer.url + "/good")).status == 200
+    await transport.close()
+
+
+@pytest.mark.gen_test
+async def test_curl_offers_http_2_over_tls(start_peer, tls, certificate):
+    tls.set_alpn_protocols(["h2"])
+    transport = CurlTransport(0.3, 1, ca_certs=certificate)
+    peer = await start_peer(ssl_context=tls)
+
+    await fault_of(transport.get(peer.url + "/"))
+    await transport.close()
+
+    assert peer.alpn[0] == "h2"
+
+
+@pytest.mark.gen_test
+async def test_transport_without_a_name_is_curl_where_it_is_installed(io_loop):
+    transport = make_transport(None)
+    assert isinstance(transport, CurlTransport)
+    await transport.close()
+
+
+@pytest.mark.gen_test
+async def test_without_pycurl_the_default_is_requests_and_curl_is_refused_with_the_command(monkeypatch, io_loop):
+    monkeypatch.delitem(sys.modules, "service.wechat.transports.curl")
+    monkeypatch.setitem(sys.modules, "pycurl", None)
+    transport = make_transport(None)
+    assert isinstance(transport, RequestsTransport)
+    await transport.close()
+
+    with pytest.raises(TransportUnavailable, match=r"pip install 'wechat-openid\[fast\]'"):
+        make_transport("curl")
