@@ -30,7 +30,11 @@ __all__ = [
 
 _ERRMSG_LIMIT = 200
 #: WeChat marks each refusal for its support: `, rid: 6206378a-793424c0-2e4091cc` or `, hints: [ req_id: s3ClBa0 ]`.
-_RID = re.compile(r"[,;]? ?(?:hints: ?)?\[? ?\b(?:rid|req_id) ?: ?([\w.-]{1,40})(?![\w.-]) ?\]?", re.ASCII)
+#: Anything longer in its place is taken for a credential.
+_RID = re.compile(
+    r"[,;]? ?(?:hints: ?)?\[? ?\b(?:rid|req_id) ?: ?((?:[0-9a-f]{1,8}-){2}[0-9a-f]{1,8}|[\w.-]{1,19})(?![\w.-]) ?\]?",
+    re.ASCII,
+)
 #: Secrets have 32 characters, codes about 32, openids 28, tokens over 100; no word of WeChat's texts is this long.
 _CREDENTIAL = re.compile(r"[\w+/=-]{20,}", re.ASCII)
 

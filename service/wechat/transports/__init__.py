@@ -14,18 +14,19 @@ __all__ = [
     "RequestsTransport",
     "Transport",
     "TransportFault",
+    "TransportName",
     "TransportUnavailable",
     "make_transport",
 ]
+
+TransportName = Literal["curl", "requests"]
 
 
 class TransportUnavailable(Exception):
     """The transport asked for is not installed. The text holds the command that installs it."""
 
 
-def make_transport(
-    name: Literal["curl", "requests"] | None, timeout_seconds: float = 4.0, max_connections: int = 64
-) -> Transport:
+def make_transport(name: TransportName | None, timeout_seconds: float = 4.0, max_connections: int = 64) -> Transport:
     """Make the transport of this name; None takes curl where it is installed. Call it on the event loop's thread.
 
     Args:

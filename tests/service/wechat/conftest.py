@@ -24,6 +24,7 @@ class Peer:
         self.acts = acts
         self.connections = 0
         self.heads = []
+        self.asked = asyncio.Event()
         self.alpn = []
         self._ssl_context = ssl_context
         self._tasks = set()
@@ -51,6 +52,7 @@ class Peer:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 self.heads.append(head)
+                self.asked.set()
                 path = head.split(" ")[1].split("?")[0]
                 await self.acts.get(path, answer(http(b"{}")))(writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
@@ -135,7 +137,7 @@ def start_peer(io_loop):
     peers = []
 
     async def start(acts=None, ssl_context=None):
-        peers.append(await Peer(acts or {}, ssl_context).start())
+        peers.append(await Peer({} if acts is None else acts, ssl_context).start())
         return peers[-1]
 
     yield start

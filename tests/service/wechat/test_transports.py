@@ -1,5 +1,5 @@
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 import logging
 import random
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from service.wechat.errors import FaultReason
-from service.wechat.transports import RequestsTransport, TransportFault, TransportUnavailable, make_transport
+from service.wechat.transports import RawReply, RequestsTransport, TransportFault, TransportUnavailable, make_transport
 from service.wechat.transports.curl import CurlTransport
 
 FAULTS = {
@@ -68,11 +68,10 @@ async def test_headers_made_of_noise_are_a_fault_or_a_reply(start_peer, transpor
         for number in range(20)
     }
     peer = await start_peer(acts)
-    for path in acts:
-        try:
-            await transport.get(peer.url + path)
-        except TransportFault as fault:
-            assert fault.reply_started
+    outcomes = await asyncio.gather(*(transport.get(peer.url + path) for path in acts), return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} <= {RawReply, TransportFault}
+    assert all(outcome.reply_started for outcome in outcomes if isinstance(outcome, TransportFault))
 
 
 @pytest.mark.gen_test
@@ -121,8 +120,7 @@ async def test_call_that_waits_for_a_connection_too_long_is_never_sent(
     transport = open_transport(transport_name, max_connections=1)
     peer = await start_peer({"/hang": misbehaviours["hang"]})
     first = asyncio.ensure_future(transport.get(peer.url + "/hang"))
-    while not peer.heads:
-        await asyncio.sleep(0.01)
+    await peer.asked.wait()
     transport._timeout_seconds = 0.1
 
     assert await fault_of(transport.get(peer.url + "/second")) == (FaultReason.TIMEOUT, False)
@@ -140,8 +138,7 @@ async def test_cancelled_call_leaves_no_noise_and_no_loss(
     transport = open_transport(transport_name, max_connections=1)
     peer = await start_peer({"/hang": misbehaviours["hang"]})
     call = asyncio.ensure_future(transport.get(peer.url + "/hang"))
-    while not peer.heads:
-        await asyncio.sleep(0.01)
+    await peer.asked.wait()
     waiting = asyncio.ensure_future(transport.get(peer.url + "/waiting"))
     await asyncio.sleep(0)
 
@@ -188,8 +185,7 @@ async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_nam
 
     peer = await start_peer({"/": act})
     call = asyncio.ensure_future(transport.get(peer.url + "/"))
-    while not peer.heads:
-        await asyncio.sleep(0.01)
+    await peer.asked.wait()
 
     await transport.close()
 
@@ -201,15 +197,15 @@ def certificate(tmp_path_factory):
     """A self-signed certificate for the loopback, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
