@@ -17,6 +17,7 @@ class BuildWithMigrations(build_py):
     """
 
     def run(self) -> None:
+        """Build as usual, then copy the migrations."""
         super().run()
         if not self.editable_mode:
             shutil.copytree(

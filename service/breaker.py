@@ -1,0 +1,97 @@
+"""`Breaker`: pauses calls to WeChat that cannot succeed, for one account and endpoint at a time.
+
+A wrong secret or a spent quota fails every call of an account alike. Calling on would burn quota, and counting those
+failures against users would be wrong, so the calls pause and no user's row is touched.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.wechat.errors import Kind, WeChatError
+from service.wechat.protocol import Endpoint
+from storage.clock import Clock
+
+__all__ = ["AccountPaused", "Breaker", "Pause"]
+
+_MINUTE = 60
+#: WeChat's errcode for a spent quota of the minute; it is whole again when the minute is over.
+_MINUTE_QUOTA = 45011
+_DAY_QUOTA_PAUSE_SECONDS = 600
+_CONFIGURATION_PAUSE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why calls of an account to an endpoint pause, and until when."""
+
+    appid: str
+    endpoint: Endpoint
+    kind: Kind
+    errcode: int | None
+    until: int
+
+
+class AccountPaused(Exception):
+    """A call was not made because an earlier one showed that it cannot succeed yet."""
+
+    def __init__(self, pause: Pause, retry_after: int) -> None:
+        super().__init__(
+            f"calls of {pause.appid} to {pause.endpoint} pause for {retry_after} s after errcode {pause.errcode}"
+        )
+        self.pause = pause
+        self.retry_after = retry_after
+
+
+class Breaker:
+    """Remembers which calls pause. Belongs to one process; each finds out for itself within one call.
+
+    Args:
+        clock: What pauses are measured by.
+        on_change: Called with a pause when it begins, for alerts.
+    """
+
+    def __init__(self, clock: Clock, on_change: Callable[[Pause], None] = lambda _: None) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._pauses: dict[tuple[str, Endpoint], Pause] = {}
+
+    def check(self, appid: str, endpoint: Endpoint) -> None:
+        """Return when a call may be made.
+
+        Raises:
+            AccountPaused: Not now; it says why and for how long.
+        """
+        pause = self._pauses.get((appid, endpoint))
+        if pause is None:
+            return
+        remaining = pause.until - self._clock.now()
+        if remaining > 0:
+            raise AccountPaused(pause, remaining)
+        del self._pauses[appid, endpoint]
+
+    def note(self, error: WeChatError) -> None:
+        """Begin a pause if a failed call shows that the account's next ones would fail alike.
+
+        Calls that were under way when it began may lengthen it, but neither shorten it nor begin it again.
+        """
+        now = self._clock.now()
+        if error.kind is Kind.CONFIGURATION:
+            until = now + _CONFIGURATION_PAUSE_SECONDS
+        elif error.kind is Kind.RATE_LIMITED and error.errcode == _MINUTE_QUOTA:
+            until = now - now % _MINUTE + _MINUTE
+        elif error.kind is Kind.RATE_LIMITED:
+            until = now + _DAY_QUOTA_PAUSE_SECONDS
+        else:
+            return
+        current = self._pauses.get((error.appid, error.endpoint))
+        if current is not None and current.until >= until:
+            return
+        pause = Pause(error.appid, error.endpoint, error.kind, error.errcode, until)
+        self._pauses[error.appid, error.endpoint] = pause
+        if current is None or current.until <= now:
+            self._on_change(pause)
+
+    def pauses(self) -> list[Pause]:
+        """Return the pauses in force."""
+        now = self._clock.now()
+        return [pause for pause in self._pauses.values() if pause.until > now]

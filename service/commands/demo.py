@@ -1,0 +1,87 @@
+"""`wechat-openid demo`: the service, a simulated WeChat and an H5 page in one process; no account needed."""
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from service.event_loop import run
+from service.handlers.demo import routes
+from service.logs import configure_logging
+from service.opening import open_database
+from service.server import bind, run_server, stop_on_signals
+from service.settings import Address, Settings, load_settings, parse_address
+from service.simulator.people import DEFAULT_ACCOUNT
+from service.simulator.server import start_simulator
+from service.simulator.wechat import SimulatedWeChat
+from storage.clock import SystemClock
+from storage.sealing import generate_key
+from storage.sql.api_keys import ApiKeys
+
+__all__ = ["demo"]
+
+
+class _AddressType(click.ParamType[Address]):
+    name = "HOST:PORT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        try:
+            return parse_address(str(value))
+        except ValueError as error:
+            self.fail(f"must be {error}", param, ctx)
+
+
+@click.command
+@click.option("--listen", type=_AddressType(), default="127.0.0.1:8888", show_default=True, help="The H5 page.")
+@click.option("--admin-listen", type=_AddressType(), default="127.0.0.1:8889", show_default=True, help="Operators.")
+@click.option("--simulator-listen", type=_AddressType(), default="127.0.0.1:8890", show_default=True, help="WeChat.")
+def demo(listen: Address, admin_listen: Address, simulator_listen: Address) -> None:
+    """Try everything on this machine. What the demo stores is gone when it ends."""
+    configure_logging("text", "WARNING")
+    with tempfile.TemporaryDirectory(prefix="wechat-openid-demo-") as folder:
+        settings = replace(
+            load_settings(environment={}),
+            appid=DEFAULT_ACCOUNT.appid,
+            secret=DEFAULT_ACCOUNT.secret,
+            database_url=f"sqlite:///{folder}/wechat-openid.db",
+            secret_keys=generate_key(),
+            listen=listen,
+            admin_listen=admin_listen,
+        )
+        run(_demo(settings, simulator_listen))
+
+
+async def _demo(settings: Settings, simulator_listen: Address) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    listeners = bind(settings)
+    try:
+        simulator = await start_simulator(SimulatedWeChat(SystemClock()), simulator_listen.host, simulator_listen.port)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {simulator_listen}: {error.strerror}") from None
+    settings = replace(settings, wechat_api_url=simulator.url, wechat_authorize_url=simulator.authorize_url)
+    database = open_database(settings)
+    api_key = ApiKeys(database).add("demo", SystemClock().now())
+    database.close()
+    click.echo(_introduction(settings, simulator.url, api_key, Path(settings.database_url.removeprefix("sqlite:///"))))
+    try:
+        await run_server(settings, listeners, stop, extra_routes=routes(simulator.authorize_url, settings.appid))
+    finally:
+        await simulator.stop()
+
+
+def _introduction(settings: Settings, simulator_url: str, api_key: str, database: Path) -> str:
+    return f"""
+wechat-openid demo; Ctrl-C stops it.
+
+  The H5 page           http://{settings.listen}/
+  The simulated WeChat  {simulator_url}
+  The database          {database}
+
+A live token of a user, as another backend asks for it (put in an openid that the page shows):
+
+  curl -H 'Authorization: Bearer {api_key}' \\
+       http://{settings.admin_listen}/internal/authorizations/{settings.appid}/OPENID/token
+"""

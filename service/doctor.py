@@ -1,0 +1,128 @@
+"""The doctor: looks at everything the service depends on and says, for each, whether it works and what to do if not."""
+
+import asyncio
+import ipaddress
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.metrics import Metrics
+from service.opening import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
+from service.settings import Address, Settings, SettingsError
+from service.wechat.client import WeChatClient
+from service.wechat.errors import Kind, WeChatError
+from service.wechat.protocol import Account
+from storage.errors import StorageError
+from storage.sealing import KeyRing
+from storage.vault import TokenVault
+
+__all__ = ["Finding", "Verdict", "check_account", "examine"]
+
+#: A code of the right form that WeChat never gave. Its refusal (40029) proves that appid, secret and address are good.
+_MADE_UP_CODE = "doctor00000000000000000000000000"
+
+
+class Verdict(StrEnum):
+    """How something is."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the doctor found about one thing."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at keys, database, store, listeners, and each account at WeChat, and give a finding for each."""
+    keys: KeyRing | None = None
+    try:
+        keys = open_keys(settings)
+        yield _about_keys(settings, keys)
+    except (StorageError, OSError) as error:
+        yield Finding("keys", Verdict.BAD, str(error))
+    yield await _about_database(settings)
+    if keys is not None:
+        yield await _about_store(settings, keys)
+    yield _about_listeners(settings)
+    try:
+        accounts = settings.all_accounts()
+    except SettingsError as error:
+        yield Finding("accounts", Verdict.BAD, str(error))
+        return
+    client = open_client(settings, Metrics())
+    try:
+        for account in accounts:
+            yield await check_account(client, account)
+    finally:
+        await client.close()
+
+
+async def check_account(client: WeChatClient, account: Account) -> Finding:
+    """Ask WeChat to exchange a made-up code: which refusal comes tells whether appid, secret and address are good."""
+    subject = f"account {account.appid}"
+    try:
+        await client.exchange_code(account, _MADE_UP_CODE)
+    except WeChatError as error:
+        if error.kind is Kind.REAUTHORIZE:
+            return Finding(subject, Verdict.GOOD, "WeChat knows the appid, the secret, and this server's address")
+        return Finding(subject, Verdict.BAD, str(error))
+    return Finding(subject, Verdict.WARNING, "WECHAT_API_URL accepts a made-up code, so it is not WeChat")
+
+
+def _about_keys(settings: Settings, keys: KeyRing) -> Finding:
+    ids = f"key ids, newest first: {', '.join(keys.key_ids)}"
+    if not settings.secret_keys:
+        if stat.S_IMODE(DEFAULT_KEY_FILE.stat().st_mode) & 0o077:
+            text = f"others can read {DEFAULT_KEY_FILE}: run chmod 600 {DEFAULT_KEY_FILE} and rotate the key"
+            return Finding("keys", Verdict.BAD, text)
+        ids += f"; in {DEFAULT_KEY_FILE}: keep a copy apart from the database"
+    return Finding("keys", Verdict.GOOD, ids)
+
+
+async def _about_database(settings: Settings) -> Finding:
+    try:
+        database = await asyncio.to_thread(open_database, settings)
+    except (SettingsError, StorageError) as error:
+        return Finding("database", Verdict.BAD, str(error))
+    name = database.engine.dialect.name
+    database.close()
+    return Finding("database", Verdict.GOOD, f"{name} answers and its tables are as this version expects them")
+
+
+async def _about_store(settings: Settings, keys: KeyRing) -> Finding:
+    try:
+        vault = TokenVault(await asyncio.to_thread(open_store, settings), keys, instance="doctor")
+    except (SettingsError, StorageError) as error:
+        return Finding("token store", Verdict.BAD, str(error))
+    try:
+        await vault.check_keys()
+    except StorageError as error:
+        return Finding("token store", Verdict.BAD, str(error))
+    finally:
+        await vault.close()
+    return Finding("token store", Verdict.GOOD, f"{settings.token_store}: the keys open what is stored")
+
+
+def _about_listeners(settings: Settings) -> Finding:
+    if _is_wide_open(settings.admin_listen):
+        text = f"ADMIN_LISTEN is {settings.admin_listen}: anybody who reaches this machine reaches the operators' side"
+        return Finding("listeners", Verdict.WARNING, text)
+    if not settings.public_url.startswith("https://"):
+        text = "PUBLIC_URL is not https://…, so the session cookie is not Secure; fine for trying out only"
+        return Finding("listeners", Verdict.WARNING, text)
+    return Finding("listeners", Verdict.GOOD, f"pages on {settings.listen}, operators on {settings.admin_listen}")
+
+
+def _is_wide_open(address: Address) -> bool:
+    try:
+        return ipaddress.ip_address(address.host).is_unspecified
+    except ValueError:
+        return False

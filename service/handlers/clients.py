@@ -1,0 +1,49 @@
+"""Who a request comes from: the client's address behind trusted proxies, and its browser."""
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+
+from tornado.httputil import HTTPServerRequest
+
+from service.exchange import Browser
+from service.settings import Network
+from service.signing import Session
+
+__all__ = ["browser_of", "client_address"]
+
+
+def client_address(request: HTTPServerRequest, trusted_proxies: Sequence[Network]) -> str:
+    """Return the address of the client.
+
+    X-Forwarded-For is read from its end, as long as each hop was added by a trusted proxy; what stands before the
+    first untrusted hop was written by whoever sent it and proves nothing.
+    """
+    address = _parsed(request.remote_ip or "")
+    if address is None:
+        return request.remote_ip or ""
+    hops = [hop.strip() for header in request.headers.get_list("X-Forwarded-For") for hop in header.split(",")]
+    while hops and any(address in network for network in trusted_proxies):
+        hop = _parsed(hops.pop())
+        if hop is None:
+            break
+        address = hop
+    return str(address)
+
+
+def browser_of(request: HTTPServerRequest, session: Session | None, trusted_proxies: Sequence[Network]) -> Browser:
+    """Tell a browser by its session cookie, or by its address and user agent where it has none."""
+    if session is not None:
+        binding = hashlib.sha256(b"browser|" + session.browser_id.encode()).digest()
+        return Browser(binding, session.appid, session.openid)
+    traits = f"{client_address(request, trusted_proxies)}|{request.headers.get('User-Agent', '')}"
+    return Browser(hashlib.sha256(b"address|" + traits.encode()).digest())
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address; IPv4 clients of a socket that takes both come as `::ffff:10.0.0.1`, which is 10.0.0.1."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return (address.version == 6 and address.ipv4_mapped) or address  # noqa: PLR2004 - the version of IPv6

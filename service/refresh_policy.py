@@ -1,0 +1,57 @@
+"""When to refresh: the schedule of a token's life and the pauses after failures, as plain arithmetic."""
+
+import random
+from dataclasses import dataclass, field
+
+__all__ = ["RefreshPolicy"]
+
+_DAY = 86_400
+
+#: The first pause after a failed refresh, and the longest.
+_FIRST_BACKOFF_SECONDS = 10
+_LONGEST_BACKOFF_SECONDS = 900
+#: Somebody who needs the token now does not wait longer than this after a failure before WeChat is asked again.
+_LONGEST_WAIT_ON_USE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPolicy:
+    """Decides when tokens are refreshed. All times are seconds since the epoch, UTC.
+
+    Attributes:
+        ahead_seconds: How long before its end a token is refreshed, but at most a tenth of its life.
+        active_within_days: Users seen within so many days are kept fresh; 0 refreshes on use only.
+        randomness: Where jitter comes from.
+    """
+
+    ahead_seconds: int = 600
+    active_within_days: int = 7
+    randomness: random.Random = field(default_factory=random.SystemRandom)
+
+    def next_refresh_at(self, now: int, expires_at: int, last_used_at: int) -> int | None:
+        """Return when the scheduler should refresh a token that was just obtained; None leaves it to the next use.
+
+        Tokens obtained in the same second get times spread over as long as the lead itself, so that a rush of
+        visitors does not become a rush of refreshes. A refresh never falls into the first half of a token's life,
+        so even a very short one does not loop.
+        """
+        if not self.is_active(now, last_used_at):
+            return None
+        lifetime = max(0, expires_at - now)
+        lead = min(self.ahead_seconds, lifetime // 10)
+        jitter = self.randomness.randint(0, lead)
+        return max(expires_at - lead - jitter, now + max(1, lifetime // 2))
+
+    def is_active(self, now: int, last_used_at: int) -> bool:
+        """Tell whether a user was seen recently enough to be kept fresh."""
+        return now - last_used_at < self.active_within_days * _DAY
+
+    def retry_at(self, now: int, failures: int) -> int:
+        """Return when to try again after so many failures in a row: exponential, capped, spread by half."""
+        pause = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS << min(max(failures - 1, 0), 10))
+        return now + pause // 2 + self.randomness.randint(0, pause - pause // 2)
+
+    def retry_on_use_at(self, last_error_at: int, next_refresh_at: int | None) -> int:
+        """Return when a user's own need may ask WeChat again after a failure."""
+        longest = last_error_at + _LONGEST_WAIT_ON_USE_SECONDS
+        return longest if next_refresh_at is None else min(next_refresh_at, longest)

@@ -1,0 +1,104 @@
+"""One serving process: two listeners, a scheduler, and an orderly end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from service.app import Route, Service, make_private_app, make_public_app
+from service.opening import open_service
+from service.settings import Address, Settings
+from storage.store import Capability
+
+__all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server", "stop_on_signals"]
+
+#: What is under way when the process is told to stop has so long to end.
+DRAIN_SECONDS = 10
+
+#: A code, a state and an appid fit into far less.
+_MAX_BODY_BYTES = 64 * 1024
+_IDLE_SECONDS = 75
+
+_logger = logging.getLogger(__name__)
+
+
+class Listeners:
+    """The sockets of both faces of the service."""
+
+    def __init__(self, public: Sequence[socket.socket], private: Sequence[socket.socket]) -> None:
+        self.public = public
+        self.private = private
+
+    def close(self) -> None:
+        """Stop listening."""
+        for listener in (*self.public, *self.private):
+            listener.close()
+
+
+def bind(settings: Settings) -> Listeners:
+    """Listen where the settings say.
+
+    Raises:
+        OSError: An address cannot be listened on; the text names it.
+    """
+    return Listeners(_bind(settings.listen, "LISTEN"), _bind(settings.admin_listen, "ADMIN_LISTEN"))
+
+
+def _bind(address: Address, setting: str) -> list[socket.socket]:
+    try:
+        return bind_sockets(address.port, address.host, backlog=1024)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address} ({setting}): {error.strerror or error}") from None
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set an event when the process is told to stop, by SIGTERM or Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def run_server(
+    settings: Settings, listeners: Listeners, stop: asyncio.Event, *, extra_routes: Sequence[Route] = ()
+) -> None:
+    """Serve until the event is set, then stop accepting, finish what is under way, and give leases back.
+
+    Raises:
+        SettingsError, StorageError: The service cannot start; the text says what to do.
+    """
+    async with AsyncExitStack() as resources:
+        service = await resources.enter_async_context(open_service(settings))
+        applications = [make_public_app(service, extra_routes), make_private_app(service)]
+        servers = [_http_server(application) for application in applications]
+        for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
+            server.add_sockets(sockets)
+        if Capability.SCHEDULING in service.vault.capabilities:
+            service.scheduler.start()
+        _logger.info("serving pages on %s, operators on %s", settings.listen, settings.admin_listen)
+        await stop.wait()
+        _logger.info("stopping: finishing what is under way")
+        for server in servers:
+            server.stop()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await _drain(service, applications)
+        except TimeoutError:
+            _logger.warning("stopped before everything was finished")
+        for server in servers:
+            await server.close_all_connections()
+
+
+async def _drain(service: Service, applications: Sequence[Application]) -> None:
+    await service.drain()
+    for application in applications:
+        await application.settings["in_flight"].ended()
+
+
+def _http_server(application: Application) -> HTTPServer:
+    return HTTPServer(application, max_body_size=_MAX_BODY_BYTES, idle_connection_timeout=_IDLE_SECONDS)

@@ -1,0 +1,337 @@
+"""Every setting: one table of names, defaults, meanings and parsers, read from the environment or a TOML file.
+
+A setting `NAME` is read from the variable `WECHAT_OPENID_NAME`, else from the file that `WECHAT_OPENID_NAME_FILE`
+names, else from `name` in the file given by `--config`, else it has its default.
+"""
+
+import difflib
+import ipaddress
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from limits import parse_many
+
+from service.wechat.protocol import Account
+from service.wechat.transports import TransportName
+
+__all__ = ["PREFIX", "Address", "Network", "Settings", "SettingsError", "load_settings", "parse_address"]
+
+PREFIX = "WECHAT_OPENID_"
+
+#: Kubernetes gives every container such variables about a service that is named wechat-openid ("service links").
+_SERVICE_LINK = re.compile(rf"{PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)?)$")
+
+T = TypeVar("T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """Settings that cannot work. The text names each one and says what it should be; it never quotes a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: bool = False) -> T:
+    """Describe one row of the table. The default is written as the environment would write it."""
+    return cast("T", field(repr=not secret, metadata={"default": default, "parse": parse, "about": about}))
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port`; the host of an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: It is not of that form; the text says what is.
+    """
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:  # noqa: PLR2004 - the last port
+        raise ValueError("host:port, such as 127.0.0.1:8888")
+    return Address(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - asked for by leaving the host out
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        names_host = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is not a number, or half a pair of brackets
+        names_host = False
+    if not names_host or "?" in text or "#" in text:
+        raise ValueError("an http:// or https:// URL without query and fragment")
+    return text.rstrip("/")
+
+
+def _optional_http_url(text: str) -> str:
+    return _http_url(text) if text else ""
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of: {', '.join(choice or '(empty)' for choice in choices)}")
+        return text
+
+    return parse
+
+
+def _transport(text: str) -> TransportName | None:
+    match text:
+        case "":
+            return None
+        case "curl" | "requests":
+            return text
+        case _:
+            raise ValueError("one of: curl, requests; or empty")
+
+
+def _number(kind: Callable[[str], T], low: float, high: float) -> Callable[[str], T]:
+    def parse(text: str) -> T:
+        expected = f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}"
+        try:
+            value, fits = kind(text), low <= float(text) <= high
+        except ValueError:
+            raise ValueError(expected) from None
+        if not fits:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
+    except ValueError:
+        raise ValueError("addresses or networks separated by commas, such as 127.0.0.1,10.0.0.0/8") from None
+
+
+def _rate_limit(text: str) -> str:
+    if text:
+        try:
+            parse_many(text)
+        except ValueError:
+            raise ValueError("rates such as 600/minute, several separated by semicolons; empty for none") from None
+    return text
+
+
+def _counters(text: str) -> str:
+    # Whoever opens it would quote an unknown URL, password and all.
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"async+memory", "async+redis", "async+rediss"} and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("async+memory://, async+redis://host:6379 or async+rediss://host:6379")
+    return text
+
+
+def _accounts(text: str) -> tuple[Account, ...]:
+    if not text:
+        return ()
+    form = 'a JSON list such as [{"appid": "wx…", "secret": "…", "name": "Shop"}]'
+    try:
+        accounts = tuple(Account(**entry) for entry in json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError(form) from None
+    for account in accounts:
+        if not all(isinstance(value, str) for value in (account.appid, account.secret, account.name)):
+            raise ValueError(form)
+        if not (account.appid and account.secret):
+            raise ValueError("a list in which each account has an appid and a secret")
+    if len({account.appid for account in accounts}) < len(accounts):
+        raise ValueError("a list that names each appid once")
+    return accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, parsed. Each field is a row of the table; its name in capitals is the setting's name."""
+
+    appid: str = _setting("", _text, "The AppID of your Official Account.")
+    secret: str = _setting("", _text, "Its AppSecret. It never leaves the server.", secret=True)
+    accounts: tuple[Account, ...] = _setting(
+        "",
+        _accounts,
+        'Several accounts instead of one: a JSON list of {"appid", "secret", "name"}. The first is the default.',
+        secret=True,
+    )
+    database_url: str = _setting(
+        "sqlite:///var/wechat-openid.db", _text, "Where authorizations are kept, as an SQLAlchemy URL.", secret=True
+    )
+    token_store: str = _setting("sql", _text, "Which token store keeps them; `wechat-openid stores` lists the names.")
+    token_store_url: str = _setting(
+        "",
+        _text,
+        "Where that store keeps them, if not in `DATABASE_URL`, such as a store that is not SQL.",
+        secret=True,
+    )
+    secret_keys: str = _setting(
+        "",
+        _text,
+        "Keys that seal the tokens, newest first, separated by commas. Empty: the file `var/secret-keys`, "
+        "made at the first start; keep a copy of it apart from the database.",
+        secret=True,
+    )
+    listen: Address = _setting("127.0.0.1:8888", parse_address, "Where pages reach the service.")
+    admin_listen: Address = _setting(
+        "127.0.0.1:8889", parse_address, "Where operators and other backends reach it. Keep it private."
+    )
+    public_url: str = _setting(
+        "", _optional_http_url, "The service's address as browsers see it. With https:// the session cookie is Secure."
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "", _networks, "Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."
+    )
+    wechat_api_url: str = _setting("https://api.weixin.qq.com", _http_url, "WeChat's API.")
+    wechat_authorize_url: str = _setting(
+        "https://open.weixin.qq.com/connect/oauth2/authorize", _http_url, "WeChat's authorize page."
+    )
+    wechat_transport: TransportName | None = _setting(
+        "",
+        _transport,
+        "`curl` (fast) or `requests` (portable). Empty: curl where it is installed.",
+    )
+    wechat_timeout_seconds: float = _setting(
+        "4", _number(float, 0.1, 4.9), "How long one call to WeChat may take. A page gives up after 5 seconds."
+    )
+    wechat_max_connections: int = _setting(
+        "128", _number(int, 1, 4096), "Connections to WeChat that each process may have open at once."
+    )
+    workers: int = _setting("1", _number(int, 1, 128), "Processes that share the ports.")
+    refresh_every_seconds: float = _setting(
+        "10", _number(float, 0.1, 3600), "How often each process looks for tokens that are due."
+    )
+    refresh_ahead_seconds: int = _setting(
+        "600", _number(int, 0, 3600), "How long before its end a token is refreshed, but at most a tenth of its life."
+    )
+    refresh_active_within_days: int = _setting(
+        "7", _number(int, 0, 30), "Keep the tokens of users seen within so many days fresh. 0: refresh on use only."
+    )
+    refresh_concurrency: int = _setting(
+        "16", _number(int, 1, 1000), "Scheduled refreshes under way at once in each process."
+    )
+    refresh_max_per_second: float = _setting(
+        "50", _number(float, 0.01, 10_000), "Scheduled refreshes a second for each account in each process."
+    )
+    rate_limit: str = _setting("600/minute", _rate_limit, "Exchanges one client address may ask for. Empty: no limit.")
+    rate_limit_storage: str = _setting(
+        "async+memory://",
+        _counters,
+        "Where they are counted: in each process, or for all of them in `async+redis://host:6379`.",
+        secret=True,
+    )
+    log_format: str = _setting("text", _one_of("text", "json"), "`text` for people, `json` for machines.")
+    log_level: str = _setting(
+        "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The least severe messages that are logged."
+    )
+
+    def all_accounts(self) -> tuple[Account, ...]:
+        """Return the configured accounts, the default one first.
+
+        Raises:
+            SettingsError: There is none, or both ways of naming them are used.
+        """
+        if self.accounts and (self.appid or self.secret):
+            raise SettingsError(f"set either {PREFIX}ACCOUNTS or {PREFIX}APPID and {PREFIX}SECRET, not both")
+        if self.accounts:
+            return self.accounts
+        if not (self.appid and self.secret):
+            raise SettingsError(
+                f"no account is configured: set {PREFIX}APPID and {PREFIX}SECRET "
+                "(try the service without one by: wechat-openid demo)"
+            )
+        return (Account(self.appid, self.secret),)
+
+
+def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        config: A TOML file of settings in lower case, such as `listen = "127.0.0.1:8888"`.
+        environment: Instead of the process's own environment.
+
+    Raises:
+        SettingsError: Some are unknown or cannot be parsed. The text lists all of them.
+    """
+    environment = os.environ if environment is None else environment
+    from_file = _read_toml(config) if config else {}
+    rows = fields(Settings)
+    problems = [*_unknown_names(environment, from_file, [row.name for row in rows])]
+    values: dict[str, Any] = {}
+    for row in rows:
+        try:
+            values[row.name] = row.metadata["parse"](_raw_value(row, environment, from_file))
+        except (ValueError, OSError) as error:
+            problems.append(f"{PREFIX}{row.name.upper()} must be {error}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values)
+
+
+def _raw_value(row: "Field[Any]", environment: Mapping[str, str], from_file: Mapping[str, str]) -> str:
+    variable = PREFIX + row.name.upper()
+    if variable in environment:
+        return environment[variable].strip()
+    if f"{variable}_FILE" in environment:
+        path = Path(environment[f"{variable}_FILE"])
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"readable in the file {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"text in UTF-8 in the file {path}") from None
+    default: str = row.metadata["default"]
+    return from_file.get(row.name, default)
+
+
+def _read_toml(path: Path) -> dict[str, str]:
+    """Read a TOML file into the words that the environment would hold."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
+    words = {}
+    for name, value in content.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            words[name] = ",".join(value)
+        elif isinstance(value, list | dict):
+            words[name] = json.dumps(value)
+        else:
+            words[name] = str(value)
+    return words
+
+
+def _unknown_names(environment: Mapping[str, str], from_file: Mapping[str, str], known: list[str]) -> list[str]:
+    """Complain of names that mean nothing: a misspelt setting would otherwise be ignored in silence."""
+    variables = {f"{PREFIX}{name.upper()}{suffix}" for name in known for suffix in ("", "_FILE")}
+    unknown = {
+        name: difflib.get_close_matches(name, variables, n=1)
+        for name in environment
+        if name.startswith(PREFIX) and name not in variables and not _SERVICE_LINK.match(name)
+    }
+    unknown |= {name: difflib.get_close_matches(name.lower(), known, n=1) for name in from_file if name not in known}
+    return [
+        f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "") for name, near in unknown.items()
+    ]

@@ -1,0 +1,133 @@
+"""`GroupCommit`: writes that arrive while a transaction is under way go together into the next one.
+
+A durable commit costs a flush of the disk, whoever shares it. Grouping turns one flush for each write into one flush
+for all the writes of the last few milliseconds, and costs a lone write nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+from storage.errors import StorageError, StoreBusy, StoreUnavailable
+
+__all__ = ["GroupCommit"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class GroupCommit(Generic[T, R]):
+    """Runs one blocking write function over batches of items, in the order they came.
+
+    Args:
+        write: Writes a batch in one transaction, all or nothing, and returns a result for each item.
+        executor: Where it runs; one thread, so that transactions follow each other.
+        max_pending: Items that may wait; one more is refused.
+        max_batch: Items in one transaction at most.
+        retry_delays: Pauses in seconds before a batch is tried again while the store is unavailable.
+        timeout_seconds: How long one transaction may take before its items are given up as unconfirmed.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[list[T]], Sequence[R]],
+        executor: Executor,
+        *,
+        max_pending: int = 4096,
+        max_batch: int = 512,
+        retry_delays: Sequence[float] = (0.05, 0.2, 0.5),
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        self._write = write
+        self._executor = executor
+        self._max_pending = max_pending
+        self._max_batch = max_batch
+        self._retry_delays = retry_delays
+        self._timeout_seconds = timeout_seconds
+        self._pending: list[tuple[T, asyncio.Future[R]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many items wait for their transaction to begin."""
+        return len(self._pending)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Queue an item; the future is done when its transaction is.
+
+        A caller who stops waiting does not take the item out of its transaction.
+
+        Raises:
+            StoreBusy: Too many items wait; nothing was queued.
+        """
+        if len(self._pending) >= self._max_pending:
+            raise StoreBusy(f"{self._max_pending} writes are waiting for the store")
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._pending.append((item, future))
+        if self._running is None:
+            self._running = asyncio.ensure_future(self._run())
+        return future
+
+    async def drain(self) -> None:
+        """Return when everything queued so far is written or has failed."""
+        while self._running is not None:
+            await asyncio.shield(self._running)
+
+    async def _run(self) -> None:
+        try:
+            while self._pending:
+                batch = self._pending[: self._max_batch]
+                del self._pending[: self._max_batch]
+                await self._commit(batch)
+        finally:
+            self._running = None
+
+    async def _commit(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        """Write a batch and answer its callers, trying again for a moment while the store is unavailable."""
+        items = [item for item, _ in batch]
+        for delay in (*self._retry_delays, None):
+            try:
+                results = await self._write_once(items)
+            except TimeoutError:
+                # A second try would only queue behind the one that hangs.
+                _fail(batch, StoreUnavailable(f"the store did not confirm a write in {self._timeout_seconds:g} s"))
+            except StoreUnavailable as error:
+                if delay is not None:
+                    await asyncio.sleep(delay)
+                    continue
+                _fail(batch, error)
+            except Exception as error:  # noqa: BLE001 - whatever a store raises is for the callers, not for the loop
+                await self._commit_apart(batch, error)
+            else:
+                _answer(batch, results)
+            return
+
+    async def _commit_apart(self, batch: list[tuple[T, asyncio.Future[R]]], error: Exception) -> None:
+        """Halve a refused batch until the bad row is alone, so that it fails alone."""
+        if len(batch) == 1:
+            _fail(batch, error)
+            return
+        middle = len(batch) // 2
+        await self._commit(batch[:middle])
+        await self._commit(batch[middle:])
+
+    async def _write_once(self, items: list[T]) -> Sequence[R]:
+        async with asyncio.timeout(self._timeout_seconds):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._write, items)
+
+
+def _answer(batch: list[tuple[T, asyncio.Future[R]]], results: Sequence[R]) -> None:
+    if len(results) != len(batch):
+        # Which result belongs to which write cannot be told, and an unanswered caller would wait for ever.
+        _fail(batch, StorageError(f"the store gave {len(results)} results for {len(batch)} writes"))
+        return
+    for (_, future), result in zip(batch, results, strict=True):
+        if not future.done():
+            future.set_result(result)
+
+
+def _fail(batch: list[tuple[T, asyncio.Future[R]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

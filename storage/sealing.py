@@ -1,0 +1,167 @@
+"""Sealing of tokens at rest: AES-256-GCM under a ring of keys, each value bound to its row and column.
+
+A sealed value is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The additional authenticated data
+is `appid|openid|column`, so a value that is moved to another user or to the other column does not open.
+"""
+
+import base64
+import binascii
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from storage.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.records import Authorization, SealedTokens
+
+__all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
+
+_VERSION = b"\x01"
+_ID_BYTES = 4
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+_HEADER_BYTES = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
+_HOW_TO_MAKE_ONE = "make one with: wechat-openid keys generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Both tokens of an authorization, as WeChat knows them."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+
+def generate_key() -> str:
+    """Return a new random key in the form that `SECRET_KEYS` takes: 32 bytes, URL-safe base64."""
+    return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
+
+
+def read_or_create_key_file(path: Path) -> str:
+    """Return the content of a key file; where there is none, make one with a new key that only its owner can read.
+
+    Of several processes at once, one makes it and all read the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # The draft has a name of its own: in containers that share a volume, several processes are number 1.
+        with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f"{path.name}.") as draft:
+            draft.write(generate_key() + "\n")
+            draft.flush()
+            os.fsync(draft.fileno())
+            # A link appears whole or not at all, and never replaces a key that another process made meanwhile.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)
+    # What is not ASCII is not a key either; it is for the parser to say so.
+    return path.read_text(encoding="ascii", errors="replace")
+
+
+class _Key:
+    """One key of the ring, with what is derived from it."""
+
+    def __init__(self, material: bytes) -> None:
+        self._material = material
+        self.id = self.derive(b"key id", _ID_BYTES)
+        self.aead = AESGCM(self.derive(b"seal", _KEY_BYTES))
+
+    def derive(self, purpose: bytes, length: int) -> bytes:
+        return HKDF(hashes.SHA256(), length, salt=None, info=b"wechat-openid " + purpose).derive(self._material)
+
+
+class KeyRing:
+    """Seals with the newest key, opens with any.
+
+    Args:
+        keys: Keys of 32 bytes, newest first.
+
+    Raises:
+        InvalidKey: There is none, or one is of another length.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys:
+            raise InvalidKey(f"SECRET_KEYS is empty; {_HOW_TO_MAKE_ONE}")
+        if any(len(key) != _KEY_BYTES for key in keys):
+            raise InvalidKey(f"SECRET_KEYS holds a key that is not {_KEY_BYTES} bytes long; {_HOW_TO_MAKE_ONE}")
+        ring = [_Key(key) for key in keys]
+        self._newest = ring[0]
+        self._by_id = {key.id: key for key in ring}
+        self._header = _VERSION + self._newest.id
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read keys as `SECRET_KEYS` holds them: base64, separated by commas or white space, newest first.
+
+        Raises:
+            InvalidKey: One is not base64 of 32 bytes. The text never quotes it.
+        """
+        keys = []
+        for number, word in enumerate(text.replace(",", " ").split(), start=1):
+            try:
+                # Both alphabets of base64, with the padding or without.
+                keys.append(
+                    base64.b64decode(word.rstrip("=") + "=" * (-len(word.rstrip("=")) % 4), b"-_", validate=True)
+                )
+            except (ValueError, binascii.Error):
+                raise InvalidKey(f"key number {number} in SECRET_KEYS is not base64; {_HOW_TO_MAKE_ONE}") from None
+        return cls(keys)
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the keys in hexadecimal, newest first. They tell nothing about the keys."""
+        return tuple(key_id.hex() for key_id in self._by_id)
+
+    def derived_keys(self, purpose: str) -> dict[int, bytes]:
+        """Return keys for another purpose, such as signing, by a number that stays with each key; newest first."""
+        return {int.from_bytes(key.id, "big"): key.derive(purpose.encode(), _KEY_BYTES) for key in self._by_id.values()}
+
+    def seal(self, appid: str, openid: str, tokens: Tokens) -> SealedTokens:
+        """Seal both tokens of an authorization."""
+        nonces = os.urandom(2 * _NONCE_BYTES)
+        row = f"{appid}|{openid}|"
+        return SealedTokens(
+            self._seal(tokens.access_token, nonces[:_NONCE_BYTES], row + "access_token"),
+            self._seal(tokens.refresh_token, nonces[_NONCE_BYTES:], row + "refresh_token"),
+        )
+
+    def open(self, authorization: Authorization) -> Tokens:
+        """Open both tokens of an authorization.
+
+        Raises:
+            UnknownKey: They were sealed with a key that is not in the ring.
+            CannotOpen: They were altered, or sealed for another user or column.
+        """
+        row = f"{authorization.appid}|{authorization.openid}|"
+        return Tokens(
+            self._open(authorization.tokens.access_token, row + "access_token"),
+            self._open(authorization.tokens.refresh_token, row + "refresh_token"),
+        )
+
+    def _seal(self, token: str, nonce: bytes, bound_to: str) -> bytes:
+        return self._header + nonce + self._newest.aead.encrypt(nonce, token.encode(), bound_to.encode())
+
+    def _open(self, sealed: bytes, bound_to: str) -> str:
+        if len(sealed) <= _HEADER_BYTES or sealed[:1] != _VERSION:
+            raise CannotOpen(f"the sealed value of {bound_to} is not in a form this version knows")
+        key_id = sealed[1 : 1 + _ID_BYTES]
+        key = self._by_id.get(key_id)
+        if key is None:
+            raise UnknownKey(
+                f"the value of {bound_to} is sealed with key {key_id.hex()}, which is not in SECRET_KEYS "
+                f"(there: {', '.join(self.key_ids)}); add that key after the newest"
+            )
+        nonce = sealed[1 + _ID_BYTES : _HEADER_BYTES]
+        try:
+            return key.aead.decrypt(nonce, sealed[_HEADER_BYTES:], bound_to.encode()).decode()
+        except InvalidTag:
+            raise CannotOpen(
+                f"the sealed value of {bound_to} does not open: it was altered or moved here from another row or column"
+            ) from None
