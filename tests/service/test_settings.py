@@ -1,0 +1,308 @@
+import json
+from dataclasses import fields
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from service.settings import PREFIX, Address, Settings, SettingsError, load_settings, parse_address
+from service.wechat.protocol import Account
+
+ROWS = fields(Settings)
+SECRET_WORD = "hunter2-the-secret"
+
+
+def load(**values):
+    return load_settings(environment={f"{PREFIX}{name}": value for name, value in values.items()})
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Write a settings file."""
+
+    def write(text):
+        path = tmp_path / "settings.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_without_any_setting_the_defaults_hold():
+    settings = load()
+    assert settings.listen == Address("127.0.0.1", 8888)
+    assert settings.admin_listen == Address("127.0.0.1", 8889)
+    assert settings.database_url == "sqlite:///var/wechat-openid.db"
+    assert settings.token_store == "sql"
+    assert settings.wechat_api_url == "https://api.weixin.qq.com"
+    assert settings.trusted_proxies == ()
+    assert settings.refresh_active_within_days == 7
+    assert settings.workers == 1
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_setting_says_what_it_is_about(row):
+    about = row.metadata["about"]
+    assert about.endswith(".")
+    assert len(about) > len("The port.")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("APPID", " wx1 ", "wx1"),
+        ("LISTEN", "[::1]:80", Address("::1", 80)),
+        ("LISTEN", ":8080", Address("0.0.0.0", 8080)),
+        ("LISTEN", "localhost:0", Address("localhost", 0)),
+        ("PUBLIC_URL", "", ""),
+        ("PUBLIC_URL", "https://h5.example.com/wechat/", "https://h5.example.com/wechat"),
+        ("WECHAT_API_URL", "http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("WECHAT_API_URL", "http://[::1]:9000/", "http://[::1]:9000"),
+        ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1,", (*map(ip_network, ("127.0.0.1", "10.0.0.0/8", "::1")),)),
+        ("WECHAT_TRANSPORT", "curl", "curl"),
+        ("WECHAT_TIMEOUT_SECONDS", "2.5", 2.5),
+        ("WORKERS", "4", 4),
+        ("REFRESH_ACTIVE_WITHIN_DAYS", "0", 0),
+        ("RATE_LIMIT", "", ""),
+        ("RATE_LIMIT", "10/second;600/minute", "10/second;600/minute"),
+        ("RATE_LIMIT_STORAGE", "async+redis://:pw@redis:6379/1", "async+redis://:pw@redis:6379/1"),
+        ("LOG_FORMAT", "json", "json"),
+        ("ACCOUNTS", "", ()),
+        ("ACCOUNTS", "[]", ()),
+    ],
+)
+def test_values_are_read_from_the_environment(name, text, value):
+    assert getattr(load(**{name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("LISTEN", "8888", "host:port"),
+        ("LISTEN", "127.0.0.1:", "host:port"),
+        ("LISTEN", "127.0.0.1:65536", "host:port"),
+        ("LISTEN", "127.0.0.1:-1", "host:port"),
+        ("LISTEN", "127.0.0.1:http", "host:port"),
+        ("LISTEN", "127.0.0.1:²", "host:port"),
+        ("ADMIN_LISTEN", "", "host:port"),
+        ("PUBLIC_URL", "h5.example.com", "http:// or https:// URL"),
+        ("PUBLIC_URL", "ftp://h5.example.com", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://:443", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://[::1", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://h5.example.com:https", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://h5.example.com/?a=1", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://h5.example.com/#/", "http:// or https:// URL"),
+        ("WECHAT_API_URL", "", "http:// or https:// URL"),
+        ("WECHAT_AUTHORIZE_URL", "https://x/y?", "http:// or https:// URL"),
+        ("TRUSTED_PROXIES", "nginx", "addresses or networks"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "addresses or networks"),
+        ("WECHAT_TRANSPORT", "httpx", "one of: curl, requests; or empty"),
+        ("WECHAT_TIMEOUT_SECONDS", "5", "a number from 0.1 to 4.9"),
+        ("WECHAT_TIMEOUT_SECONDS", "nan", "a number from 0.1 to 4.9"),
+        ("WECHAT_TIMEOUT_SECONDS", "", "a number from 0.1 to 4.9"),
+        ("WORKERS", "0", "a whole number from 1 to 128"),
+        ("WORKERS", "1.5", "a whole number from 1 to 128"),
+        ("WORKERS", "many", "a whole number from 1 to 128"),
+        ("REFRESH_MAX_PER_SECOND", "inf", "a number from 0.01 to 10000"),
+        ("RATE_LIMIT", "a lot", "rates such as 600/minute"),
+        ("RATE_LIMIT", "600/fortnight", "rates such as 600/minute"),
+        ("RATE_LIMIT_STORAGE", "redis://redis:6379", "async+redis://host:6379"),
+        ("RATE_LIMIT_STORAGE", "", "async+redis://host:6379"),
+        ("LOG_FORMAT", "xml", "one of: text, json"),
+        ("LOG_LEVEL", "LOUD", "one of: DEBUG, INFO, WARNING, ERROR"),
+        ("ACCOUNTS", "wx1", "a JSON list such as"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_it_should_be(name, text, says):
+    with pytest.raises(SettingsError) as caught:
+        load(**{name: text})
+    [problem] = str(caught.value).splitlines()
+    assert problem.startswith(f"{PREFIX}{name} must be ")
+    assert says in problem
+
+
+def test_all_problems_are_listed_at_once():
+    with pytest.raises(SettingsError) as caught:
+        load(LISTEN="here", WORKERS="none", LOG_FORMAT="xml", APP_ID="wx1")
+    text = str(caught.value)
+    assert len(text.splitlines()) == 4
+    for name in ("LISTEN", "WORKERS", "LOG_FORMAT", "APP_ID"):
+        assert f"{PREFIX}{name} " in text
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("APP_ID", "APPID"),
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("SECRET_KEY", "SECRET_KEYS"),
+        ("APPID_FIEL", "APPID_FILE"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+    ],
+)
+def test_a_misspelt_variable_is_answered_with_the_nearest_name(name, meant):
+    with pytest.raises(SettingsError) as caught:
+        load(**{name: SECRET_WORD})
+    assert str(caught.value) == f"{PREFIX}{name} is not a setting; did you mean {PREFIX}{meant}?"
+
+
+def test_a_name_that_is_near_nothing_is_refused_without_a_guess(toml):
+    with pytest.raises(SettingsError, match=r"^zzz is not a setting$"):
+        load_settings(toml("zzz = 1"), {})
+
+
+@pytest.mark.parametrize(("name", "meant"), [("LISTEN", "listen"), ("app_id", "appid"), ("secret_file", "secret")])
+def test_a_misspelt_name_in_the_file_is_answered_in_the_form_of_the_file(toml, name, meant):
+    with pytest.raises(SettingsError, match=f"^{name} is not a setting; did you mean {meant}"):
+        load_settings(toml(f'{name} = "x"'), {})
+
+
+def test_variables_that_kubernetes_adds_for_a_service_of_this_name_are_no_settings():
+    links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8888_TCP", "PORT_8888_TCP_ADDR"]
+    assert load(**dict.fromkeys(links, "tcp://10.0.0.1:8888")) == load()
+    with pytest.raises(SettingsError):
+        load(PORTS="8888")
+
+
+def test_other_variables_are_nobodys_business():
+    assert load_settings(environment={"HOME": "/root", "WECHAT_APPID": "wx1", "wechat_openid_x": "1"}) == load()
+
+
+def test_the_environment_goes_before_a_value_file_and_that_before_the_settings_file(tmp_path, toml):
+    config = toml('appid = "from the settings file"\nsecret = "s"\nlog_level = "DEBUG"')
+    value_file = tmp_path / "appid"
+    value_file.write_text("from the value file\n")
+    environment = {f"{PREFIX}APPID_FILE": str(value_file)}
+    assert load_settings(config, {}).appid == "from the settings file"
+    assert load_settings(config, environment).appid == "from the value file"
+    assert load_settings(config, environment | {f"{PREFIX}APPID": "from the variable"}).appid == "from the variable"
+    assert load_settings(config, environment).log_level == "DEBUG"
+
+
+def test_any_value_may_come_from_a_file(tmp_path):
+    port = tmp_path / "listen"
+    port.write_text(" 127.0.0.1:1234 \n")
+    assert load(LISTEN_FILE=str(port)).listen.port == 1234
+
+
+def test_a_value_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"SECRET must be readable in the file .*missing: No such file"):
+        load(SECRET_FILE=str(tmp_path / "missing"))
+    with pytest.raises(SettingsError, match=r"SECRET must be readable in the file .*: Is a directory"):
+        load(SECRET_FILE=str(tmp_path))
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"SECRET must be text in UTF-8 in the file .*binary"):
+        load(SECRET_FILE=str(binary))
+
+
+def test_the_settings_file_may_use_the_types_of_toml(toml):
+    settings = load_settings(
+        toml(
+            'listen = "127.0.0.1:9"\nworkers = 3\nwechat_timeout_seconds = 1.5\n'
+            'trusted_proxies = ["10.0.0.0/8", "::1"]\n'
+            '[[accounts]]\nappid = "wx1"\nsecret = "s1"\nname = "店"\n[[accounts]]\nappid = "wx2"\nsecret = "s2"\n'
+        ),
+        {},
+    )
+    assert (settings.listen.port, settings.workers, settings.wechat_timeout_seconds) == (9, 3, 1.5)
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert settings.all_accounts() == (Account("wx1", "s1", "店"), Account("wx2", "s2"))
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path, toml):
+    with pytest.raises(SettingsError, match=r"missing\.toml cannot be read: No such file"):
+        load_settings(tmp_path / "missing.toml", {})
+    with pytest.raises(SettingsError, match=r"settings\.toml is not TOML: .*line 2"):
+        load_settings(toml(f'appid = "wx1"\nsecret = {SECRET_WORD}'), {})
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"appid = \xff")
+    with pytest.raises(SettingsError, match=r"binary\.toml is not TOML"):
+        load_settings(binary, {})
+
+
+def test_accounts_are_a_json_list_whose_first_is_the_default():
+    accounts = load(ACCOUNTS='[{"appid": "wx1", "secret": "a"}, {"appid": "wx2", "secret": "b", "name": "店"}]')
+    assert accounts.all_accounts() == (Account("wx1", "a"), Account("wx2", "b", "店"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"appid": "wx1", "secret": SECRET_WORD}),
+        json.dumps([{"appid": "wx1"}]),
+        json.dumps([{"appid": "wx1", "secret": SECRET_WORD, "key": 1}]),
+        json.dumps([{"appid": "wx1", "secret": [SECRET_WORD]}]),
+        json.dumps([{"appid": 1, "secret": SECRET_WORD}]),
+        json.dumps([{"appid": "wx1", "secret": SECRET_WORD, "name": None}]),
+        json.dumps([{"appid": "", "secret": SECRET_WORD}]),
+        json.dumps([{"appid": "wx1", "secret": ""}]),
+        json.dumps([{"appid": "wx1", "secret": SECRET_WORD}, {"appid": "wx1", "secret": "b"}]),
+        json.dumps([SECRET_WORD]),
+        f'[{{"appid": "wx1", "secret": "{SECRET_WORD}"',
+        "[" * 100_000,
+        "7",
+    ],
+)
+def test_accounts_of_another_form_are_refused_without_being_quoted(text):
+    with pytest.raises(SettingsError, match=r"ACCOUNTS must be a (JSON )?list") as caught:
+        load(ACCOUNTS=text)
+    assert SECRET_WORD not in str(caught.value)
+
+
+def test_one_account_comes_from_appid_and_secret():
+    assert load(APPID="wx1", SECRET="s").all_accounts() == (Account("wx1", "s"),)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "no account is configured"),
+        ({"APPID": "wx1"}, f"set {PREFIX}APPID and {PREFIX}SECRET"),
+        ({"SECRET": SECRET_WORD}, f"set {PREFIX}APPID and {PREFIX}SECRET"),
+        ({"ACCOUNTS": '[{"appid":"wx1","secret":"s"}]', "SECRET": SECRET_WORD}, "not both"),
+    ],
+)
+def test_missing_and_contradicting_accounts_are_refused(values, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        load(**values).all_accounts()
+    assert SECRET_WORD not in str(caught.value)
+
+
+SECRETS = {
+    "SECRET": SECRET_WORD,
+    "DATABASE_URL": f"postgresql://user:{SECRET_WORD}@db/x",
+    "TOKEN_STORE_URL": f"cassandra://user:{SECRET_WORD}@db/x",
+    "SECRET_KEYS": SECRET_WORD,
+    "RATE_LIMIT_STORAGE": f"async+redis://:{SECRET_WORD}@redis:6379",
+    "ACCOUNTS": json.dumps([{"appid": "wx1", "secret": SECRET_WORD}]),
+}
+
+
+def test_a_repr_never_shows_a_secret():
+    settings = load(APPID="wx1", **SECRETS)
+    assert SECRET_WORD not in f"{settings!r} {settings} {settings.accounts!r}"
+    assert "wx1" in repr(settings)
+
+
+def test_the_text_of_an_error_never_shows_a_secret(tmp_path):
+    cut = {name: value[:-1] for name, value in SECRETS.items()}
+    storages = [f"redis://:{SECRET_WORD}@h", f"async+redis://:{SECRET_WORD}@h:port", f"async+nats://:{SECRET_WORD}@h"]
+    for storage in storages:
+        with pytest.raises(SettingsError) as caught:
+            load(**{**cut, "RATE_LIMIT_STORAGE": storage, "LISTEN": "nowhere"})
+        assert "hunter2" not in str(caught.value)
+        assert "RATE_LIMIT_STORAGE" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8888", "[::1]:8888", "localhost:0"])
+def test_an_address_is_written_as_it_is_read(text):
+    assert str(parse_address(text)) == text
+
+
+def test_nothing_is_read_but_what_is_named(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setenv(f"{PREFIX}APPID", "from the process")
+    assert load().appid == ""
+    assert load_settings().appid == "from the process"

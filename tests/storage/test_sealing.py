@@ -1,0 +1,224 @@
+import base64
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from storage.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.records import Authorization, SealedTokens, Status
+from storage.sealing import KeyRing, Tokens, generate_key, read_or_create_key_file
+
+APPID = "wx0000000000000001"
+OPENID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
+OLD, NEW = generate_key(), generate_key()
+RING = KeyRing.parse(NEW)
+TOKENS = Tokens("access-token-of-the-user", "refresh-token-of-the-user")
+KEY_BYTES = bytes(range(32))
+
+
+def stored(tokens: SealedTokens, appid: str = APPID, openid: str = OPENID) -> Authorization:
+    return Authorization(
+        id=1,
+        appid=appid,
+        openid=openid,
+        scope="snsapi_base",
+        status=Status.ACTIVE,
+        version=1,
+        expires_at=2,
+        refresh_expires_at=3,
+        first_authorized_at=1,
+        authorized_at=1,
+        last_used_at=1,
+        tokens=tokens,
+    )
+
+
+def nonce_of(sealed: bytes) -> bytes:
+    return sealed[5:17]
+
+
+@settings(deadline=None)
+@given(access=st.text(), refresh=st.text(), appid=st.text(), openid=st.text())
+@example(access="😀" * 1024, refresh="a" * 4096, appid=APPID, openid=OPENID)
+@example(access="", refresh="", appid="", openid="")
+def test_whatever_is_sealed_opens_again(access, refresh, appid, openid):
+    tokens = Tokens(access, refresh)
+    assert RING.open(stored(RING.seal(appid, openid, tokens), appid, openid)) == tokens
+
+
+def test_sealed_values_do_not_show_the_tokens():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    assert TOKENS.access_token.encode() not in sealed.access_token
+    assert TOKENS.refresh_token.encode() not in sealed.refresh_token
+
+
+@pytest.mark.parametrize("column", ["access_token", "refresh_token"])
+def test_a_value_with_any_byte_altered_does_not_open(column):
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    value = getattr(sealed, column)
+    for place in range(len(value)):
+        altered = bytearray(value)
+        altered[place] ^= 1
+        with pytest.raises((CannotOpen, UnknownKey)):
+            RING.open(stored(replace(sealed, **{column: bytes(altered)})))
+
+
+def test_a_value_cut_short_anywhere_does_not_open():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    for length in range(len(sealed.access_token)):
+        with pytest.raises(CannotOpen):
+            RING.open(stored(replace(sealed, access_token=sealed.access_token[:length])))
+
+
+def test_values_moved_to_another_user_or_account_do_not_open():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    with pytest.raises(CannotOpen, match="another row or column"):
+        RING.open(stored(sealed, openid="o-somebody-else"))
+    with pytest.raises(CannotOpen, match="another row or column"):
+        RING.open(stored(sealed, appid="wx0000000000000002"))
+
+
+def test_values_swapped_between_the_columns_do_not_open():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    with pytest.raises(CannotOpen, match="another row or column"):
+        RING.open(stored(SealedTokens(sealed.refresh_token, sealed.access_token)))
+
+
+def test_a_missing_key_is_named_by_its_id_and_never_shown():
+    old = KeyRing.parse(OLD)
+    with pytest.raises(UnknownKey) as caught:
+        RING.open(stored(old.seal(APPID, OPENID, TOKENS)))
+    text = str(caught.value)
+    assert old.key_ids[0] in text
+    assert RING.key_ids[0] in text
+    for key in (OLD, NEW):
+        assert key.rstrip("=\n") not in text
+        assert base64.urlsafe_b64decode(key).hex() not in text
+
+
+def test_after_a_rotation_the_old_key_opens_and_the_new_one_seals():
+    before, rotated, after = KeyRing.parse(OLD), KeyRing.parse(f"{NEW},{OLD}"), KeyRing.parse(NEW)
+    assert rotated.open(stored(before.seal(APPID, OPENID, TOKENS))) == TOKENS
+    assert after.open(stored(rotated.seal(APPID, OPENID, TOKENS))) == TOKENS
+    assert rotated.key_ids == (*after.key_ids, *before.key_ids)
+
+
+def test_nonces_never_repeat():
+    nonces = set()
+    for _ in range(10_000):
+        sealed = RING.seal(APPID, OPENID, TOKENS)
+        nonces |= {nonce_of(sealed.access_token), nonce_of(sealed.refresh_token)}
+    assert len(nonces) == 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.urlsafe_b64encode(KEY_BYTES).decode(),
+        base64.urlsafe_b64encode(KEY_BYTES).decode().rstrip("="),
+        f"\n {base64.b64encode(KEY_BYTES).decode()}\n",
+        f"{base64.b64encode(KEY_BYTES).decode()}, {OLD}\n{NEW}",
+    ],
+)
+def test_keys_are_read_in_either_alphabet_with_or_without_padding(text):
+    assert KeyRing.parse(text).key_ids[0] == KeyRing([KEY_BYTES]).key_ids[0]
+
+
+def test_keys_of_both_alphabets_are_the_same_key():
+    material = b"\xfb\xff" * 16
+    standard, url_safe = base64.b64encode(material).decode(), base64.urlsafe_b64encode(material).decode()
+    assert standard != url_safe
+    assert KeyRing.parse(standard).key_ids == KeyRing.parse(url_safe).key_ids
+
+
+@pytest.mark.parametrize("bad", ["not base64!", "schlüssel", "A", "c2hvcnQtc2VjcmV0", OLD + OLD, OLD[:-6], "ключ"])
+def test_a_bad_key_is_refused_without_being_quoted(bad):
+    with pytest.raises(InvalidKey) as caught:
+        KeyRing.parse(f"{NEW},{bad}")
+    assert "wechat-openid keys generate" in str(caught.value)
+    assert NEW.rstrip("=") not in str(caught.value)
+    if len(bad) > 1:
+        assert bad not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("text", ["", " \n", ",", " , "])
+def test_a_ring_without_keys_is_refused(text):
+    with pytest.raises(InvalidKey, match="SECRET_KEYS is empty"):
+        KeyRing.parse(text)
+
+
+def test_the_error_of_a_bad_key_says_which_one_it_is():
+    with pytest.raises(InvalidKey, match="key number 2"):
+        KeyRing.parse(f"{NEW} ??? {OLD}")
+
+
+def test_keys_of_different_purposes_differ_and_stay_the_same_for_one_purpose():
+    ring = KeyRing.parse(f"{NEW},{OLD}")
+    cookies, states = ring.derived_keys("session cookie"), ring.derived_keys("state")
+    assert len({*cookies.values(), *states.values(), *map(base64.urlsafe_b64decode, (NEW, OLD))}) == 6
+    assert list(cookies) == list(states)
+    assert KeyRing.parse(OLD).derived_keys("state").items() <= states.items()
+
+
+def test_the_newest_derived_key_comes_first():
+    [newest] = KeyRing.parse(NEW).derived_keys("state")
+    assert next(iter(KeyRing.parse(f"{NEW},{OLD}").derived_keys("state"))) == newest
+
+
+def test_a_repr_never_shows_a_token():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    shown = f"{TOKENS!r} {TOKENS} {sealed!r} {stored(sealed)!r} {RING!r}"
+    assert "token-of-the-user" not in shown
+    assert repr(sealed.access_token)[2:-1] not in shown
+
+
+def test_a_new_key_file_can_be_read_by_its_owner_only_and_is_kept(tmp_path):
+    path = tmp_path / "var" / "secret-keys"
+    old_mask = os.umask(0)
+    try:
+        text = read_or_create_key_file(path)
+    finally:
+        os.umask(old_mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_or_create_key_file(path) == text == path.read_text()
+    assert KeyRing.parse(text).key_ids
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_processes_that_start_at_once_read_the_same_new_key(tmp_path):
+    path = tmp_path / "secret-keys"
+    program = (
+        "import sys, pathlib, storage.sealing as s; sys.stdin.read(); "
+        f"print(s.read_or_create_key_file(pathlib.Path({str(path)!r})))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    for process in processes:
+        process.stdin.close()
+    texts = {process.stdout.read() for process in processes}
+    assert [process.wait() for process in processes] == [0] * 8
+    for process in processes:
+        process.stdout.close()
+    assert texts == {path.read_text() + "\n"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_draft_left_by_a_crash_does_not_stop_the_next_start(tmp_path):
+    path = tmp_path / "secret-keys"
+    path.with_name(f"{path.name}.{os.getpid()}").write_text("half a k")
+    assert KeyRing.parse(read_or_create_key_file(path)).key_ids
+
+
+def test_a_key_file_that_holds_something_else_is_refused_as_not_a_key(tmp_path):
+    path = tmp_path / "secret-keys"
+    path.write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(InvalidKey, match="not base64"):
+        KeyRing.parse(read_or_create_key_file(path))

@@ -1,0 +1,344 @@
+import asyncio
+import logging
+import threading
+from dataclasses import replace
+
+import pytest
+
+from storage.errors import CannotOpen, InvalidRecord, StoreBusy, StoreUnavailable, UnknownKey
+from storage.memory import MemoryTokenStore
+from storage.records import Activity, ActivityKind, Grant, Profile, SchemaState, Status, Use, UserQuery
+from storage.sealing import KeyRing, Tokens, generate_key
+from storage.store import Capability
+from storage.vault import TokenVault
+
+APPID = "wx0000000000000001"
+NOW = 1_800_000_000
+KEY = generate_key()
+
+
+class BreakableStore(MemoryTokenStore):
+    """A real store that can be taken down, held in its writes, and asked what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.error = None
+        self.schema_error = None
+        self.writable = threading.Event()
+        self.writable.set()
+        self.saves = []
+        self.claims = []
+        self.closed = 0
+
+    def _answer(self):
+        if self.error is not None:
+            raise self.error
+
+    def save(self, grants):
+        self.writable.wait()
+        self._answer()
+        super().save(grants)
+        self.saves.append([grant.openid for grant in grants])
+
+    def get(self, appid, openid):
+        self._answer()
+        return super().get(appid, openid)
+
+    def claim(self, appid, openid, owner, ttl):
+        self.claims.append(owner)
+        return super().claim(appid, openid, owner, ttl)
+
+    def claim_due(self, appid, owner, limit, ttl, due_at):
+        self.claims.append(owner)
+        return super().claim_due(appid, owner, limit, ttl, due_at)
+
+    def check_schema(self):
+        self._answer()
+        if self.schema_error is not None:
+            raise self.schema_error
+        return super().check_schema()
+
+    def close(self):
+        self.closed += 1
+        super().close()
+
+
+@pytest.fixture
+def store():
+    return BreakableStore()
+
+
+@pytest.fixture
+def changes():
+    return []
+
+
+@pytest.fixture
+def open_vault(io_loop, store, changes):
+    vaults = []
+
+    def open_vault(keys=KEY, **options):
+        vault = TokenVault(
+            store,
+            KeyRing.parse(keys),
+            instance="host:1",
+            **{"probe_seconds": 0.01, "on_availability": changes.append, **options},
+        )
+        vaults.append(vault)
+        return vault
+
+    yield open_vault
+    store.writable.set()
+    for vault in vaults:
+        io_loop.run_sync(vault.close)
+
+
+@pytest.fixture
+def vault(open_vault):
+    return open_vault()
+
+
+def a_grant(vault, openid="o-1", **changed):
+    values = {
+        "appid": APPID,
+        "openid": openid,
+        "scope": "snsapi_base",
+        "tokens": vault.seal(APPID, openid, Tokens(f"access of {openid}", f"refresh of {openid}")),
+        "authorized_at": NOW,
+        "expires_at": NOW + 7200,
+        "refresh_expires_at": NOW + 30 * 86400,
+    }
+    return Grant(**{**values, **changed})
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+async def break_down(vault, store):
+    store.error = StoreUnavailable("connection refused")
+    with pytest.raises(StoreUnavailable):
+        await vault.get(APPID, "o-1")
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_saved_grant_can_be_read_and_opened(vault):
+    await vault.save(a_grant(vault))
+    authorization = await vault.get(APPID, "o-1")
+    assert vault.open(authorization) == Tokens("access of o-1", "refresh of o-1")
+    assert await vault.get(APPID, "o-2") is None
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_grants_that_arrive_during_a_commit_share_the_next(vault, store):
+    store.writable.clear()
+    saving = [asyncio.ensure_future(vault.save(a_grant(vault, "o-first")))]
+    await asyncio.sleep(0.01)
+    saving += [asyncio.ensure_future(vault.save(a_grant(vault, f"o-{number}"))) for number in range(20)]
+    await asyncio.sleep(0.01)
+    store.writable.set()
+    await asyncio.gather(*saving)
+    assert store.saves == [["o-first"], [f"o-{number}" for number in range(20)]]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_refused_grant_fails_alone(vault):
+    grants = [a_grant(vault, f"o-{number}") for number in range(10)]
+    grants[4] = replace(grants[4], expires_at=2**70)
+    answers = await asyncio.gather(*map(vault.save, grants), return_exceptions=True)
+    assert isinstance(answers[4], InvalidRecord)
+    assert answers[:4] + answers[5:] == [None] * 9
+    assert vault.available
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_lease_is_settled_once(vault):
+    await vault.save(a_grant(vault))
+    lease = await vault.claim(APPID, "o-1", ttl=30)
+    assert await vault.claim(APPID, "o-1", ttl=30) is None
+    assert await vault.settle(lease.released()) is True
+    assert await vault.settle(lease.released()) is False
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_no_two_claims_share_an_owner(vault, store):
+    await vault.save(a_grant(vault, next_refresh_at=NOW))
+    await asyncio.gather(*[vault.claim(APPID, "o-1", ttl=30) for _ in range(10)], vault.claim_due(APPID, 5, 30, NOW))
+    assert len(set(store.claims)) == 11
+    assert all(owner.startswith("host:1/") for owner in store.claims)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_reads_and_single_writes_reach_the_store(vault):
+    await vault.save(a_grant(vault, code_digest=b"d" * 32, code_binding=b"b" * 32))
+    assert (await vault.find_by_code(b"d" * 32, NOW)).binding == b"b" * 32
+    await vault.touch(Use(APPID, "o-1", NOW + 60, None))
+    assert (await vault.get(APPID, "o-1")).last_used_at == NOW + 60
+    assert await vault.save_profile(Profile(APPID, "o-1", "李娜😀", "", NOW)) is True
+    assert [user.nickname for user in (await vault.page(UserQuery())).users] == ["李娜😀"]
+    assert (await vault.counts()).by_status == {(APPID, Status.ACTIVE): 1}
+    await vault.record([Activity(NOW, APPID, ActivityKind.EXCHANGE_FAILED, 40029, 2)])
+    assert {entry.kind: entry.count for entry in await vault.activity(NOW)} == {
+        ActivityKind.AUTHORIZED: 1,
+        ActivityKind.EXCHANGE_FAILED: 2,
+    }
+    assert await vault.revoke(APPID, "o-1") is True
+    assert await vault.erase(APPID, "o-1") is True
+    assert await vault.get(APPID, "o-1") is None
+    assert (await vault.check_schema()).state is SchemaState.CURRENT
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_no_place_is_reserved_while_the_store_is_down(vault, store, changes):
+    with vault.reserve():
+        pass
+    await break_down(vault, store)
+    assert not vault.available
+    with pytest.raises(StoreUnavailable), vault.reserve():
+        pytest.fail("a code would be spent")
+    assert changes == [False]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
+    await break_down(vault, store)
+    with pytest.raises(StoreUnavailable):
+        await vault.get(APPID, "o-1")
+    store.error = None
+    await until(lambda: vault.available)
+    assert changes == [False, True]
+    with vault.reserve():
+        await vault.save(a_grant(vault))
+    await break_down(vault, store)
+    assert changes == [False, True, False]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_an_error_that_no_store_should_raise_does_not_end_the_asking(vault, store):
+    store.schema_error = RuntimeError("a bug")
+    await break_down(vault, store)
+    store.error = None
+    await asyncio.sleep(0.05)
+    assert not vault.available
+    store.schema_error = None
+    await until(lambda: vault.available)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_store_that_hangs_in_a_write_is_not_back_because_it_can_be_read(vault, store):
+    store.writable.clear()
+    saving = asyncio.ensure_future(vault.save(a_grant(vault)))
+    await asyncio.sleep(0.01)
+    await break_down(vault, store)
+    store.error = None
+    await asyncio.sleep(0.05)
+    assert await vault.get(APPID, "o-1") is None
+    assert not vault.available
+    store.writable.set()
+    await saving
+    await until(lambda: vault.available)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_failed_write_also_tells_that_the_store_is_down(vault, store, changes):
+    store.error = StoreUnavailable("connection refused")
+    with pytest.raises(StoreUnavailable):
+        await vault.save(a_grant(vault))
+    assert changes == [False]
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_places_are_limited_and_given_back(open_vault):
+    vault = open_vault(max_pending=2)
+    with vault.reserve():
+        with vault.reserve(), pytest.raises(StoreBusy), vault.reserve():
+            pytest.fail("a code would be spent")
+        with vault.reserve():
+            pass
+    with pytest.raises(ZeroDivisionError), vault.reserve():
+        raise ZeroDivisionError
+    with vault.reserve(), vault.reserve():
+        pass
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_missing_key_is_found_among_the_oldest_and_the_newest_and_nothing_is_changed(open_vault, store):
+    with_old_key = open_vault()
+    for number in range(30):
+        await with_old_key.save(a_grant(with_old_key, f"o-{number}"))
+    before = [store.get(APPID, f"o-{number}") for number in range(30)]
+    new_key = generate_key()
+    with pytest.raises(UnknownKey):
+        await open_vault(keys=new_key).check_keys()
+    rotated = open_vault(keys=f"{new_key},{KEY}")
+    await rotated.check_keys()
+    await rotated.save(a_grant(rotated, "o-newest"))
+    with pytest.raises(UnknownKey):
+        await with_old_key.check_keys(sample=1)
+    with pytest.raises(UnknownKey):
+        await open_vault(keys=new_key).check_keys(sample=1)
+    assert [store.get(APPID, f"o-{number}") for number in range(30)] == before
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_users_without_tokens_and_stores_without_lists_need_no_keys(open_vault, store):
+    vault = open_vault()
+    await vault.save(a_grant(vault))
+    await vault.revoke(APPID, "o-1")
+    other = open_vault(keys=generate_key())
+    await other.check_keys()
+    await vault.save(a_grant(vault))
+    store.capabilities = frozenset(Capability) - {Capability.LISTING}
+    await other.check_keys()
+    assert other.capabilities == store.capabilities
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_tokens_of_one_user_do_not_open_for_another(vault):
+    await vault.save(a_grant(vault))
+    authorization = await vault.get(APPID, "o-1")
+    with pytest.raises(CannotOpen):
+        vault.open(replace(authorization, openid="o-2"))
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_closing_writes_what_waits_and_lets_go_of_the_store(vault, store):
+    store.writable.clear()
+    saving = [asyncio.ensure_future(vault.save(a_grant(vault, f"o-{number}"))) for number in range(3)]
+    await asyncio.sleep(0.01)
+    saving.append(asyncio.ensure_future(vault.save(a_grant(vault, "o-waiting"))))
+    await asyncio.sleep(0.01)
+    closing = asyncio.ensure_future(vault.close())
+    await asyncio.sleep(0.01)
+    assert store.closed == 0
+    store.writable.set()
+    await closing
+    await asyncio.gather(*saving)
+    assert store.closed == 1
+    assert store.get(APPID, "o-waiting") is not None
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_closing_while_the_store_is_down_leaves_nothing_running(open_vault, store, changes):
+    vault = open_vault()
+    store.error = StoreUnavailable("connection refused")
+    saving = asyncio.ensure_future(vault.save(a_grant(vault)))
+    await asyncio.sleep(0)
+    tasks_before = asyncio.all_tasks() - {saving}
+    await vault.close()
+    with pytest.raises(StoreUnavailable):
+        await saving
+    await asyncio.sleep(0.05)
+    assert asyncio.all_tasks() <= tasks_before
+    assert not changes
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_the_log_says_when_the_store_goes_and_comes_back_once_each(vault, store, caplog):
+    caplog.set_level(logging.WARNING, "storage.vault")
+    await break_down(vault, store)
+    await break_down(vault, store)
+    store.error = None
+    await until(lambda: vault.available)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
