@@ -1,18 +1,14 @@
 """The service on a real SQLite file and real sockets, with a simulated WeChat upstream and a clock that tests move."""
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.httpserver import HTTPServer
+from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from service.app import Service, make_private_app, make_public_app
@@ -24,6 +20,7 @@ from service.simulator.wechat import SimulatedWeChat
 from service.wechat.protocol import Account
 from storage.clock import ManualClock
 from storage.sealing import generate_key
+from tests.service.harness import Page, RunningProcess, RunningServer, environment_of, listening
 
 ACCOUNT = Account(DEFAULT_ACCOUNT.appid, DEFAULT_ACCOUNT.secret)
 
@@ -68,51 +65,11 @@ def service(io_loop: IOLoop, settings: Settings, clock: ManualClock) -> Iterator
     io_loop.run_sync(resources.aclose)
 
 
-@dataclass
-class Page:
-    """A page in a browser: posts to the service and keeps its cookie."""
-
-    client: AsyncHTTPClient
-    url: str
-    user_agent: str = "MicroMessenger/8.0"
-    cookie: str | None = None
-
-    async def post_code(self, code: str, **fields: Any) -> HTTPResponse:
-        return await self.post(json.dumps({"code": code, **fields}).encode(), "application/json")
-
-    async def post_form(self, **fields: str) -> HTTPResponse:
-        return await self.post(urlencode(fields).encode(), "application/x-www-form-urlencoded")
-
-    async def post(self, body: bytes, content_type: str) -> HTTPResponse:
-        headers = {"Content-Type": content_type, "User-Agent": self.user_agent}
-        if self.cookie:
-            headers["Cookie"] = self.cookie
-        response = await self.client.fetch(
-            f"{self.url}/getCode", method="POST", body=body, headers=headers, raise_error=False
-        )
-        if "Set-Cookie" in response.headers:
-            self.cookie = response.headers["Set-Cookie"].partition(";")[0]
-        return response
-
-
 @pytest.fixture
 def http(io_loop: IOLoop) -> Iterator[AsyncHTTPClient]:
     client = AsyncHTTPClient(force_instance=True, max_clients=300)
     yield client
     client.close()
-
-
-@asynccontextmanager
-async def listening(application: Application) -> AsyncIterator[str]:
-    """Serve an application on a free port and give its address."""
-    server = HTTPServer(application)
-    [listener] = bind_sockets(0, "127.0.0.1")
-    server.add_socket(listener)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.stop()
-        await server.close_all_connections()
 
 
 @pytest.fixture
@@ -144,6 +101,12 @@ def another_page(http: AsyncHTTPClient, public_url: str) -> Page:
 
 
 @pytest.fixture
+def page_at(http: AsyncHTTPClient) -> Callable[["RunningServer"], Page]:
+    """Give a new browser's page of a server."""
+    return lambda server: Page(http, server.url)
+
+
+@pytest.fixture
 def openid_for(wechat: SimulatedWeChat) -> Callable[[str], str]:
     """Give a person's openid at the default account."""
     return lambda person: openid_of(wechat.find_person(person), ACCOUNT.appid)
@@ -156,8 +119,38 @@ def open_another(
     """Open more instances of the service on the same store, as other processes would."""
     resources = AsyncExitStack()
 
-    def open_one(**changes: Any) -> Awaitable[Service]:
+    def open_one(clock: ManualClock = clock, **changes: Any) -> Awaitable[Service]:
         return resources.enter_async_context(open_service(replace(settings, **changes), clock))
 
     yield open_one
     io_loop.run_sync(resources.aclose)
+
+
+@pytest.fixture
+def start_process(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., RunningProcess]]:
+    """Start commands of the product; what still runs when the test ends is killed."""
+    running: list[RunningProcess] = []
+
+    def start(*arguments: str, **environment: str) -> RunningProcess:
+        log = tmp_path / f"process-{len(running)}.log"
+        running.append(RunningProcess(list(arguments), {**environment_of(settings), **environment}, log))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., RunningServer]]:
+    """Start servers; what still runs when the test ends is killed."""
+    running: list[RunningServer] = []
+
+    def start(*arguments: str, **environment: str) -> RunningServer:
+        log = tmp_path / f"server-{len(running)}.log"
+        running.append(RunningServer(settings, log, *arguments, **environment))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()

@@ -1,0 +1,156 @@
+"""The commands as a person types them, each in a process of its own."""
+
+import asyncio
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from service.exchange import Browser
+from service.simulator.faults import Fault
+from service.wechat.protocol import Account
+from storage.sealing import KeyRing
+from tests.service.harness import Page, free_port
+
+pytestmark = pytest.mark.gen_test(timeout=60)
+
+
+async def authorize(service, wechat, count):
+    account = Account(service.settings.appid, service.settings.secret)
+    for _ in range(count):
+        code = wechat.issue_code(wechat.invent_person().id)
+        await service.exchange.exchange(account, code, Browser(b"b" * 32))
+
+
+@pytest.fixture
+def recently(clock):
+    """Make the service's clock show three hours ago, so that what it authorizes is due for a command started now."""
+    clock.advance(int(time.time()) - 3 * 3600 - clock.now())
+
+
+@pytest.fixture
+def run(start_process):
+    """Run a command to its end and give its status and what it printed."""
+
+    async def run_one(*arguments, **environment):
+        process = start_process(*arguments, **environment)
+        status = await process.ended()
+        return status, process.log.read_text()
+
+    return run_one
+
+
+async def test_refresh_once_says_what_it_did(run, service, wechat, recently):
+    assert await run("refresh", "--once") == (0, "nothing was due\n")
+    await authorize(service, wechat, 5)
+    assert await run("refresh", "--once") == (0, "5 refreshed\n")
+    assert wechat.calls["refresh_token"] == 5
+
+
+async def test_refresh_once_fails_when_something_failed(run, service, wechat, recently):
+    await authorize(service, wechat, 3)
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=-1, times=1))
+    status, output = await run("refresh", "--once")
+    assert status == 1
+    assert re.fullmatch(r"(1 failed, 2 refreshed|2 refreshed, 1 failed) \(errors: 1 × -1\)\n", output), output
+    assert await run("refresh", "--once") == (0, "nothing was due\n")
+
+
+async def test_refresh_goes_on_and_on_until_it_is_told_to_stop(start_process, service, wechat, recently):
+    await authorize(service, wechat, 3)
+    process = start_process("refresh", WECHAT_OPENID_REFRESH_EVERY_SECONDS="0.1")
+    while wechat.calls["refresh_token"] < 3:
+        await asyncio.sleep(0.02)
+    process.process.send_signal(signal.SIGTERM)
+    assert await process.ended() == 0
+
+
+async def test_api_keys_are_shown_once_listed_and_revoked(run, http, start_server):
+    server = await start_server().answers(http)
+    status, key = await run("apikeys", "add", "billing")
+    assert status == 0
+    assert key.startswith("wok_")
+
+    async def ask():
+        url = f"{server.admin_url}/internal/authorizations/a/b/token"
+        headers = {"Authorization": f"Bearer {key.strip()}"}
+        return (await http.fetch(url, headers=headers, raise_error=False)).code
+
+    assert await ask() == 404
+    status, listed = await run("apikeys", "list")
+    assert (status, "billing" in listed, key.strip() in listed) == (0, True, False)
+    assert (await run("apikeys", "add", "billing"))[0] == 1
+    assert (await run("apikeys", "revoke", "billing"))[0] == 0
+    assert (await run("apikeys", "revoke", "billing"))[0] == 1
+    assert await ask() == 401
+
+
+async def test_a_generated_key_is_a_key(run):
+    status, key = await run("keys", "generate")
+    assert status == 0
+    assert len(KeyRing.parse(key).key_ids) == 1
+
+
+async def test_stores_lists_the_built_in_ones(run):
+    status, output = await run("stores")
+    assert status == 0
+    assert re.search(r"^sql +wechat-openid \d", output, re.MULTILINE)
+    assert re.search(r"^memory +wechat-openid \d", output, re.MULTILINE)
+
+
+async def test_doctor_finds_everything_well(run, service):
+    status, output = await run("doctor")
+    assert status == 0
+    assert "good     account" in output
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"WECHAT_OPENID_SECRET": "wrong"}, "40125"),
+        ({"WECHAT_OPENID_SECRET_KEYS": "short"}, "wechat-openid keys generate"),
+        ({"WECHAT_OPENID_TOKEN_STORE": "cassandra"}, "installed: memory"),
+        ({"WECHAT_OPENID_WECHAT_API_URL": "http://127.0.0.1:9"}, "connection"),
+    ],
+)
+async def test_doctor_says_what_is_bad_and_what_to_do(run, service, environment, words):
+    status, output = await run("doctor", **environment)
+    assert status == 1
+    assert words in output
+    assert "Traceback" not in output
+
+
+async def test_a_misspelt_setting_is_named_with_the_likely_one(run):
+    status, output = await run("doctor", WECHAT_OPENID_APP_ID="wx1")
+    assert status == 1
+    assert "WECHAT_OPENID_APP_ID is not a setting; did you mean WECHAT_OPENID_APPID?" in output
+
+
+async def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(start_process, http):
+    listen, admin_listen, simulator = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    demo = start_process("demo", "--listen", listen, "--admin-listen", admin_listen, "--simulator-listen", simulator)
+    while "The H5 page" not in demo.log.read_text() and demo.process.poll() is None:
+        await asyncio.sleep(0.05)
+    while True:
+        try:
+            shown = await http.fetch(f"http://{listen}/")
+            break
+        except OSError:
+            await asyncio.sleep(0.05)
+    assert b"wechat-openid" in shown.body
+    issued = await http.fetch(f"http://{simulator}/simulator/codes", method="POST", body="{}")
+    response = await Page(http, f"http://{listen}").post_code(json.loads(issued.body)["code"])
+    assert response.code == 200
+    key = re.search(r"Bearer (wok_\S+)'", demo.log.read_text())[1]
+    [path] = re.findall(r"http://\S+/internal/\S+/token", demo.log.read_text())
+    url = path.replace("OPENID", json.loads(response.body)["openid"])
+    token = await http.fetch(url, headers={"Authorization": f"Bearer {key}"})
+    assert json.loads(token.body)["scope"] == "snsapi_base"
+    database = Path(re.search(r"The database +(\S+)", demo.log.read_text())[1])
+    assert database.exists()
+    demo.process.send_signal(signal.SIGINT)
+    assert await demo.ended() == 0
+    assert not database.parent.exists()

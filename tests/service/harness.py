@@ -1,0 +1,125 @@
+"""What tests of the service are made of: pages in browsers, applications on free ports, commands as processes."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from service.settings import Settings
+
+
+@dataclass
+class Page:
+    """A page in a browser: posts to the service and keeps its cookie."""
+
+    client: AsyncHTTPClient
+    url: str
+    user_agent: str = "MicroMessenger/8.0"
+    cookie: str | None = None
+
+    async def post_code(self, code: str, **fields: Any) -> HTTPResponse:
+        return await self.post(json.dumps({"code": code, **fields}).encode(), "application/json")
+
+    async def post_form(self, **fields: str) -> HTTPResponse:
+        return await self.post(urlencode(fields).encode(), "application/x-www-form-urlencoded")
+
+    async def post(self, body: bytes, content_type: str) -> HTTPResponse:
+        headers = {"Content-Type": content_type, "User-Agent": self.user_agent}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        response = await self.client.fetch(
+            f"{self.url}/getCode", method="POST", body=body, headers=headers, raise_error=False
+        )
+        if "Set-Cookie" in response.headers:
+            self.cookie = response.headers["Set-Cookie"].partition(";")[0]
+        return response
+
+
+@asynccontextmanager
+async def listening(application: Application) -> AsyncIterator[str]:
+    """Serve an application on a free port and give its address."""
+    server = HTTPServer(application)
+    [listener] = bind_sockets(0, "127.0.0.1")
+    server.add_socket(listener)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment in which a process finds these settings."""
+    wanted = {
+        "APPID": settings.appid,
+        "SECRET": settings.secret,
+        "DATABASE_URL": settings.database_url,
+        "SECRET_KEYS": settings.secret_keys,
+        "WECHAT_API_URL": settings.wechat_api_url,
+        "WECHAT_AUTHORIZE_URL": settings.wechat_authorize_url,
+        "RATE_LIMIT": "",
+    }
+    return {**os.environ, **{f"WECHAT_OPENID_{name}": value for name, value in wanted.items()}}
+
+
+class RunningProcess:
+    """A command of the product in a process of its own, with what it logged."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
+            )
+
+    async def ended(self) -> int:
+        """Return the exit status once there is one."""
+        while self.process.poll() is None:
+            await asyncio.sleep(0.02)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class RunningServer(RunningProcess):
+    """`wechat-openid serve` on free ports."""
+
+    def __init__(self, settings: Settings, log: Path, *arguments: str, **environment: str) -> None:
+        listen, admin_listen = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.url = f"http://{listen}"
+        self.admin_url = f"http://{admin_listen}"
+        own = {"WECHAT_OPENID_LISTEN": listen, "WECHAT_OPENID_ADMIN_LISTEN": admin_listen, **environment}
+        super().__init__(["serve", *arguments], {**environment_of(settings), **own}, log)
+
+    async def answers(self, client: AsyncHTTPClient) -> "RunningServer":
+        """Return when it answers."""
+        while self.process.poll() is None:
+            try:
+                await client.fetch(f"{self.url}/healthz")
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                return self
+        raise AssertionError(self.log.read_text())
