@@ -138,7 +138,10 @@ class TokenStore(ABC):
 
     @abstractmethod
     def revoke(self, appid: str, openid: str) -> bool:
-        """End an authorization and forget its tokens; a new exchange opens it again. False when there is none."""
+        """End an authorization and forget its tokens and its code; a new exchange opens it again.
+
+        False when there is none.
+        """
 
     @abstractmethod
     def erase(self, appid: str, openid: str) -> bool:

@@ -1,0 +1,46 @@
+"""What a store counts by itself: the hour and kind of each grant and of each outcome that was written."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from storage.records import Activity, ActivityKind, Failed, Grant, Outcome, Refreshed, Rejected
+
+__all__ = ["added_up", "hour_of", "of_grants", "of_outcomes"]
+
+HOUR_SECONDS = 3600
+
+
+def hour_of(at: int) -> int:
+    """Return the start of the hour of a time."""
+    return at - at % HOUR_SECONDS
+
+
+def of_grants(grants: Iterable[Grant]) -> list[Activity]:
+    """Count grants."""
+    return added_up(Activity(grant.authorized_at, grant.appid, ActivityKind.AUTHORIZED, 0, 1) for grant in grants)
+
+
+def of_outcomes(outcomes: Iterable[Outcome]) -> list[Activity]:
+    """Count refreshes, failures and rejections; what was put off or given back is nothing that happened."""
+    return added_up(counted for outcome in outcomes if (counted := _of_outcome(outcome)) is not None)
+
+
+def added_up(activities: Iterable[Activity]) -> list[Activity]:
+    """Bring times to their hours and add up what is alike; sorted by hour, appid, kind and errcode."""
+    counts: Counter[tuple[int, str, ActivityKind, int]] = Counter()
+    for one in activities:
+        counts[hour_of(one.hour), one.appid, one.kind, one.errcode] += one.count
+    return [Activity(*key, count) for key, count in sorted(counts.items())]
+
+
+def _of_outcome(outcome: Outcome) -> Activity | None:
+    appid = outcome.lease.authorization.appid
+    match outcome:
+        case Refreshed():
+            return Activity(outcome.refreshed_at, appid, ActivityKind.REFRESHED, 0, 1)
+        case Rejected():
+            return Activity(outcome.at, appid, ActivityKind.REAUTHORIZATION_NEEDED, outcome.error_code or 0, 1)
+        case Failed():
+            return Activity(outcome.at, appid, ActivityKind.REFRESH_FAILED, outcome.error_code or 0, 1)
+        case _:
+            return None
