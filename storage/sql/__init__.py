@@ -1,0 +1,1 @@
+"""Authorizations in a relational database: SQLite, PostgreSQL, MySQL and MariaDB."""

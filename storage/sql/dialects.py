@@ -1,0 +1,289 @@
+"""Every difference between databases, one class for each kind. To support another is to add a class.
+
+The rest of `storage.sql` speaks SQLAlchemy Core and asks the `Dialect` for what SQL has no common word for.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Insert, Table, cast, event, extract, func
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.types import BigInteger
+
+from storage.errors import StoreUnavailable
+
+__all__ = ["Assignments", "Dialect", "MySQL", "PostgreSQL", "SQLite", "dialect_named", "supported"]
+
+#: Given the row that was to be inserted, says what the row that is there already becomes. Assignments must be
+#: right when they are made one after the other, each seeing those before it, as MySQL does.
+Assignments = Callable[[Any], list[tuple[Column[Any], ColumnElement[Any]]]]
+
+#: How long a connection may take, and how long a statement may hang on a dead network, in seconds.
+CONNECT_SECONDS = 5
+HANG_SECONDS = 30
+#: How long a writer waits for another writer of the same SQLite file, in seconds.
+BUSY_SECONDS = 10
+#: The name of the lock that migrations take, and its number where locks are numbered.
+MIGRATION_LOCK = "wechat_openid_migration"
+MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
+
+
+class Dialect(ABC):
+    """One kind of database."""
+
+    #: SQLAlchemy's names of it.
+    names: ClassVar[tuple[str, ...]]
+    #: What is asked for when a URL names no driver.
+    driver: ClassVar[str]
+    #: What to install when the driver is missing.
+    package: ClassVar[str]
+    engine_options: ClassVar[Mapping[str, Any]] = {}
+    connect_options: ClassVar[Mapping[str, Any]] = {}
+    #: Execution options of a connection that only reads, and of one that writes.
+    reading_options: ClassVar[Mapping[str, Any]] = {}
+    writing_options: ClassVar[Mapping[str, Any]] = {}
+
+    def check(self, url: URL) -> None:  # noqa: B027 - most databases have nothing to add
+        """Raise ValueError when a URL of this kind cannot serve."""
+
+    def prepare(self, engine: Engine) -> None:  # noqa: B027 - most databases have nothing to add
+        """Set up an engine before its first connection."""
+
+    def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
+        """Tell whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""
+        return True
+
+    @contextmanager
+    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+        """Give a connection in a transaction in which nobody else migrates this database; commit at the end."""
+        with engine.begin() as connection:
+            self.lock_migrations(connection)
+            yield connection
+
+    def lock_migrations(self, connection: Connection) -> None:  # noqa: B027 - SQLite's write lock is enough
+        """Wait until nobody else migrates this database."""
+
+    @abstractmethod
+    def now(self) -> ColumnElement[int]:
+        """Return the expression of the database's own clock, in whole seconds since the epoch."""
+
+    @abstractmethod
+    def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:
+        """Return an INSERT that changes the row there is, by `assignments`, where `keys` are taken."""
+
+    @abstractmethod
+    def code_of(self, error: BaseException) -> str:
+        """Return the driver's code for an error: a word or number that holds no value of a row."""
+
+    @abstractmethod
+    def is_missing_schema(self, error: BaseException) -> bool:
+        """Tell whether a table or column is missing."""
+
+    def is_bad_value(self, error: BaseException) -> bool:  # noqa: ARG002 - only MySQL has to ask
+        """Tell whether a value was refused, where the driver's type of error does not say so."""
+        return False
+
+    def is_rolled_back(self, error: BaseException) -> bool:  # noqa: ARG002 - SQLite has one writer at a time
+        """Tell whether the database gave up the transaction for the sake of another: it may be repeated."""
+        return False
+
+
+class SQLite(Dialect):
+    """A file. One writer at a time; readers never wait and are never waited for (WAL)."""
+
+    names = ("sqlite",)
+    driver = "pysqlite"
+    package = "a Python that has the sqlite3 module"
+    connect_options: ClassVar[Mapping[str, Any]] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    writing_options: ClassVar[Mapping[str, Any]] = {"begin": "BEGIN IMMEDIATE"}
+
+    def check(self, url: URL) -> None:
+        """Refuse a database in memory: each connection would see one of its own."""
+        if url.database in (None, "", ":memory:"):
+            raise ValueError(
+                "DATABASE_URL names no SQLite file: write sqlite:///var/wechat-openid.db (four slashes for an "
+                "absolute path), or choose the token store `memory` to keep nothing."
+            )
+
+    def prepare(self, engine: Engine) -> None:
+        """Make each connection durable and patient, and each transaction say what it is going to do.
+
+        A transaction that reads first and writes later cannot wait for another writer: SQLite fails it at once with
+        "database is locked", whatever the timeout. So one that will write begins IMMEDIATE.
+        """
+
+        @event.listens_for(engine, "do_connect")
+        def make_folder(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
+            if not arguments[0].startswith("file:"):
+                Path(arguments[0]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # the driver begins nothing by itself; `begin` below does
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    @contextmanager
+    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+        """Hold the write lock throughout, on a connection of its own with foreign keys off.
+
+        A batch migration makes a table anew and drops the old one; that would delete the rows that refer to it.
+        SQLite heeds this switch only outside of a transaction.
+        """
+        with engine.execution_options(**self.writing_options).connect() as connection:
+            connection.detach()
+            connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                yield connection
+
+    def now(self) -> ColumnElement[int]:
+        """Return `strftime`: `unixepoch` is newer than some SQLite that Python 3.11 is shipped with."""
+        return cast(func.strftime("%s", "now"), BigInteger)
+
+    def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:
+        """Return INSERT … ON CONFLICT DO UPDATE."""
+        insert = sqlite.insert(table).inline()
+        changes = assignments(insert.excluded)
+        return insert.on_conflict_do_update(index_elements=list(keys), set_={c.name: value for c, value in changes})
+
+    def code_of(self, error: BaseException) -> str:
+        """Return SQLite's name of the error, as SQLITE_BUSY."""
+        return str(getattr(error, "sqlite_errorname", ""))
+
+    def is_missing_schema(self, error: BaseException) -> bool:
+        """Go by the text: SQLite has one code for every fault of a statement."""
+        return str(error).startswith(("no such table", "no such column")) or "has no column named" in str(error)
+
+
+class PostgreSQL(Dialect):
+    """PostgreSQL, and what speaks its protocol and dialect."""
+
+    names = ("postgresql",)
+    driver = "psycopg"
+    package = '"wechat-openid[postgresql]"'
+    connect_options: ClassVar[Mapping[str, Any]] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": HANG_SECONDS * 1000,
+    }
+    # A read of one statement is a transaction by itself; BEGIN and ROLLBACK would cost two round trips.
+    reading_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
+
+    def lock_migrations(self, connection: Connection) -> None:
+        """Take an advisory lock that the end of the transaction gives back."""
+        connection.execute(func.pg_advisory_xact_lock(MIGRATION_LOCK_NUMBER).select())
+
+    def now(self) -> ColumnElement[int]:
+        """Return the time of the statement, rounded down (a cast would round to the nearest)."""
+        return cast(func.floor(extract("epoch", func.statement_timestamp())), BigInteger)
+
+    def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:
+        """Return INSERT … ON CONFLICT DO UPDATE."""
+        insert = postgresql.insert(table).inline()
+        changes = assignments(insert.excluded)
+        return insert.on_conflict_do_update(index_elements=list(keys), set_={c.name: value for c, value in changes})
+
+    def code_of(self, error: BaseException) -> str:
+        """Return the SQLSTATE."""
+        return getattr(error, "sqlstate", None) or ""
+
+    def is_missing_schema(self, error: BaseException) -> bool:
+        """Tell undefined_table and undefined_column."""
+        return self.code_of(error) in {"42P01", "42703"}
+
+    def is_rolled_back(self, error: BaseException) -> bool:
+        """Tell serialization_failure and deadlock_detected."""
+        return self.code_of(error) in {"40001", "40P01"}
+
+
+class MySQL(Dialect):
+    """MySQL, MariaDB, and what speaks their protocol."""
+
+    names = ("mysql", "mariadb")
+    driver = "pymysql"
+    package = '"wechat-openid[mysql]"'
+    # REPEATABLE READ, the default, locks the gaps between rows as well: claims and grants would deadlock.
+    engine_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "READ COMMITTED", "pool_recycle": 3600}
+    connect_options: ClassVar[Mapping[str, Any]] = {
+        "charset": "utf8mb4",
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": HANG_SECONDS,
+        "write_timeout": HANG_SECONDS,
+        # Without strictness a token that is too long would be cut short in silence.
+        "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES')",
+    }
+
+    def skips_locked_rows(self, connection: Connection) -> bool:
+        """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
+        version = connection.exec_driver_sql("SELECT VERSION()").scalar_one()
+        if "TiDB" in version:
+            return False
+        needed = (10, 6) if "MariaDB" in version else (8, 0)
+        return tuple(map(int, version.split("-")[0].split(".")[:2])) >= needed
+
+    def lock_migrations(self, connection: Connection) -> None:
+        """Take a named lock; changing a table commits here, so a lock of the transaction would not last."""
+        taken = connection.execute(func.get_lock(MIGRATION_LOCK, HANG_SECONDS).select()).scalar_one()
+        if taken != 1:
+            raise StoreUnavailable(f"Somebody else has been migrating this database for over {HANG_SECONDS} s.")
+
+    @contextmanager
+    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+        """Hold the lock on a connection of its own, whose end gives it back."""
+        with engine.connect() as connection:
+            connection.detach()
+            with connection.begin():
+                self.lock_migrations(connection)
+                yield connection
+
+    def now(self) -> ColumnElement[int]:
+        """Return UNIX_TIMESTAMP()."""
+        return func.unix_timestamp(type_=BigInteger)
+
+    def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:  # noqa: ARG002 - any unique key counts here
+        """Return INSERT … ON DUPLICATE KEY UPDATE, its assignments in the order given."""
+        insert = mysql.insert(table).inline()
+        return insert.on_duplicate_key_update([(c.name, value) for c, value in assignments(insert.inserted)])
+
+    def code_of(self, error: BaseException) -> str:
+        """Return the number of the error."""
+        return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
+
+    def is_missing_schema(self, error: BaseException) -> bool:
+        """Tell ER_NO_SUCH_TABLE and ER_BAD_FIELD_ERROR."""
+        return self.code_of(error) in {"1146", "1054"}
+
+    def is_bad_value(self, error: BaseException) -> bool:
+        """Tell the refusals that PyMySQL calls operational: no value, out of range, not of the charset, too long."""
+        return self.code_of(error) in {"1048", "1264", "1366", "1406"}
+
+    def is_rolled_back(self, error: BaseException) -> bool:
+        """Tell ER_LOCK_DEADLOCK and ER_LOCK_WAIT_TIMEOUT."""
+        return self.code_of(error) in {"1213", "1205"}
+
+
+_DIALECTS: tuple[type[Dialect], ...] = (SQLite, PostgreSQL, MySQL)
+
+
+def supported() -> list[str]:
+    """Return SQLAlchemy's names of the databases there is a class for."""
+    return [name for dialect in _DIALECTS for name in dialect.names]
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return what is particular to a database.
+
+    Raises:
+        ValueError: There is no class for it.
+    """
+    for dialect in _DIALECTS:
+        if name in dialect.names:
+            return dialect()
+    raise ValueError(f"{name!r} is not a supported database; choose one of {', '.join(supported())}.")

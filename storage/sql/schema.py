@@ -1,0 +1,135 @@
+"""The tables. Alembic compares the database with them; the migrations in `alembic/versions` make them.
+
+Times are whole seconds since the epoch, UTC.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+__all__ = ["activity", "api_keys", "authorizations", "metadata"]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: MySQL and MariaDB take these from the database's own settings unless they are told.
+_MYSQL_OPTIONS: dict[str, Any] = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+
+
+def _word(length: int) -> TypeEngine[str]:
+    """Text that is compared exactly: MySQL's default collations take `o1A` and `o1a` for the same openid."""
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(exact, "mysql", "mariadb")
+
+
+def _digest() -> TypeEngine[bytes]:
+    """A hash value: MySQL indexes a VARBINARY whole, a BLOB only by a prefix."""
+    return LargeBinary(64).with_variant(mysql.VARBINARY(64), "mysql", "mariadb")
+
+
+def _row_id() -> TypeEngine[int]:
+    """A rising number: only a column declared INTEGER is SQLite's row id."""
+    return BigInteger().with_variant(Integer(), "sqlite")
+
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("appid", _word(64), nullable=False),
+    Column("openid", _word(128), nullable=False),
+    Column("unionid", _word(128)),
+    Column("scope", _word(255), nullable=False),
+    Column("is_snapshotuser", Boolean, nullable=False),
+    # Sealed. WeChat gives no maximum for a token; the narrowest type here, MySQL's BLOB, holds 65,535 bytes.
+    Column("access_token", LargeBinary, nullable=False),
+    Column("refresh_token", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("refresh_expires_at", BigInteger, nullable=False),
+    Column("status", _word(32), nullable=False, server_default="active"),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("lease_owner", _word(128)),
+    Column("lease_until", BigInteger),
+    Column("next_refresh_at", BigInteger),
+    # The code last exchanged, as a digest; its own scope may be narrower than the authorization's.
+    Column("code_digest", _digest()),
+    Column("code_binding", _digest()),
+    Column("code_scope", _word(255), nullable=False),
+    Column("first_authorized_at", BigInteger, nullable=False),
+    Column("authorized_at", BigInteger, nullable=False),
+    Column("refreshed_at", BigInteger),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("refresh_failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error_code", BigInteger),
+    Column("last_error_kind", _word(64)),
+    Column("last_error_at", BigInteger),
+    Column("nickname", String(255)),
+    Column("avatar_url", String(2048)),
+    Column("profile_at", BigInteger),
+    PrimaryKeyConstraint("id"),
+    # The openid comes first so that a search by openid alone finds its way, too.
+    UniqueConstraint("openid", "appid"),
+    Index(None, "appid", "next_refresh_at", "id"),
+    Index(None, "code_digest"),
+    Index(None, "unionid"),
+    Index(None, "authorized_at", "id"),
+    Index(None, "appid", "authorized_at", "id"),
+    Index(None, "appid", "id"),
+    # An id given to a second user after an erasure would let a late outcome of the first one reach it.
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("hour", BigInteger, autoincrement=False, nullable=False),
+    Column("appid", _word(64), nullable=False),
+    Column("kind", _word(32), nullable=False),
+    Column("errcode", BigInteger, autoincrement=False, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hour", "appid", "kind", "errcode"),
+    **_MYSQL_OPTIONS,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("name", _word(64), nullable=False),
+    Column("key_hash", _digest(), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("name"),
+    UniqueConstraint("key_hash"),
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
