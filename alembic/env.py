@@ -1,0 +1,62 @@
+"""What Alembic runs to reach the database: by the `alembic` command, and by `storage.sql.migrations` in a process."""
+
+from logging.config import fileConfig
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection
+
+from storage.sql.engine import Database
+from storage.sql.migrations import changing_schema
+from storage.sql.schema import metadata
+
+
+def database_url() -> str:
+    """Return the URL given by `-x url=`, or by the configuration, or the service's DATABASE_URL setting."""
+    given = context.get_x_argument(as_dictionary=True).get("url") or context.config.get_main_option("sqlalchemy.url")
+    if given:
+        return given
+    # The service's settings stand above storage; nothing but this command needs them here.
+    from service.settings import load_settings  # noqa: PLC0415
+
+    return load_settings().database_url
+
+
+def configure(**target: Any) -> None:
+    """Tell Alembic where to work, and how to compare and change tables there."""
+    context.configure(target_metadata=metadata, compare_type=True, render_as_batch=True, **target)
+
+
+def migrate(connection: Connection) -> None:
+    """Run what was asked for on a connection whose transaction is begun and committed by its owner."""
+    configure(connection=connection)
+    context.run_migrations()
+
+
+def migrate_offline() -> None:
+    """Write the statements out instead of running them (`--sql`)."""
+    configure(url=database_url(), literal_binds=True, dialect_opts={"paramstyle": "named"})
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def migrate_online() -> None:
+    """Run on the connection handed over, or on one of our own."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        migrate(connection)
+        return
+    database = Database.open(database_url())
+    try:
+        with changing_schema(database) as own:
+            migrate(own)
+    finally:
+        database.close()
+
+
+if context.config.config_file_name is not None:
+    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+if context.is_offline_mode():
+    migrate_offline()
+else:
+    migrate_online()
