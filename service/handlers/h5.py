@@ -68,7 +68,7 @@ class GetCodeHandler(JsonHandler):
         if body.lstrip()[:1] in {b"{", b"["}:
             return _json_fields(body)
         if self.request.body_arguments:
-            return {name: self.get_body_argument(name) for name in self.request.body_arguments}
+            return {name: self.get_body_argument(name, strip=False) for name in self.request.body_arguments}
         if body:
             raise Refusal(400, "request", 'the body must be JSON, such as {"code": "…"}, or a form with a field code')
         return {}
