@@ -34,6 +34,7 @@ MYSQL = ["PyMySQL>=1.1.1"]
 REDIS = ["redis>=5.2", "limits[async-redis]>=4.0"]
 TEST = [
     "hypothesis>=6.120",
+    "playwright>=1.49",
     # pytest-tornado 0.8.1 is the last release: it uses hook marks that pytest 10 removes, and imports
     # pkg_resources, which setuptools 82 no longer has.
     "pytest>=8.3,<10",
@@ -41,7 +42,8 @@ TEST = [
     "pytest-tornado==0.8.1",
     "setuptools>=77,<82",
 ]
-DEV = [*FAST, *POSTGRESQL, *MYSQL, *REDIS, *TEST, "mypy>=1.14", "ruff>=0.9", "types-requests>=2.32"]
+TYPES = ["mypy>=1.14", "types-defusedxml>=0.7", "types-requests>=2.32"]
+DEV = [*FAST, *POSTGRESQL, *MYSQL, *REDIS, *TEST, *TYPES, "ruff>=0.9"]
 
 setup(
     name="wechat-openid",
@@ -65,8 +67,10 @@ setup(
         "alembic>=1.14",
         "click>=8.1.8",
         "cryptography>=44",
+        "defusedxml>=0.7.1",
         "limits>=4.0",
         "prometheus-client>=0.21",
+        "PyJWT[crypto]>=2.10",
         "python-json-logger>=3.2",
         "requests>=2.32",
         "sqlalchemy>=2.0.36",
