@@ -1,13 +1,11 @@
-import os
-import uuid
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import create_engine, make_url
 
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import metadata
+from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 
 @pytest.fixture
@@ -23,35 +21,15 @@ def database(sqlite_url):
     database.close()
 
 
-@contextmanager
-def database_of_its_own(server_url):
-    """Make an empty database on a server and drop it at the end; skip where no server answers."""
-    name = f"wechat_openid_test_{uuid.uuid4().hex[:12]}"
-    server = create_engine(server_url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
-    try:
-        with server.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, there is nothing to test on
-        pytest.skip(f"no {make_url(server_url).get_backend_name()} answers here: {type(error).__name__}")
-    try:
-        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    finally:
-        with server.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-        server.dispose()
-
-
 @pytest.fixture(scope="session")
 def postgresql_url():
-    server = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
-    with database_of_its_own(server) as url:
+    with database_of_its_own(postgresql_server()) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def mysql_url():
-    server = os.environ.get("TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306/mysql")
-    with database_of_its_own(server) as url:
+    with database_of_its_own(mysql_server()) as url:
         yield url
 
 
