@@ -79,7 +79,10 @@ def open_store(settings: Settings) -> TokenStore:
 def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
     """Return a client of WeChat. Call it in the event loop that will use it."""
     transport = make_transport(
-        settings.wechat_transport, settings.wechat_timeout_seconds, settings.wechat_max_connections
+        settings.wechat_transport,
+        settings.wechat_timeout_seconds,
+        settings.wechat_max_connections,
+        ca_certs=settings.wechat_ca_file or None,
     )
     return WeChatClient(transport, api_url=settings.wechat_api_url, observe=metrics.call)
 

@@ -26,19 +26,26 @@ class TransportUnavailable(Exception):
     """The transport asked for is not installed. The text holds the command that installs it."""
 
 
-def make_transport(name: TransportName | None, timeout_seconds: float = 4.0, max_connections: int = 64) -> Transport:
+def make_transport(
+    name: TransportName | None,
+    timeout_seconds: float = 4.0,
+    max_connections: int = 64,
+    *,
+    ca_certs: str | None = None,
+) -> Transport:
     """Make the transport of this name; None takes curl where it is installed. Call it on the event loop's thread.
 
     Args:
         name: `curl` costs about a quarter of the processor time of `requests`, which runs everywhere.
         timeout_seconds: How long a call may take in all. WeChat's clients retry a page by themselves after 5 seconds.
         max_connections: How many calls may be under way at once; more wait within their time.
+        ca_certs: File of the certificate authorities to trust; those that come with `requests` where left out.
 
     Raises:
         TransportUnavailable: `curl` without pycurl.
     """
     if name == "requests":
-        return RequestsTransport(timeout_seconds, max_connections)
+        return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
     try:
         from service.wechat.transports.curl import CurlTransport  # noqa: PLC0415 - pycurl may not be installed
     except ImportError as error:
@@ -47,5 +54,5 @@ def make_transport(name: TransportName | None, timeout_seconds: float = 4.0, max
                 f"WeChat's transport is set to curl, which cannot be loaded ({error}). Install it by: "
                 "pip install 'wechat-openid[fast]'"
             ) from error
-        return RequestsTransport(timeout_seconds, max_connections)
-    return CurlTransport(timeout_seconds, max_connections)
+        return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
+    return CurlTransport(timeout_seconds, max_connections, ca_certs=ca_certs)

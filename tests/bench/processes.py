@@ -1,0 +1,34 @@
+"""What the operating system says of a process and its children: processor time and resident memory."""
+
+import os
+from pathlib import Path
+
+_TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid):
+    """Return the ids of a process and of everything it started that still runs."""
+    members = [pid]
+    for member in members:
+        for task in Path(f"/proc/{member}/task").glob("*/children"):
+            members.extend(int(child) for child in task.read_text().split())
+    return members
+
+
+def cpu_seconds(pid):
+    """Return the processor time of a process and its children, in seconds."""
+    total = 0.0
+    for member in family(pid):
+        # The name, in brackets, may hold blanks; utime and stime are the 12th and 13th words after it.
+        words = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += (int(words[11]) + int(words[12])) * _TICK_SECONDS
+    return total
+
+
+def resident_megabytes(pid):
+    """Return the largest resident set among a process and its children, in megabytes (10⁶ bytes)."""
+    sizes = []
+    for member in family(pid):
+        pages = int(Path(f"/proc/{member}/statm").read_text().split()[1])
+        sizes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+    return max(sizes)
