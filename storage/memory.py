@@ -25,8 +25,10 @@ from storage.records import (
     Refreshed,
     Rejected,
     Released,
+    Resealing,
     SchemaReport,
     SchemaState,
+    SealedRow,
     SealedTokens,
     Status,
     Use,
@@ -241,6 +243,19 @@ class MemoryTokenStore(TokenStore):
             self._forget_code(row)
             return True
 
+    def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
+        """See `TokenStore.sealed_page`."""
+        with self._lock:
+            found = [row.authorization for row in self._rows.values()]
+        later = [one for one in found if one.id > after and one.status is not Status.REVOKED]
+        later.sort(key=lambda one: one.id)
+        return [SealedRow(one.id, one.appid, one.openid, one.tokens) for one in later[:limit]]
+
+    def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
+        """See `TokenStore.reseal`."""
+        with self._lock:
+            return [self._reseal_one(change) for change in changes]
+
     def check_schema(self) -> SchemaReport:
         """Report a schema that fits: there is none."""
         return SchemaReport(SchemaState.CURRENT, None, None)
@@ -278,6 +293,13 @@ class MemoryTokenStore(TokenStore):
             return False
         row.authorization = _settled(now, outcome)
         row.lease_owner = None
+        return True
+
+    def _reseal_one(self, change: Resealing) -> bool:
+        row = self._rows.get((change.row.appid, change.row.openid))
+        if row is None or (row.authorization.id, row.authorization.tokens) != (change.row.id, change.row.tokens):
+            return False
+        row.authorization = replace(row.authorization, tokens=change.tokens)
         return True
 
     def _forget_code(self, row: _Row) -> None:

@@ -22,8 +22,10 @@ __all__ = [
     "Refreshed",
     "Rejected",
     "Released",
+    "Resealing",
     "SchemaReport",
     "SchemaState",
+    "SealedRow",
     "SealedTokens",
     "SortKey",
     "Status",
@@ -258,6 +260,24 @@ class Profile:
     avatar_url: str
     profile_at: int
     unionid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """The sealed tokens of an authorization, read to be sealed anew."""
+
+    id: int
+    appid: str
+    openid: str
+    tokens: SealedTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Resealing:
+    """The tokens of a row as they were read, and the same ones sealed with another key."""
+
+    row: SealedRow
+    tokens: SealedTokens
 
 
 class SortKey(StrEnum):

@@ -18,7 +18,9 @@ from storage.records import (
     Outcome,
     Profile,
     RedeemedCode,
+    Resealing,
     SchemaReport,
+    SealedRow,
     Use,
     UserPage,
     UserQuery,
@@ -37,6 +39,7 @@ class Capability(StrEnum):
     LISTING = "listing"  #: page, counts
     ACTIVITY = "activity"  #: activity, record
     PROFILES = "profiles"  #: save_profile
+    RESEALING = "resealing"  #: sealed_page, reseal
 
 
 class TokenStore(ABC):
@@ -146,6 +149,21 @@ class TokenStore(ABC):
     @abstractmethod
     def erase(self, appid: str, openid: str) -> bool:
         """Delete everything about a user; nothing brings it back. False when there is none."""
+
+    @abstractmethod
+    def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
+        """Return up to `limit` authorizations that hold tokens, by rising id, of those whose id is above `after`.
+
+        Followed by the last id of each page until one is empty, it gives every authorization that stays meanwhile.
+        """
+
+    @abstractmethod
+    def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
+        """Replace sealed tokens by the same ones under another key, each where it still is the one that was read.
+
+        Nothing else changes: a refresh under way keeps its lease and may settle afterwards. Returns for each whether
+        it was written; one whose tokens have been replaced, revoked or erased since changes nothing and is False.
+        """
 
     @abstractmethod
     def check_schema(self) -> SchemaReport:

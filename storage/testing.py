@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -37,7 +37,9 @@ from storage.records import (
     Profile,
     RedeemedCode,
     Refreshed,
+    Resealing,
     SchemaState,
+    SealedRow,
     SealedTokens,
     SortKey,
     Status,
@@ -118,6 +120,13 @@ def _all_pages(store: TokenStore, **query: Any) -> list[AuthorizedUser]:
         if page.next_cursor is None:
             return users
         after = page.next_cursor
+
+
+def _all_sealed(store: TokenStore, limit: int = 500) -> list[SealedRow]:
+    rows: list[SealedRow] = []
+    while page := store.sealed_page(rows[-1].id if rows else 0, limit):
+        rows += page
+    return rows
 
 
 def _skip_without(store: TokenStore, capability: Capability) -> None:
@@ -803,3 +812,72 @@ class TokenStoreContract:
         """The answer tells."""
         assert store.revoke(APPID, USER) is False
         assert store.erase(APPID, USER) is False
+
+    # sealed_page, reseal
+
+    def test_sealed_pages_give_every_user_that_holds_tokens(self, store: TokenStore) -> None:
+        """By rising id, of all accounts; who is rejected still holds tokens, who is revoked does not."""
+        _skip_without(store, Capability.RESEALING)
+        store.save([a_grant(f"o-{number}") for number in range(6)])
+        store.save([a_grant("o-0", appid=OTHER_APPID)])
+        lease = store.claim(APPID, "o-1", "first", LONG_TTL)
+        assert lease is not None
+        store.settle([lease.rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
+        store.revoke(APPID, "o-2")
+        users = [(APPID, f"o-{number}") for number in (0, 1, 3, 4, 5)] + [(OTHER_APPID, "o-0")]
+        stored = [_stored(store, openid, appid) for appid, openid in users]
+        rows = _all_sealed(store, limit=2)
+        assert rows == sorted(
+            (SealedRow(one.id, one.appid, one.openid, one.tokens) for one in stored), key=lambda row: row.id
+        )
+        assert store.sealed_page(rows[-1].id, 2) == []
+
+    def test_resealing_changes_nothing_but_the_tokens(self, store: TokenStore) -> None:
+        """It is not an event of the authorization."""
+        _skip_without(store, Capability.RESEALING)
+        store.save([a_grant("o-1", next_refresh_at=NOW), a_grant("o-2")])
+        before = _stored(store, "o-1")
+        first, second = _all_sealed(store)
+        assert store.reseal([Resealing(first, NEW_TOKENS)]) == [True]
+        assert _stored(store, "o-1") == replace(before, tokens=NEW_TOKENS)
+        assert _stored(store, "o-2").tokens == second.tokens
+        assert store.reseal([]) == []
+
+    def test_resealing_never_replaces_tokens_that_are_newer(self, store: TokenStore) -> None:
+        """Neither those of a refresh, nor those of an exchange; nor do revoked and erased ones come back."""
+        _skip_without(store, Capability.RESEALING)
+        users = ["o-1", "o-2", "o-3", "o-4", "o-5"]
+        store.save([a_grant(openid) for openid in users])
+        rows = _all_sealed(store)
+        lease = store.claim(APPID, "o-1", "first", LONG_TTL)
+        assert lease is not None
+        store.settle([_refreshed(lease)])
+        store.save([a_grant("o-2", at=NOW + 100)])
+        store.revoke(APPID, "o-3")
+        store.erase(APPID, "o-4")
+        after = [store.get(APPID, openid) for openid in users[:4]]
+        resealed = SealedTokens(b"access, another key", b"refresh, another key")
+        assert store.reseal([Resealing(row, resealed) for row in rows]) == [False] * 4 + [True]
+        assert [store.get(APPID, openid) for openid in users[:4]] == after
+        assert _stored(store, "o-5").tokens == resealed
+
+    def test_refresh_under_way_settles_after_a_resealing(self, store: TokenStore) -> None:
+        """Rotating keys must not cost anybody a refreshed token."""
+        _skip_without(store, Capability.RESEALING)
+        store.save([a_grant()])
+        lease = _claimed(store)
+        (row,) = _all_sealed(store)
+        assert store.reseal([Resealing(row, SealedTokens(b"a", b"r"))]) == [True]
+        assert store.claim(APPID, USER, "second", LONG_TTL) is None
+        assert store.settle([_refreshed(lease)]) == [True]
+        assert _stored(store).tokens == NEW_TOKENS
+
+    def test_of_many_resealings_at_once_one_is_written(self, store: TokenStore) -> None:
+        """Each is fenced by what it read."""
+        _skip_without(store, Capability.RESEALING)
+        store.save([a_grant()])
+        (row,) = _all_sealed(store)
+        sealed = [SealedTokens(f"access {number}".encode(), b"refresh") for number in range(THREADS)]
+        written = _at_once(lambda number: store.reseal([Resealing(row, sealed[number])]))
+        assert Counter(done for (done,) in written) == {True: 1, False: THREADS - 1}
+        assert _stored(store).tokens == sealed[written.index([True])]

@@ -40,12 +40,15 @@ __all__ = [
     "GET",
     "GET_ROWS",
     "LOCK_ROWS",
+    "LOCK_SEALED_ROWS",
     "READ_ACTIVITY",
     "REFRESHED",
     "REJECTED",
     "RELEASED",
+    "RESEAL",
     "REVOKE",
     "SAVE_PROFILE",
+    "SEALED_ROWS",
     "TOUCH",
     "Statements",
     "page",
@@ -96,7 +99,20 @@ FIND_BY_CODE: Select[Any] = (
     .limit(1)
 )
 
-LOCK_ROWS: Select[Any] = select(_ROW.id, _ROW.version, _ROW.lease_owner).where(_is_one_of).with_for_update()
+# Whoever locks several rows does so in one order, so that two do not wait for each other.
+LOCK_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.version, _ROW.lease_owner).where(_is_one_of).order_by(_ROW.id).with_for_update()
+)
+LOCK_SEALED_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.access_token, _ROW.refresh_token).where(_is_one_of).order_by(_ROW.id).with_for_update()
+)
+SEALED_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.appid, _ROW.openid, _ROW.access_token, _ROW.refresh_token)
+    .where(_ROW.id > bindparam("the_id"), _ROW.status != Status.REVOKED.value)
+    .order_by(_ROW.id)
+    .limit(bindparam("the_limit"))
+)
+RESEAL = update(authorizations).where(_is_row).values(**_new("access_token", "refresh_token"))
 
 REFRESHED = _settled(
     **_new(

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, RowMapping
+from sqlalchemy import Connection, Executable, Row, RowMapping
 
 from storage.activity import added_up, hour_of, of_grants, of_outcomes
 from storage.records import (
@@ -23,7 +23,9 @@ from storage.records import (
     Refreshed,
     Rejected,
     Released,
+    Resealing,
     SchemaReport,
+    SealedRow,
     SealedTokens,
     SortKey,
     Status,
@@ -191,6 +193,42 @@ class SqlTokenStore(TokenStore):
         values = _user(appid, openid)
         return self._database.write(lambda connection: _changes(connection, statements.ERASE, values))
 
+    def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
+        """See `TokenStore.sealed_page`."""
+        values = {"the_id": after, "the_limit": limit}
+        rows = self._database.read(lambda connection: connection.execute(statements.SEALED_ROWS, values).all())
+        return [SealedRow(row.id, row.appid, row.openid, _sealed(row)) for row in rows]
+
+    def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
+        """See `TokenStore.reseal`."""
+        if not changes:
+            return []
+        ids = sorted({change.row.id for change in changes})
+
+        def work(connection: Connection) -> list[bool]:
+            rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids})
+            held = {row.id: _sealed(row) for row in rows}
+            written = []
+            for change in changes:
+                unchanged = held.get(change.row.id) == change.row.tokens
+                if unchanged:
+                    held[change.row.id] = change.tokens
+                written.append(unchanged)
+            values = [
+                {
+                    "the_id": change.row.id,
+                    "new_access_token": change.tokens.access_token,
+                    "new_refresh_token": change.tokens.refresh_token,
+                }
+                for change, is_written in zip(changes, written, strict=True)
+                if is_written
+            ]
+            if values:
+                connection.execute(statements.RESEAL, values)
+            return written
+
+        return self._database.write(work)
+
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
         return self._database.read(schema_report)
@@ -262,6 +300,10 @@ def _authorization(row: RowMapping, **changed: Any) -> Authorization:
     values = {**row, "status": Status(row["status"]), **changed}
     tokens = SealedTokens(values.pop("access_token"), values.pop("refresh_token"))
     return Authorization(**values, tokens=tokens)
+
+
+def _sealed(row: Row[Any]) -> SealedTokens:
+    return SealedTokens(row.access_token, row.refresh_token)
 
 
 def _place(user: AuthorizedUser, sort: SortKey) -> tuple[int, int]:
