@@ -26,20 +26,21 @@ class RefreshPolicy:
 
     ahead_seconds: int = 600
     active_within_days: int = 7
-    randomness: random.Random = field(default_factory=random.SystemRandom)
+    randomness: random.Random = field(default_factory=random.Random)
 
     def next_refresh_at(self, now: int, expires_at: int, last_used_at: int) -> int | None:
         """Return when the scheduler should refresh a token that was just obtained; None leaves it to the next use.
 
-        Tokens obtained in the same second get times spread over as long as the lead itself, so that a rush of
-        visitors does not become a rush of refreshes. A refresh never falls into the first half of a token's life,
-        so even a very short one does not loop.
+        Tokens obtained in the same second get times spread over a tenth of their life, so that a rush of visitors
+        does not become a rush of refreshes. A refresh never falls into the first half of a token's life, so even a
+        very short one does not loop.
         """
         if not self.is_active(now, last_used_at):
             return None
         lifetime = max(0, expires_at - now)
-        lead = min(self.ahead_seconds, lifetime // 10)
-        jitter = self.randomness.randint(0, lead)
+        tenth = lifetime // 10
+        lead = min(self.ahead_seconds, tenth)
+        jitter = self.randomness.randint(0, tenth)
         return max(expires_at - lead - jitter, now + max(1, lifetime // 2))
 
     def is_active(self, now: int, last_used_at: int) -> bool:

@@ -84,6 +84,9 @@ class CurlTransport(Transport):
         self._client.close()
 
     async def _take_connection(self, deadline: float) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once; only who has to wait needs a timer
+            return
         is_late = False
         try:
             async with asyncio.timeout_at(deadline):
