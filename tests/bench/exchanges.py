@@ -260,10 +260,8 @@ def make_certificate(folder):
 
 
 def conditions(arguments, left_out):
-    lines = [
-        f"{arguments.rounds} interleaved rounds of {arguments.seconds} s with {arguments.connections} connections: "
-        + "medians, with the least and the most in brackets. The ratio is that of processor time to the first row's."
-    ]
+    rounds = f"{arguments.rounds} interleaved rounds of {arguments.seconds} s with {arguments.connections} connections"
+    lines = [f"{rounds}: medians, least and most in brackets. The ratio is that of processor time to the first row's."]
     lines += [f"Left out: {name}." for name in left_out]
     return "\n".join(lines) + "\n"
 

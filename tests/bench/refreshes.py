@@ -1,0 +1,115 @@
+"""Measures scheduled refreshes: tokens a second of one process, and processor time for each, the store included.
+
+Usage: python -m tests.bench.refreshes [--rows N]
+"""
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+from sqlalchemy import insert
+
+from storage.sealing import KeyRing, Tokens
+from storage.sql.engine import Database
+from storage.sql.migrations import upgrade
+from storage.sql.schema import authorizations
+from tests.bench.exchanges import UPSTREAM_PORT, Scenario, postgresql_database, upstream
+
+APPID = "wx51a7ed0000000001"
+KEY = "A" * 43
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=20_000)
+    rows = parser.parse_args().rows
+    print("| store | due rows | refreshes/s | CPU µs per refresh |")
+    print("|---|---|---|---|")
+    with upstream(Scenario("at once"), None), tempfile.TemporaryDirectory() as folder:
+        print(row("SQLite", f"sqlite:///{folder}/bench.db", rows))
+        with postgresql_database() as url:
+            print(row("PostgreSQL", url, rows))
+
+
+def row(name, url, rows):
+    fill(url, rows)
+    seconds, cpu = refresh_all(url, rows)
+    return f"| {name} | {rows} | {rows / seconds:.0f} | {1e6 * cpu / rows:.0f} |"
+
+
+def fill(url, rows):
+    """Store so many authorizations whose refresh is due."""
+    database = Database.open(url)
+    upgrade(database.engine)
+    keys = KeyRing.parse(KEY)
+    now = int(time.time())
+    values = [due_row(keys, f"o{number:027d}", now) for number in range(rows)]
+    for start in range(0, rows, 10_000):
+        part = values[start : start + 10_000]
+        database.write(lambda connection, part=part: connection.execute(insert(authorizations), part))
+    database.close()
+
+
+def due_row(keys, openid, now):
+    sealed = keys.seal(APPID, openid, Tokens("a" * 130, openid + "r" * 102))
+    return {
+        "appid": APPID,
+        "openid": openid,
+        "scope": "snsapi_base",
+        "code_scope": "snsapi_base",
+        "is_snapshotuser": False,
+        "access_token": sealed.access_token,
+        "refresh_token": sealed.refresh_token,
+        "expires_at": now - 60,
+        "refresh_expires_at": now + 20 * 86_400,
+        "status": "active",
+        "version": 1,
+        "refresh_failures": 0,
+        "next_refresh_at": now - 600,
+        "first_authorized_at": now - 7200,
+        "authorized_at": now - 7200,
+        "last_used_at": now - 7200,
+    }
+
+
+def refresh_all(url, rows):
+    """Run one pass and return how long it took and what it cost, without what starting the command costs."""
+    environment = {
+        **os.environ,
+        "WECHAT_OPENID_APPID": APPID,
+        "WECHAT_OPENID_SECRET": "secret",
+        "WECHAT_OPENID_SECRET_KEYS": KEY,
+        "WECHAT_OPENID_DATABASE_URL": url,
+        "WECHAT_OPENID_WECHAT_API_URL": f"http://127.0.0.1:{UPSTREAM_PORT}",
+        "WECHAT_OPENID_REFRESH_MAX_PER_SECOND": "10000",
+        "WECHAT_OPENID_REFRESH_CONCURRENCY": "64",
+        "WECHAT_OPENID_LOG_LEVEL": "WARNING",
+    }
+    output, seconds, cpu = timed(environment)
+    assert re.search(rf"\b{rows} refreshed\b", output), output
+    _, idle_seconds, idle_cpu = timed(environment)
+    return seconds - idle_seconds, cpu - idle_cpu
+
+
+def timed(environment):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    output = subprocess.run(
+        [sys.executable, "-m", "service", "refresh", "--once"],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return output, time.monotonic() - started, cpu
+
+
+if __name__ == "__main__":
+    main()
