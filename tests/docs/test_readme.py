@@ -1,0 +1,171 @@
+import ast
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from markdown_text import CHINESE, ENGLISH, ROOT, code_blocks, code_spans, headings, pages, read, section, table_rows
+
+from service import refusals
+from service.cli import main
+from service.settings import PREFIX, Settings
+from service.wechat.errors import Kind
+
+LANGUAGES = pytest.mark.parametrize("page", [pytest.param(ENGLISH, id="English"), pytest.param(CHINESE, id="Chinese")])
+SETTINGS = {ENGLISH: "Settings", CHINESE: "配置项"}
+HTTP_API = {ENGLISH: "HTTP API", CHINESE: "HTTP 接口"}
+ERRORS = {ENGLISH: "Errors", CHINESE: "错误"}
+COMMANDS = {ENGLISH: "Commands", CHINESE: "命令"}
+
+
+def rows_below(page: Path, headings_of: dict[Path, str]) -> list[list[str]]:
+    return table_rows(section(read(page), headings_of[page]))
+
+
+def settings_in_code() -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"`{row.name.upper()}`",
+            f"`{row.metadata['default']}`" if row.metadata["default"] else "–",
+            row.metadata["about"],
+        )
+        for row in fields(Settings)
+    ]
+
+
+def test_the_table_of_settings_is_that_of_the_code():
+    assert [" | ".join(row) for row in rows_below(ENGLISH, SETTINGS)] == [" | ".join(row) for row in settings_in_code()]
+
+
+def test_the_chinese_table_of_settings_has_the_same_names_and_defaults():
+    rows = rows_below(CHINESE, SETTINGS)
+    assert [tuple(row[:2]) for row in rows] == [row[:2] for row in settings_in_code()]
+    assert all(re.search(r"[\u4e00-\u9fff]", meaning) for _, _, meaning in rows)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_variable_that_a_document_names_is_a_setting(page):
+    known = {f"{PREFIX}{row.name.upper()}{suffix}" for row in fields(Settings) for suffix in ("", "_FILE")}
+    known |= {f"{PREFIX}NAME", f"{PREFIX}NAME_FILE"}  # they stand for any
+    assert set(re.findall(rf"{PREFIX}[A-Z_]+", read(page))) <= known
+
+
+def commands_of(group: click.Group, path: str) -> dict[str, click.Command]:
+    """Return the visible commands that do something, by what is typed for them."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands_of(command, f"{path} {name}")
+        elif not command.hidden:
+            found[f"{path} {name}"] = command
+    return found
+
+
+@LANGUAGES
+def test_the_table_of_commands_lists_each_command(page):
+    listed = [row[0].strip("`") for row in rows_below(page, COMMANDS)]
+    assert sorted(listed) == sorted(commands_of(main, "wechat-openid"))
+
+
+@LANGUAGES
+def test_each_option_in_the_table_of_commands_is_one_of_its_command(page):
+    commands = commands_of(main, "wechat-openid")
+    for name, about in rows_below(page, COMMANDS):
+        known = {option for parameter in commands[name.strip("`")].params for option in parameter.opts}
+        assert {span.split()[0] for span in code_spans(about) if span.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_command_that_a_document_types_exists(page):
+    text = read(page)
+    shells = [block for language, block in code_blocks(text) if language in {"bash", "console"}]
+    typed = [*code_spans(text), *(line.removeprefix("$ ") for block in shells for line in block.splitlines())]
+    words = {tuple(line.split()[1:2]) for line in typed if line.startswith("wechat-openid ")}
+    assert words <= {(name,) for name in main.commands} | {("COMMAND",), ("--config",)}
+
+
+def routes_in_code() -> list[str]:
+    """Return the patterns in the route tables: what the functions called `…routes` return, the demo's left out."""
+    patterns = []
+    for module in sorted(ROOT.glob("service/handlers/*.py")):
+        if module.name == "demo.py":
+            continue
+        for node in ast.walk(ast.parse(read(module))):
+            if isinstance(node, ast.FunctionDef) and node.name.endswith("routes"):
+                patterns += [
+                    entry.elts[0].value
+                    for entry in ast.walk(node)
+                    if isinstance(entry, ast.Tuple) and entry.elts and isinstance(entry.elts[0], ast.Constant)
+                ]
+    return patterns
+
+
+@LANGUAGES
+def test_the_table_of_requests_and_the_routes_are_the_same(page):
+    requests = [span.split()[1] for row in rows_below(page, HTTP_API) for span in code_spans(row[0]) if " /" in span]
+    routes = routes_in_code()
+    assert len(routes) >= 5
+    undocumented = [route for route in routes if not any(re.fullmatch(route, path) for path in requests)]
+    unknown = [path for path in requests if not any(re.fullmatch(route, path) for route in routes)]
+    assert (undocumented, unknown) == ([], [])
+
+
+def refusals_in_code() -> set[tuple[str, int]]:
+    """Return the kinds and statuses that replies may have."""
+    found = {(str(kind), status) for kind, status in refusals._STATUS.items()}
+    found |= {(str(Kind.RETRY), status) for status in refusals._FAULT_STATUS.values()}
+    # What `JsonHandler.write_error` makes of Tornado's own errors and of exceptions that nobody foresaw.
+    found |= {("request", 405), ("internal", 500)}
+    for module in sorted((ROOT / "service").rglob("*.py")):
+        if "simulator" in module.parts:
+            continue  # its refusals are WeChat's
+        for node in ast.walk(ast.parse(read(module))):
+            match node:
+                case ast.Call(func=ast.Name(id="Refusal"), args=[ast.Constant(value=int(status)), kind, *_]):
+                    word = kind.value if isinstance(kind, ast.Constant) else Kind[kind.attr].value
+                    found.add((word, status))
+    return found
+
+
+@LANGUAGES
+def test_the_table_of_errors_lists_each_kind_with_its_statuses(page):
+    listed = {
+        (kind.strip("`"), int(status))
+        for kind, statuses, *_ in rows_below(page, ERRORS)
+        for status in statuses.split(",")
+    }
+    assert listed == refusals_in_code()
+
+
+def without_comments(block: str) -> list[str]:
+    return [line for line in block.splitlines() if not line.lstrip().startswith(("#", "//"))]
+
+
+def test_both_languages_show_the_same_code():
+    english, chinese = (
+        [(language, without_comments(block)) for language, block in code_blocks(read(page))]
+        for page in (ENGLISH, CHINESE)
+    )
+    assert chinese == english
+
+
+def test_both_languages_have_the_same_structure():
+    english, chinese = ([level for level, _ in headings(read(page))] for page in (ENGLISH, CHINESE))
+    assert chinese == english
+
+
+def test_both_languages_have_tables_of_the_same_size():
+    english, chinese = ([len(row) for row in table_rows(read(page))] for page in (ENGLISH, CHINESE))
+    assert chinese == english
+
+
+def test_both_languages_link_to_each_other():
+    assert "](docs/README.zh-CN.md)" in read(ENGLISH)
+    assert "](../README.md)" in read(CHINESE)
+
+
+@LANGUAGES
+def test_the_commands_to_begin_with_are_make_demo_and_make_test(page):
+    first_block = code_blocks(read(page))[0]
+    assert first_block == ("bash", "make demo\nmake test\n")
