@@ -1,4 +1,5 @@
 import ast
+import random
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from markdown_text import CHINESE, ENGLISH, ROOT, code_blocks, code_spans, headi
 
 from service import refusals
 from service.cli import main
+from service.refresh_policy import RefreshPolicy
 from service.settings import PREFIX, Settings
 from service.wechat.errors import Kind
 
@@ -169,3 +171,25 @@ def test_both_languages_link_to_each_other():
 def test_the_commands_to_begin_with_are_make_demo_and_make_test(page):
     first_block = code_blocks(read(page))[0]
     assert first_block == ("bash", "make demo\nmake test\n")
+
+
+class _Latest(random.Random):
+    def randint(self, a, b):
+        return a
+
+
+class _Earliest(random.Random):
+    def randint(self, a, b):
+        return b
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [(ENGLISH, "{} to {} minutes before its end"), (CHINESE, "在到期前 {} 到 {} 分钟之间刷新")]
+)
+def test_the_time_of_a_refresh_is_that_of_the_policy(page, words):
+    lifetime = 7200
+    latest, earliest = (
+        (lifetime - RefreshPolicy(randomness=choice).next_refresh_at(0, lifetime, last_used_at=0)) // 60
+        for choice in (_Latest(), _Earliest())
+    )
+    assert words.format(latest, earliest) in read(page)
