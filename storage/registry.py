@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from storage.errors import RegistryError
-from storage.store import API_VERSION, TokenStore
+from storage.store import API_VERSION, METHODS_OF, TokenStore
 
 __all__ = ["GROUP", "InstalledStore", "installed_stores", "load_store"]
 
@@ -44,7 +44,7 @@ class InstalledStore:
                 f"{source} was made for version {made_for} of the store contract, this is version {here}; "
                 f"install a release of {self.distribution} that fits"
             )
-        if missing := sorted(getattr(store, "__abstractmethods__", ())):
+        if missing := sorted(_missing_methods(store)):
             raise RegistryError(f"{source} lacks {', '.join(missing)}")
         return store
 
@@ -80,6 +80,13 @@ def load_store(name: str, candidates: Iterable[EntryPoint] | None = None) -> typ
     if len(matching) > 1:
         raise RegistryError(f"several token stores are named {name!r}: {_listed(matching)}; uninstall all but one")
     return matching[0].load()
+
+
+def _missing_methods(store: type[TokenStore]) -> set[str]:
+    """Return what a store does not have, of what every store has and of what its capabilities promise."""
+    promised = {method for capability in store.capabilities for method in METHODS_OF[capability]}
+    unwritten = {method for method in promised if getattr(store, method) is getattr(TokenStore, method)}
+    return unwritten | store.__abstractmethods__
 
 
 def _listed(stores: list[InstalledStore]) -> str:

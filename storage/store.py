@@ -5,7 +5,7 @@ share between threads. Tokens arrive sealed; a store never needs to, and never c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -26,20 +26,32 @@ from storage.records import (
     UserQuery,
 )
 
-__all__ = ["API_VERSION", "Capability", "TokenStore"]
+__all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
 #: Major and minor version of this contract. A store made for another major version is refused.
 API_VERSION = (1, 0)
 
 
 class Capability(StrEnum):
-    """What a store may leave out. Without it the methods named raise `NotImplementedError`."""
+    """What a store may leave out. Without one its methods (`METHODS_OF`) are not called, and need not be written."""
 
-    SCHEDULING = "scheduling"  #: claim_due
-    LISTING = "listing"  #: page, counts
-    ACTIVITY = "activity"  #: activity, record
-    PROFILES = "profiles"  #: save_profile
-    RESEALING = "resealing"  #: sealed_page, reseal
+    SCHEDULING = "scheduling"  #: claiming what is due, for scheduled refresh
+    LISTING = "listing"  #: lists and counts of users, for the dashboard
+    ACTIVITY = "activity"  #: counts by the hour of what happened
+    PROFILES = "profiles"  #: names and avatars
+    RESEALING = "resealing"  #: walking all rows to seal them with a new key
+    SHARING = "sharing"  #: other processes that open the same URL see the same data
+
+
+#: What each capability asks for.
+METHODS_OF: Mapping[Capability, Sequence[str]] = {
+    Capability.SCHEDULING: ("claim_due",),
+    Capability.LISTING: ("page", "counts"),
+    Capability.ACTIVITY: ("activity", "record"),
+    Capability.PROFILES: ("save_profile",),
+    Capability.RESEALING: ("sealed_page", "reseal"),
+    Capability.SHARING: (),
+}
 
 
 class TokenStore(ABC):
@@ -93,13 +105,13 @@ class TokenStore(ABC):
         included) for longer. Of any number of callers at once, at most one gets it.
         """
 
-    @abstractmethod
     def claim_due(self, appid: str, owner: str, limit: int, ttl: int, due_at: int) -> list[Lease]:
         """Lease up to `limit` active authorizations of an account whose `next_refresh_at` is at or before `due_at`.
 
         The longest due first, as far as other claimers at work allow. Each is claimed as by `claim`; no two callers
         get the same one.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -116,28 +128,28 @@ class TokenStore(ABC):
     def touch(self, uses: Sequence[Use]) -> None:
         """Note that tokens were used: `last_used_at` never moves back; a missing schedule is set where active."""
 
-    @abstractmethod
     def save_profile(self, profile: Profile) -> bool:
         """Store a profile; False when there is no such authorization."""
+        raise NotImplementedError
 
-    @abstractmethod
     def page(self, query: UserQuery) -> UserPage:
         """List users. Follow `next_cursor`: each user that stays unchanged meanwhile is listed exactly once."""
+        raise NotImplementedError
 
-    @abstractmethod
     def counts(self) -> Counts:
         """Count authorizations by appid and status."""
+        raise NotImplementedError
 
-    @abstractmethod
     def activity(self, since: int) -> list[Activity]:
         """Return what happened in the hours from that of `since` on, in the order of the hours.
 
         `save` counts grants, `settle` counts refreshes, failures and rejections that were written.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def record(self, activities: Sequence[Activity]) -> None:
         """Add to the counts of what happened, for events that write nothing else."""
+        raise NotImplementedError
 
     @abstractmethod
     def revoke(self, appid: str, openid: str) -> bool:
@@ -150,20 +162,20 @@ class TokenStore(ABC):
     def erase(self, appid: str, openid: str) -> bool:
         """Delete everything about a user; nothing brings it back. False when there is none."""
 
-    @abstractmethod
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """Return up to `limit` authorizations that hold tokens, by rising id, of those whose id is above `after`.
 
         Followed by the last id of each page until one is empty, it gives every authorization that stays meanwhile.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
         """Replace sealed tokens by the same ones under another key, each where it still is the one that was read.
 
         Nothing else changes: a refresh under way keeps its lease and may settle afterwards. Returns for each whether
         it was written; one whose tokens have been replaced, revoked or erased since changes nothing and is False.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def check_schema(self) -> SchemaReport:

@@ -7,7 +7,7 @@ from storage.errors import RegistryError
 from storage.memory import MemoryTokenStore
 from storage.registry import GROUP, installed_stores, load_store
 from storage.sql.store import SqlTokenStore
-from storage.store import API_VERSION, TokenStore
+from storage.store import API_VERSION, METHODS_OF, Capability, TokenStore
 
 
 class Distribution:
@@ -28,6 +28,14 @@ class ForALaterMinorVersion(MemoryTokenStore):
 
 class Unfinished(TokenStore):
     pass
+
+
+class WithoutListing(ForALaterMinorVersion):
+    page = TokenStore.page
+
+
+class WithoutListingAndSaysSo(WithoutListing):
+    capabilities = MemoryTokenStore.capabilities - {Capability.LISTING}
 
 
 class NotAStore:
@@ -106,6 +114,17 @@ def test_what_is_not_a_store_is_refused(attribute):
 def test_a_store_with_methods_missing_is_refused_with_their_names():
     with pytest.raises(RegistryError, match=r"lacks .*claim, claim_due.*settle"):
         load_store("x", [here("x", "Unfinished")])
+
+
+def test_a_store_may_leave_out_what_it_does_not_claim_and_nothing_else():
+    assert load_store("x", [here("x", "WithoutListingAndSaysSo")]) is WithoutListingAndSaysSo
+    with pytest.raises(RegistryError, match="lacks page$"):
+        load_store("x", [here("x", "WithoutListing")])
+
+
+def test_every_capability_says_which_methods_it_asks_for():
+    assert METHODS_OF.keys() == set(Capability)
+    assert all(hasattr(TokenStore, method) for methods in METHODS_OF.values() for method in methods)
 
 
 @pytest.mark.parametrize(

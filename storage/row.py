@@ -1,0 +1,221 @@
+"""`Row`: one authorization as a whole, and what becomes of it. For stores that keep rows as they are.
+
+A store that can read a row, put another in its place and keep everybody else away meanwhile has all that
+`storage.store.TokenStore` asks of it: the rules are here.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from storage.records import (
+    Authorization,
+    AuthorizedUser,
+    Deferred,
+    Failed,
+    Grant,
+    Lease,
+    Outcome,
+    Profile,
+    RedeemedCode,
+    Refreshed,
+    Rejected,
+    Released,
+    Resealing,
+    SealedTokens,
+    Status,
+    Use,
+    is_wide,
+)
+
+__all__ = ["Row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An authorization, the code last exchanged for it, and who has leased it until when.
+
+    Rows are values: a method returns the row that takes this one's place, or None where nothing may change.
+    """
+
+    authorization: Authorization
+    code_digest: bytes | None
+    code_binding: bytes | None
+    code_scope: str
+    lease_owner: str | None = None
+    lease_until: float = 0.0
+
+    @classmethod
+    def first(cls, grant: Grant, row_id: int) -> Self:
+        """Return the row of a user who was not known.
+
+        Args:
+            grant: What the exchange gave.
+            row_id: A number above that of every row there ever was.
+        """
+        return cls(_from_grant(grant, row_id), grant.code_digest, grant.code_binding, grant.scope)
+
+    def granted(self, grant: Grant) -> "Row":
+        """Take a new grant; of one that is narrower than a live authorization, take only the code and the times."""
+        old = self.authorization
+        if _outlives(old, grant):
+            kept = replace(old, authorized_at=grant.authorized_at, last_used_at=grant.authorized_at)
+            return replace(self._with_code_of(grant), authorization=kept)
+        new = replace(
+            _from_grant(grant, old.id),
+            version=old.version + 1,
+            unionid=grant.unionid or old.unionid,
+            first_authorized_at=old.first_authorized_at,
+            nickname=old.nickname,
+            avatar_url=old.avatar_url,
+            profile_at=old.profile_at,
+        )
+        return replace(self._with_code_of(grant), authorization=new, lease_owner=None)
+
+    def redeemed(self, digest: bytes, since: int) -> RedeemedCode | None:
+        """Return what the code of a digest gave, if it is this row's and was exchanged at `since` or later."""
+        found = self.authorization
+        if self.code_digest != digest or found.authorized_at < since:
+            return None
+        return RedeemedCode(
+            appid=found.appid,
+            openid=found.openid,
+            scope=self.code_scope,
+            is_snapshotuser=found.is_snapshotuser,
+            unionid=found.unionid,
+            binding=self.code_binding,
+            authorized_at=found.authorized_at,
+        )
+
+    def is_claimable(self, now: float) -> bool:
+        """Tell whether the row is active and leased by nobody."""
+        is_free = self.lease_owner is None or self.lease_until <= now
+        return is_free and self.authorization.status is Status.ACTIVE
+
+    def claimed(self, owner: str, now: float, ttl: float) -> "Row | None":
+        """Lease the row until `now + ttl`, if it is active and free."""
+        if not self.is_claimable(now):
+            return None
+        raised = replace(self.authorization, version=self.authorization.version + 1)
+        return replace(self, authorization=raised, lease_owner=owner, lease_until=now + ttl)
+
+    def settled(self, outcome: Outcome) -> "Row | None":
+        """Write an outcome and end the lease, if the lease is still the row's last one."""
+        held = outcome.lease.authorization
+        now = self.authorization
+        if (outcome.lease.owner, held.id, held.version) != (self.lease_owner, now.id, now.version):
+            return None
+        return replace(self, authorization=_settled(now, outcome), lease_owner=None)
+
+    def used(self, use: Use) -> "Row":
+        """Note a use; give the row a schedule if it is active and has none."""
+        old = self.authorization
+        scheduled = old.next_refresh_at is not None or old.status is not Status.ACTIVE
+        new = replace(
+            old,
+            last_used_at=max(old.last_used_at, use.used_at),
+            next_refresh_at=old.next_refresh_at if scheduled else use.next_refresh_at,
+        )
+        return replace(self, authorization=new)
+
+    def with_profile(self, profile: Profile) -> "Row":
+        """Take a profile over."""
+        new = replace(
+            self.authorization,
+            nickname=profile.nickname,
+            avatar_url=profile.avatar_url,
+            profile_at=profile.profile_at,
+            unionid=profile.unionid or self.authorization.unionid,
+        )
+        return replace(self, authorization=new)
+
+    def revoked(self) -> "Row":
+        """Forget the tokens and the code, and end any lease."""
+        old = self.authorization
+        ended = replace(
+            old,
+            status=Status.REVOKED,
+            tokens=SealedTokens(b"", b""),
+            next_refresh_at=None,
+            version=old.version + 1,
+        )
+        return replace(self, authorization=ended, code_digest=None, code_binding=None, lease_owner=None)
+
+    def resealed(self, change: Resealing) -> "Row | None":
+        """Take tokens over that are sealed anew, if the row still holds those that were read."""
+        if (self.authorization.id, self.authorization.tokens) != (change.row.id, change.row.tokens):
+            return None
+        return replace(self, authorization=replace(self.authorization, tokens=change.tokens))
+
+    def lease(self) -> Lease:
+        """Return the lease that `claimed` made."""
+        assert self.lease_owner is not None
+        return Lease(self.authorization, self.lease_owner)
+
+    def user(self) -> AuthorizedUser:
+        """Return the authorization as lists show it."""
+        return AuthorizedUser(**{one.name: getattr(self.authorization, one.name) for one in fields(AuthorizedUser)})
+
+    def _with_code_of(self, grant: Grant) -> "Row":
+        return replace(self, code_digest=grant.code_digest, code_binding=grant.code_binding, code_scope=grant.scope)
+
+
+def _outlives(stored: Authorization, grant: Grant) -> bool:
+    """Tell whether a stored authorization is wider than the grant, and alive."""
+    alive = stored.status is Status.ACTIVE and stored.refresh_expires_at > grant.authorized_at
+    return alive and is_wide(stored.scope) and not is_wide(grant.scope)
+
+
+def _from_grant(grant: Grant, row_id: int) -> Authorization:
+    return Authorization(
+        id=row_id,
+        appid=grant.appid,
+        openid=grant.openid,
+        unionid=grant.unionid,
+        scope=grant.scope,
+        is_snapshotuser=grant.is_snapshotuser,
+        tokens=grant.tokens,
+        status=Status.ACTIVE,
+        version=1,
+        expires_at=grant.expires_at,
+        refresh_expires_at=grant.refresh_expires_at,
+        next_refresh_at=grant.next_refresh_at,
+        first_authorized_at=grant.authorized_at,
+        authorized_at=grant.authorized_at,
+        last_used_at=grant.authorized_at,
+    )
+
+
+def _settled(old: Authorization, outcome: Outcome) -> Authorization:
+    match outcome:
+        case Refreshed():
+            return replace(
+                old,
+                tokens=outcome.tokens,
+                scope=outcome.scope,
+                refreshed_at=outcome.refreshed_at,
+                expires_at=outcome.expires_at,
+                refresh_expires_at=outcome.refresh_expires_at,
+                next_refresh_at=outcome.next_refresh_at,
+                refresh_failures=0,
+                last_error_code=None,
+                last_error_kind=None,
+                last_error_at=None,
+            )
+        case Rejected():
+            return replace(_failed(old, outcome), status=Status.NEEDS_REAUTHORIZATION, next_refresh_at=None)
+        case Failed():
+            return replace(_failed(old, outcome), next_refresh_at=outcome.next_refresh_at)
+        case Deferred():
+            return replace(old, next_refresh_at=outcome.next_refresh_at)
+        case Released():
+            return old
+
+
+def _failed(old: Authorization, outcome: Rejected | Failed) -> Authorization:
+    return replace(
+        old,
+        refresh_failures=old.refresh_failures + 1,
+        last_error_code=outcome.error_code,
+        last_error_kind=outcome.error_kind,
+        last_error_at=outcome.at,
+    )
