@@ -13,7 +13,7 @@ from service.app import Service, make_service
 from service.metrics import Metrics
 from service.settings import Settings, SettingsError
 from service.wechat.client import WeChatClient
-from service.wechat.transports import make_transport
+from service.wechat.transports import TransportUnavailable, make_transport
 from storage.clock import Clock, SystemClock
 from storage.errors import SchemaNotReady
 from storage.records import SchemaReport, SchemaState
@@ -77,13 +77,20 @@ def open_store(settings: Settings) -> TokenStore:
 
 
 def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
-    """Return a client of WeChat. Call it in the event loop that will use it."""
-    transport = make_transport(
-        settings.wechat_transport,
-        settings.wechat_timeout_seconds,
-        settings.wechat_max_connections,
-        ca_certs=settings.wechat_ca_file or None,
-    )
+    """Return a client of WeChat. Call it in the event loop that will use it.
+
+    Raises:
+        SettingsError: WECHAT_TRANSPORT names one that is not installed.
+    """
+    try:
+        transport = make_transport(
+            settings.wechat_transport,
+            settings.wechat_timeout_seconds,
+            settings.wechat_max_connections,
+            ca_certs=settings.wechat_ca_file or None,
+        )
+    except TransportUnavailable as error:
+        raise SettingsError(str(error)) from None
     return WeChatClient(transport, api_url=settings.wechat_api_url, observe=metrics.call)
 
 

@@ -214,6 +214,9 @@ class Settings:
     wechat_timeout_seconds: float = _setting(
         "4", _number(float, 0.1, 4.9), "How long one call to WeChat may take. A page gives up after 5 seconds."
     )
+    wechat_ca_file: str = _setting(
+        "", _text, "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual."
+    )
     wechat_max_connections: int = _setting(
         "128", _number(int, 1, 4096), "Connections to WeChat that each process may have open at once."
     )
