@@ -33,6 +33,7 @@ POSTGRESQL = ["psycopg[binary]>=3.2"]
 MYSQL = ["PyMySQL>=1.1.1"]
 REDIS = ["redis>=5.2", "limits[async-redis]>=4.0"]
 TEST = [
+    "axe-playwright-python>=0.1.4",
     "hypothesis>=6.120",
     "playwright>=1.49",
     # pytest-tornado 0.8.1 is the last release: it uses hook marks that pytest 10 removes, and imports
@@ -56,6 +57,7 @@ setup(
     packages=find_packages(include=["service", "service.*", "storage", "storage.*", "admin", "admin.*"]),
     include_package_data=False,
     package_data={
+        "admin": ["locale/*/*.csv", "static/*", "templates/*"],
         "service": ["static/*"],
         "service.simulator": ["templates/*", "static/*"],
         "service.handlers": ["templates/*"],
@@ -65,6 +67,7 @@ setup(
     install_requires=[
         "aiolimiter>=1.2",
         "alembic>=1.14",
+        "argon2-cffi>=23.1",
         "click>=8.1.8",
         "cryptography>=44",
         "defusedxml>=0.7.1",

@@ -16,13 +16,23 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["activity", "api_keys", "authorizations", "metadata"]
+__all__ = [
+    "activity",
+    "api_keys",
+    "audit_log",
+    "authorizations",
+    "metadata",
+    "operator_sessions",
+    "operators",
+    "sign_in_attempts",
+]
 
 metadata = MetaData(
     naming_convention={
@@ -130,6 +140,76 @@ api_keys = Table(
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name"),
     UniqueConstraint("key_hash"),
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("name", _word(64), nullable=False),
+    # As argon2 writes it: the parameters and the salt stand beside the hash.
+    Column("password_hash", _word(255), nullable=False),
+    Column("role", _word(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("password_changed_at", BigInteger, nullable=False),
+    Column("last_signed_in_at", BigInteger),
+    Column("disabled_at", BigInteger),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("token_hash", _digest(), nullable=False),
+    Column("operator_id", BigInteger, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("address", _word(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("token_hash"),
+    Index(None, "operator_id"),
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("subject", _word(96), nullable=False),
+    Column("window_at", BigInteger, autoincrement=False, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("subject", "window_at"),
+    **_MYSQL_OPTIONS,
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # Names, not references: an entry says what was true when it was written.
+    Column("operator", _word(64), nullable=False),
+    Column("action", _word(32), nullable=False),
+    Column("result", _word(16), nullable=False),
+    Column("appid", _word(64), nullable=False),
+    Column("openid", _word(128), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("address", _word(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    Column("request_id", _word(32), nullable=False),
+    Column("details", Text, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index(None, "at", "id"),
+    Index(None, "operator", "at", "id"),
+    Index(None, "action", "at", "id"),
+    Index(None, "openid", "appid", "at", "id"),
     sqlite_autoincrement=True,
     **_MYSQL_OPTIONS,
 )

@@ -1,0 +1,7 @@
+"""Managing API keys."""
+
+from admin.base import AdminHandler
+
+__all__ = ["routes"]
+
+routes: list[tuple[str, type[AdminHandler]]] = []

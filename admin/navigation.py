@@ -1,0 +1,24 @@
+"""The pages that every other page links to."""
+
+from dataclasses import dataclass
+
+from storage.sql.operators import Role
+
+__all__ = ["NAVIGATION", "NavigationItem"]
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """A link of the navigation. `label` is translated where it is shown."""
+
+    path: str
+    label: str
+    requires: Role = Role.VIEWER
+
+
+NAVIGATION = (
+    NavigationItem("/admin/accounts", "Accounts"),
+    NavigationItem("/admin/audit", "Audit log", Role.OPERATOR),
+    NavigationItem("/admin/operators", "Operators", Role.OWNER),
+    NavigationItem("/admin/api-keys", "API keys", Role.OWNER),
+)

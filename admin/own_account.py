@@ -1,0 +1,7 @@
+"""What operators do about themselves: password and sessions."""
+
+from admin.base import AdminHandler
+
+__all__ = ["routes"]
+
+routes: list[tuple[str, type[AdminHandler]]] = []

@@ -1,0 +1,32 @@
+"""`Passwords`: hashes and checks passwords away from the event loop, a few at a time."""
+
+import asyncio
+
+from storage.passwords import PasswordHashes
+
+__all__ = ["Passwords"]
+
+#: Each hash takes 64 MiB and a core for a while; more at once would only make all of them slower.
+_AT_ONCE = 2
+
+
+class Passwords:
+    """The asynchronous face of `PasswordHashes`. Belongs to one event loop."""
+
+    def __init__(self, hashes: PasswordHashes) -> None:
+        self._hashes = hashes
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def hash(self, password: str) -> str:
+        """Return the hash to store.
+
+        Raises:
+            InvalidRecord: The password is too short or too long.
+        """
+        async with self._slots:
+            return await asyncio.to_thread(self._hashes.hash, password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Tell whether a password is the one of a hash; None, for an unknown name, costs the same and is False."""
+        async with self._slots:
+            return await asyncio.to_thread(self._hashes.verify, password_hash, password)

@@ -1,0 +1,98 @@
+"""What the dashboard is given: stores, the time, and what only the service can do."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPServerRequest
+
+from admin.passwords import Passwords
+from admin.sign_in_throttle import SignInThrottle
+from storage.clock import Clock
+from storage.sql.api_keys import ApiKeys
+from storage.sql.audit import AuditLog
+from storage.sql.operators import Operators
+from storage.sql.sessions import Sessions
+from storage.vault import TokenVault
+
+__all__ = ["AccountPause", "AccountSummary", "ActionOutcome", "AdminServices", "UserAction"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """An Official Account without its secrets.
+
+    Attributes:
+        name: For people; the appid where none is set.
+        takes_events: Whether WeChat's pushed events are taken for it.
+        verification_files: Names of the files by which WeChat checks the authorization domain.
+    """
+
+    appid: str
+    name: str
+    takes_events: bool = False
+    verification_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPause:
+    """Calls of an account to an endpoint of WeChat pause in this process, because they could not succeed."""
+
+    appid: str
+    endpoint: str
+    kind: str
+    errcode: int | None
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """How something that involves WeChat ended.
+
+    Attributes:
+        succeeded: Whether it did what was asked.
+        result: A word for it, which pages translate: `refreshed`, `valid`, `invalid`, `paused` …
+        errcode: WeChat's number, where it answered with one.
+        detail: A sentence for people; never a secret or a token.
+    """
+
+    succeeded: bool
+    result: str
+    errcode: int | None = None
+    detail: str = ""
+
+
+#: Does something about the user (appid, openid). It raises `StorageError` only.
+UserAction = Callable[[str, str], Awaitable[ActionOutcome]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminServices:
+    """Everything behind the pages.
+
+    Attributes:
+        remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`.
+        summary: What an errcode means, in a locale.
+        pauses: The accounts' pauses that this process knows of.
+        examine_account: Asks WeChat whether an account's appid, secret and address are good.
+        client_address: Where a request comes from, behind trusted proxies.
+        own_origin: The scheme, host and port by which a request's browser knows the dashboard.
+    """
+
+    vault: TokenVault
+    operators: Operators
+    sessions: Sessions
+    throttle: SignInThrottle
+    audit: AuditLog
+    api_keys: ApiKeys
+    passwords: Passwords
+    clock: Clock
+    accounts: Sequence[AccountSummary]
+    refresh_now: UserAction
+    check_token: UserAction
+    fetch_profile: UserAction
+    remedy: Callable[[int | None, str], str]
+    summary: Callable[[int | None, str], str]
+    pauses: Callable[[], Sequence[AccountPause]]
+    examine_account: Callable[[str], Awaitable[ActionOutcome]]
+    client_address: Callable[[HTTPServerRequest], str]
+    own_origin: Callable[[HTTPServerRequest], str]
