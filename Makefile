@@ -28,6 +28,10 @@ demo: $(READY) ## Run the service, a simulated WeChat and a demo page; no accoun
 test: $(READY) ## Run every test (under ten minutes)
 	$(BIN)/python -m pytest
 
+.PHONY: test-large
+test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)
+	TEST_ROTATION_ROWS=1000000 $(BIN)/python -m pytest tests/service/commands/test_keys_rotate.py -k killed
+
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from storage.errors import CannotOpen, InvalidKey, UnknownKey
-from storage.records import Authorization, SealedTokens
+from storage.records import Authorization, SealedRow, SealedTokens
 
 __all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
 
@@ -132,7 +132,18 @@ class KeyRing:
             self._seal(tokens.refresh_token, nonces[_NONCE_BYTES:], row + "refresh_token"),
         )
 
-    def open(self, authorization: Authorization) -> Tokens:
+    def sealed_with(self, tokens: SealedTokens) -> frozenset[str]:
+        """Return the ids of the keys that both tokens are sealed with, in the ring or not; mostly it is one key.
+
+        Raises:
+            CannotOpen: One of them is not a sealed value.
+        """
+        values = (tokens.access_token, tokens.refresh_token)
+        if any(len(value) <= _HEADER_BYTES or value[:1] != _VERSION for value in values):
+            raise CannotOpen("a sealed value is not in a form this version knows")
+        return frozenset(value[1 : 1 + _ID_BYTES].hex() for value in values)
+
+    def open(self, authorization: Authorization | SealedRow) -> Tokens:
         """Open both tokens of an authorization.
 
         Raises:

@@ -1,18 +1,95 @@
 """`wechat-openid keys`: the keys that seal tokens."""
 
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from storage.sealing import generate_key
+from service.opening import open_keys, open_store
+from service.settings import load_settings
+from storage.records import SortKey, UserQuery
+from storage.rotation import KeyRotation, RotationReport
+from storage.sealing import KeyRing, generate_key
+from storage.store import Capability, TokenStore
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar  # click's own annotation of progressbar; it has no public name
 
 __all__ = ["keys"]
+
+#: Rows that are written in one transaction at most: a user who writes to one of them waits for its end.
+_PAGE_SIZE = 500
 
 
 @click.group
 def keys() -> None:
-    """Make keys for the setting SECRET_KEYS."""
+    """Make keys for the setting SECRET_KEYS, and seal with a new one what older ones have sealed."""
 
 
 @keys.command
 def generate() -> None:
     """Print a new key. It goes first in SECRET_KEYS; the older ones stay behind it and open what they sealed."""
     click.echo(generate_key())
+
+
+@keys.command
+@click.option("--dry-run", is_flag=True, help="Change nothing; count the rows of each key.")
+@click.option("--rate", type=click.IntRange(1), metavar="ROWS", help="Seal at most so many rows a second anew.")
+@click.pass_obj
+def rotate(config: Path | None, dry_run: bool, rate: int | None) -> None:
+    """Seal every stored token anew with the first of SECRET_KEYS, while the service runs.
+
+    It may be interrupted and run again: what is done stays done. In the end it says how many rows each key seals;
+    a key that seals none can go. The exit status is 1 if a row opens with none of the keys.
+    """
+    settings = load_settings(config)
+    ring = open_keys(settings)
+    store = open_store(settings)
+    try:
+        if Capability.RESEALING not in store.capabilities:
+            raise click.ClickException(f"the token store {settings.token_store!r} cannot replace sealed tokens")
+        sys.exit(_rotate(store, ring, dry_run=dry_run, rate=rate))
+    finally:
+        store.close()
+
+
+def _rotate(store: TokenStore, ring: KeyRing, *, dry_run: bool, rate: int | None) -> int:
+    """Rotate, showing how far it has come, and say how it ended; return the exit status."""
+    rotation = KeyRotation(store, ring, page_size=min(_PAGE_SIZE, rate or _PAGE_SIZE))
+    begun = time.monotonic()
+    last: RotationReport | None = None
+    bar: ProgressBar[int]
+    with click.progressbar(length=_newest_id(store), label="Looking" if dry_run else "Sealing", file=sys.stderr) as bar:
+        for report in rotation.run(dry_run=dry_run):
+            bar.update(report.last_id - bar.pos)
+            last = report
+            if rate:
+                time.sleep(max(0.0, report.resealed / rate - (time.monotonic() - begun)))
+    if last is None:
+        click.echo("No tokens are stored.")
+        return 0
+    click.echo(_summary(last, ring, dry_run=dry_run))
+    for example in last.examples:
+        click.echo(example, err=True)
+    return int(last.unopened > 0)
+
+
+def _newest_id(store: TokenStore) -> int | None:
+    """Return the highest id, by which progress is told; None where the store cannot list."""
+    if Capability.LISTING not in store.capabilities:
+        return None
+    newest = store.page(UserQuery(sort=SortKey.ID, descending=True, limit=1)).users
+    return newest[0].id if newest else 0
+
+
+def _summary(report: RotationReport, ring: KeyRing, *, dry_run: bool) -> str:
+    lines = [f"{report.stale} rows would be sealed anew." if dry_run else f"{report.resealed} rows are sealed anew."]
+    newest = ring.key_ids[0]
+    for key_id, rows in report.rows_by_key.items():
+        place = "first" if key_id == newest else "not in SECRET_KEYS" if key_id not in ring.key_ids else "older"
+        lines.append(f"  key {key_id} ({place}) seals {rows} rows")
+    if report.unopened:
+        lines.append(f"{report.unopened} rows open with none of the keys and were left as they are:")
+    return "\n".join(lines)

@@ -222,3 +222,14 @@ def test_a_key_file_that_holds_something_else_is_refused_as_not_a_key(tmp_path):
     path.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(InvalidKey, match="not base64"):
         KeyRing.parse(read_or_create_key_file(path))
+
+
+def test_keys_that_seal_a_row_are_told_without_opening_it():
+    first, second = KeyRing.parse(generate_key()), KeyRing.parse(generate_key())
+    tokens = Tokens("access", "refresh")
+    sealed, other = first.seal("wx", "o", tokens), second.seal("wx", "o", tokens)
+    assert second.sealed_with(sealed) == {first.key_ids[0]}
+    mixed = SealedTokens(sealed.access_token, other.refresh_token)
+    assert first.sealed_with(mixed) == {first.key_ids[0], second.key_ids[0]}
+    with pytest.raises(CannotOpen):
+        first.sealed_with(SealedTokens(b"", b""))

@@ -1,0 +1,133 @@
+"""`KeyRotation`: seals every stored token anew with the newest key, while the service runs."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from storage.errors import SealError
+from storage.records import Resealing, SealedRow, Status
+from storage.sealing import KeyRing
+from storage.store import TokenStore
+
+__all__ = ["KeyRotation", "RotationReport"]
+
+#: How often a row is tried that somebody else writes at the same moment.
+_ATTEMPTS = 5
+#: How many of the rows that do not open are told.
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class RotationReport:
+    """What a rotation has done so far.
+
+    Attributes:
+        rows_by_key: How many rows each key seals, by its id, as they were left; every key of the ring is there.
+        last_id: The row that the rotation has come to.
+        stale: Rows that were not sealed with the newest key when they were read.
+        resealed: Rows that are now.
+        unopened: Rows that no key of the ring opens. They were left as they are.
+        examples: What is wrong with the first of these.
+    """
+
+    rows_by_key: Counter[str]
+    last_id: int = 0
+    stale: int = 0
+    resealed: int = 0
+    unopened: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+class KeyRotation:
+    """Walks the rows by their ids and seals those anew that are not sealed with the newest key.
+
+    It never undoes what anybody else writes: each row is replaced only where it still holds what was read. It may be
+    ended at any moment and begun again: a row that is done needs only to be read.
+
+    Args:
+        store: A store that can reseal.
+        keys: The newest key first; those that sealed the rows behind it.
+        page_size: Rows that are read, and written, at a time.
+    """
+
+    def __init__(self, store: TokenStore, keys: KeyRing, *, page_size: int = 500) -> None:
+        self._store = store
+        self._keys = keys
+        self._page_size = page_size
+        self._newest = frozenset(keys.key_ids[:1])
+
+    def run(self, *, dry_run: bool = False) -> Iterator[RotationReport]:
+        """Rotate; give the report after each page, always the same one.
+
+        Args:
+            dry_run: Change nothing, but open what would be sealed anew.
+
+        Raises:
+            StoreUnavailable: The store does not answer. What was done is done.
+        """
+        report = RotationReport(Counter(dict.fromkeys(self._keys.key_ids, 0)))
+        while page := self._store.sealed_page(report.last_id, self._page_size):
+            stale = self._stale(page, report)
+            report.stale += len(stale)
+            changes = self._openable(stale, report)
+            if dry_run:
+                self._count((change.row for change in changes), report)
+            else:
+                self._write(changes, report)
+            report.last_id = page[-1].id
+            yield report
+
+    def _stale(self, rows: Iterable[SealedRow], report: RotationReport) -> list[SealedRow]:
+        """Return the rows that are not sealed with the newest key alone; count the others."""
+        stale = []
+        for row in rows:
+            if self._keys_of(row) == self._newest:
+                self._count([row], report)
+            else:
+                stale.append(row)
+        return stale
+
+    def _openable(self, rows: Iterable[SealedRow], report: RotationReport) -> list[Resealing]:
+        """Return what becomes of rows; count and tell those that do not open."""
+        changes = []
+        for row in rows:
+            try:
+                tokens = self._keys.seal(row.appid, row.openid, self._keys.open(row))
+            except SealError as error:
+                report.unopened += 1
+                if len(report.examples) < _EXAMPLES:
+                    report.examples.append(str(error))
+                self._count([row], report)
+            else:
+                changes.append(Resealing(row, tokens))
+        return changes
+
+    def _write(self, changes: Sequence[Resealing], report: RotationReport) -> None:
+        """Write changes; rows that somebody else has written meanwhile are read and looked at again."""
+        for _ in range(_ATTEMPTS):
+            if not changes:
+                return
+            written = self._store.reseal(changes)
+            report.resealed += sum(written)
+            report.rows_by_key.update({self._keys.key_ids[0]: sum(written)})
+            refused = [change.row for change, done in zip(changes, written, strict=True) if not done]
+            changes = self._openable(self._stale(self._read_again(refused), report), report)
+        self._count((change.row for change in changes), report)
+
+    def _read_again(self, rows: Iterable[SealedRow]) -> Iterator[SealedRow]:
+        """Give rows as they are now; those that hold no tokens any more are left out."""
+        for row in rows:
+            found = self._store.get(row.appid, row.openid)
+            if found is not None and found.status is not Status.REVOKED:
+                yield SealedRow(found.id, found.appid, found.openid, found.tokens)
+
+    def _keys_of(self, row: SealedRow) -> frozenset[str]:
+        """Return the ids of the keys that seal a row; none where that cannot be told."""
+        try:
+            return self._keys.sealed_with(row.tokens)
+        except SealError:
+            return frozenset()
+
+    def _count(self, rows: Iterable[SealedRow], report: RotationReport) -> None:
+        for row in rows:
+            report.rows_by_key.update(self._keys_of(row))
