@@ -24,13 +24,11 @@ class AccountSummary:
     Attributes:
         name: For people; the appid where none is set.
         takes_events: Whether WeChat's pushed events are taken for it.
-        verification_files: Names of the files by which WeChat checks the authorization domain.
     """
 
     appid: str
     name: str
     takes_events: bool = False
-    verification_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,7 @@ class AdminServices:
         summary: What an errcode means, in a locale.
         pauses: The accounts' pauses that this process knows of.
         examine_account: Asks WeChat whether an account's appid, secret and address are good.
+        verification_files: Names of the files by which WeChat checks the domains of pages. Blocking.
         client_address: Where a request comes from, behind trusted proxies.
         own_origin: The scheme, host and port by which a request's browser knows the dashboard.
     """
@@ -94,5 +93,6 @@ class AdminServices:
     summary: Callable[[int | None, str], str]
     pauses: Callable[[], Sequence[AccountPause]]
     examine_account: Callable[[str], Awaitable[ActionOutcome]]
+    verification_files: Callable[[], Sequence[str]]
     client_address: Callable[[HTTPServerRequest], str]
     own_origin: Callable[[HTTPServerRequest], str]

@@ -4,40 +4,16 @@ import asyncio
 import ipaddress
 import stat
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from enum import StrEnum
 
+from service.account_check import Finding, Verdict, check_account
 from service.metrics import Metrics
 from service.opening import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
 from service.settings import Address, Settings, SettingsError
-from service.wechat.client import WeChatClient
-from service.wechat.errors import Kind, WeChatError
-from service.wechat.protocol import Account
 from storage.errors import StorageError
 from storage.sealing import KeyRing
 from storage.vault import TokenVault
 
-__all__ = ["Finding", "Verdict", "check_account", "examine"]
-
-#: A code of the right form that WeChat never gave. Its refusal (40029) proves that appid, secret and address are good.
-_MADE_UP_CODE = "doctor00000000000000000000000000"
-
-
-class Verdict(StrEnum):
-    """How something is."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the doctor found about one thing."""
-
-    subject: str
-    verdict: Verdict
-    text: str
+__all__ = ["examine"]
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -63,18 +39,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield await check_account(client, account)
     finally:
         await client.close()
-
-
-async def check_account(client: WeChatClient, account: Account) -> Finding:
-    """Ask WeChat to exchange a made-up code: which refusal comes tells whether appid, secret and address are good."""
-    subject = f"account {account.appid}"
-    try:
-        await client.exchange_code(account, _MADE_UP_CODE)
-    except WeChatError as error:
-        if error.kind is Kind.REAUTHORIZE:
-            return Finding(subject, Verdict.GOOD, "WeChat knows the appid, the secret, and this server's address")
-        return Finding(subject, Verdict.BAD, str(error))
-    return Finding(subject, Verdict.WARNING, "WECHAT_API_URL accepts a made-up code, so it is not WeChat")
 
 
 def _about_keys(settings: Settings, keys: KeyRing) -> Finding:

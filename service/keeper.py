@@ -173,6 +173,20 @@ class TokenKeeper:
         written = await self._vault.settle(self._renewed(lease, tokens, reply, asked_at))
         return Refresh(RefreshResult.REFRESHED if written else RefreshResult.SUPERSEDED)
 
+    async def refresh_now(self, appid: str, openid: str) -> Refresh:
+        """Refresh a user's token at once, however long it lives on and whatever failed before, and say how it went.
+
+        Raises:
+            NoAuthorization: The user must authorize (again).
+            TokenUnavailable: Somebody else is refreshing it just now.
+            StorageError: The store does not answer, or the tokens do not open.
+        """
+        await self._active(appid, openid)
+        lease = await self._vault.claim(appid, openid, self._lease_ttl)
+        if lease is None:
+            raise TokenUnavailable(appid, openid, 1, "it is being refreshed just now")
+        return await self._refresh_or_release(lease)
+
     async def keep_warm(self, lease: Lease) -> Refresh:
         """Refresh an authorization that the schedule says is due, unless its user has not been seen for long."""
         authorization = lease.authorization
@@ -221,17 +235,21 @@ class TokenKeeper:
         if not force and not self._ends_within(minimum_seconds, authorization):
             await self._vault.settle(lease.released())
             return authorization
-        try:
-            refresh = await self.refresh(lease)
-        except SealError:
-            await self._vault.settle(lease.released())
-            raise
+        refresh = await self._refresh_or_release(lease)
         current = await self._active(authorization.appid, authorization.openid)
         if refresh.result is RefreshResult.REFRESHED:
             return current
         now = self._clock.now()
         retry_at = self._policy.retry_on_use_at(now, current.next_refresh_at)
         return self._make_do(current, retry_at - now, str(refresh.error or refresh.result))
+
+    async def _refresh_or_release(self, lease: Lease) -> Refresh:
+        """Refresh for somebody who waits: if the tokens do not open, nobody else has to wait for the lease to end."""
+        try:
+            return await self.refresh(lease)
+        except SealError:
+            await self._vault.settle(lease.released())
+            raise
 
     def _make_do(self, authorization: Authorization, retry_after: int, reason: str) -> Authorization:
         """Fall back on the token at hand if it lives at all."""

@@ -1,6 +1,7 @@
 """Passwords of operators: argon2id hashes, and what a password must be."""
 
 import secrets
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,7 +24,10 @@ class PasswordHashes:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._nobodys_hash = self._hasher.hash(generate_password())
+
+    @cached_property
+    def _nobodys_hash(self) -> str:
+        return self._hasher.hash(generate_password())
 
     def hash(self, password: str) -> str:
         """Return the hash to store, with its own salt and parameters in it.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from service.doctor import Verdict, examine
+from service.account_check import Verdict
+from service.doctor import examine
 from service.event_loop import run
 from service.settings import Settings, load_settings
 

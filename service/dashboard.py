@@ -1,0 +1,181 @@
+"""What the dashboard is handed of the service: actions on users, accounts without secrets, and who asks."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tornado.httputil import HTTPServerRequest
+
+from admin.passwords import Passwords
+from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminServices
+from admin.sign_in_throttle import SignInThrottle
+from service.account_check import Verdict, check_account
+from service.breaker import AccountPaused, Breaker
+from service.handlers.clients import client_address, service_address
+from service.keeper import NoAuthorization, RefreshResult, TokenKeeper, TokenUnavailable
+from service.origins import parse_origin
+from service.profiles import ProfileNotGranted, Profiles, SnapshotUser
+from service.settings import Settings
+from service.wechat.client import WeChatClient
+from service.wechat.errors import WeChatError, remedy_of, summary_of
+from service.wechat.protocol import Account, Endpoint
+from storage.clock import Clock
+from storage.errors import SealError
+from storage.passwords import PasswordHashes
+from storage.records import Status
+from storage.sql.api_keys import ApiKeys
+from storage.sql.attempts import SignInAttempts
+from storage.sql.audit import AuditLog
+from storage.sql.engine import Database
+from storage.sql.operators import Operators
+from storage.sql.sessions import Sessions
+from storage.vault import TokenVault
+
+__all__ = ["UserActions", "make_admin_services"]
+
+#: An origin that no browser sends with a form: where ours cannot be told, no change is let through.
+_NO_ORIGIN = "http://0.invalid"
+
+
+class UserActions:
+    """What operators may have done about a user. Each says how it ended instead of raising.
+
+    Only `StoreUnavailable` is raised.
+
+    Args:
+        vault: Where authorizations are kept.
+        client: What asks WeChat.
+        keeper: What refreshes.
+        profiles: What asks for profiles.
+        breaker: What knows the accounts whose calls cannot succeed.
+    """
+
+    def __init__(
+        self, vault: TokenVault, client: WeChatClient, keeper: TokenKeeper, profiles: Profiles, breaker: Breaker
+    ) -> None:
+        self._vault = vault
+        self._client = client
+        self._keeper = keeper
+        self._profiles = profiles
+        self._breaker = breaker
+
+    async def refresh_now(self, appid: str, openid: str) -> ActionOutcome:
+        """Refresh the user's token, however long it lives on."""
+        return await _told(self._refresh(appid, openid))
+
+    async def check_token(self, appid: str, openid: str) -> ActionOutcome:
+        """Ask WeChat whether the stored access token is valid. Nothing is refreshed, nothing is changed."""
+        return await _told(self._check(appid, openid))
+
+    async def fetch_profile(self, appid: str, openid: str) -> ActionOutcome:
+        """Ask WeChat for the user's profile and store it."""
+        return await _told(self._fetch(appid, openid))
+
+    async def _refresh(self, appid: str, openid: str) -> ActionOutcome:
+        refresh = await self._keeper.refresh_now(appid, openid)
+        succeeded = refresh.result is RefreshResult.REFRESHED
+        if refresh.error is None:
+            return ActionOutcome(succeeded, refresh.result)
+        return ActionOutcome(succeeded, refresh.result, refresh.error.errcode, refresh.error.errmsg)
+
+    async def _check(self, appid: str, openid: str) -> ActionOutcome:
+        authorization = await self._vault.get(appid, openid)
+        if authorization is None or authorization.status is Status.REVOKED:
+            raise NoAuthorization(appid, openid, authorization.status if authorization else None)
+        self._breaker.check(appid, Endpoint.AUTH)
+        try:
+            valid = await self._client.check_token(appid, self._vault.open(authorization).access_token, openid)
+        except WeChatError as error:
+            self._breaker.note(error)
+            raise
+        return ActionOutcome(succeeded=True, result="valid" if valid else "invalid")
+
+    async def _fetch(self, appid: str, openid: str) -> ActionOutcome:
+        await self._profiles.of(appid, openid, anew=True)
+        return ActionOutcome(succeeded=True, result="fetched")
+
+
+async def _told(action: Awaitable[ActionOutcome]) -> ActionOutcome:  # noqa: PLR0911 - a table, one line for each case
+    """Say what kept an action from being done."""
+    try:
+        return await action
+    except NoAuthorization as error:
+        return ActionOutcome(succeeded=False, result=error.status or "unknown_user")
+    except TokenUnavailable as error:
+        return ActionOutcome(succeeded=False, result="try_later", detail=str(error))
+    except AccountPaused as error:
+        return ActionOutcome(succeeded=False, result="paused", errcode=error.pause.errcode)
+    except ProfileNotGranted:
+        return ActionOutcome(succeeded=False, result="profile_not_granted")
+    except SnapshotUser:
+        return ActionOutcome(succeeded=False, result="snapshot_user")
+    except WeChatError as error:
+        return ActionOutcome(succeeded=False, result="failed", errcode=error.errcode, detail=error.errmsg)
+    except SealError as error:
+        return ActionOutcome(succeeded=False, result="sealed", detail=str(error))
+
+
+def make_admin_services(
+    settings: Settings,
+    *,
+    vault: TokenVault,
+    database: Database,
+    api_keys: ApiKeys,
+    client: WeChatClient,
+    keeper: TokenKeeper,
+    profiles: Profiles,
+    breaker: Breaker,
+    clock: Clock,
+) -> AdminServices:
+    """Put together what the dashboard works with."""
+    actions = UserActions(vault, client, keeper, profiles, breaker)
+    return AdminServices(
+        vault=vault,
+        operators=Operators(database),
+        sessions=Sessions(database),
+        throttle=SignInThrottle(SignInAttempts(database), clock),
+        audit=AuditLog(database),
+        api_keys=api_keys,
+        passwords=Passwords(PasswordHashes()),
+        clock=clock,
+        accounts=[_summary(account) for account in settings.all_accounts()],
+        refresh_now=actions.refresh_now,
+        check_token=actions.check_token,
+        fetch_profile=actions.fetch_profile,
+        remedy=remedy_of,
+        summary=summary_of,
+        pauses=lambda: [
+            AccountPause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
+            for pause in breaker.pauses()
+        ],
+        examine_account=_examiner(client, settings.all_accounts()),
+        verification_files=lambda: _verification_files(settings.verification_files),
+        client_address=lambda request: client_address(request, settings.trusted_proxies),
+        own_origin=lambda request: _own_origin(request, settings),
+    )
+
+
+def _summary(account: Account) -> AccountSummary:
+    return AccountSummary(account.appid, account.name or account.appid, takes_events=bool(account.event_token))
+
+
+def _examiner(client: WeChatClient, accounts: Sequence[Account]) -> Callable[[str], Awaitable[ActionOutcome]]:
+    by_appid = {account.appid: account for account in accounts}
+
+    async def examine(appid: str) -> ActionOutcome:
+        finding = await check_account(client, by_appid[appid])
+        return ActionOutcome(
+            finding.verdict is Verdict.GOOD, finding.verdict, errcode=finding.errcode, detail=finding.text
+        )
+
+    return examine
+
+
+def _verification_files(folder: Path | None) -> list[str]:
+    return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
+
+
+def _own_origin(request: HTTPServerRequest, settings: Settings) -> str:
+    try:
+        return parse_origin(service_address(request, settings.admin_url, settings.trusted_proxies))
+    except ValueError:
+        return _NO_ORIGIN
