@@ -8,16 +8,21 @@ from tornado.web import Application, RequestHandler
 
 from service.breaker import Breaker
 from service.exchange import CodeExchange
-from service.handlers import h5, internal, ops
+from service.handlers import authorize, callback, files, h5, identity, internal, ops, profile, session
 from service.handlers.base import NotFoundHandler, log_request
+from service.handlers.page import CookiePolicy, PageServices
+from service.identity import IdTokens, public_keys
 from service.in_flight import InFlight
 from service.keeper import TokenKeeper
 from service.metrics import Metrics
+from service.origins import AllowedOrigins
+from service.profiles import Profiles
 from service.rate_limit import RateLimit
 from service.refresh_policy import RefreshPolicy
 from service.scheduler import RefreshScheduler
 from service.settings import Settings
 from service.signing import SessionSigner
+from service.states import States
 from service.wechat.client import WeChatClient
 from storage.clock import Clock
 from storage.sealing import KeyRing
@@ -41,6 +46,7 @@ class Service:
     breaker: Breaker
     exchange: CodeExchange
     keeper: TokenKeeper
+    profiles: Profiles
     scheduler: RefreshScheduler
     metrics: Metrics
 
@@ -48,6 +54,7 @@ class Service:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
         await self.scheduler.stop()
         await self.exchange.drain()
+        await self.profiles.drain()
         await self.keeper.drain()
 
 
@@ -74,6 +81,7 @@ def make_service(
         breaker=breaker,
         exchange=CodeExchange(vault, client, breaker, clock, policy),
         keeper=keeper,
+        profiles=Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds),
         scheduler=RefreshScheduler(
             vault,
             keeper,
@@ -92,15 +100,40 @@ def make_service(
 def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:
     """Return the application that pages in WeChat's browser reach."""
     settings = service.settings
-    page_services = h5.PageServices(
+    page_services = _page_services(service)
+    routes: list[Route] = [
+        *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
+        *identity.routes(public_keys(service.keys)),
+        *files.routes(settings.verification_files),
+        *ops.health_routes(),
+        *extra_routes,
+    ]
+    return _application(service.metrics, routes, page_services.origins)
+
+
+def _page_services(service: Service) -> PageServices:
+    settings = service.settings
+    origins = AllowedOrigins.of(settings.allowed_origins, settings.public_url)
+    id_tokens = None
+    if settings.id_token_audience:
+        id_tokens = IdTokens(
+            service.keys, service.clock, issuer=settings.public_url, audience=settings.id_token_audience
+        )
+    return PageServices(
         exchange=service.exchange,
+        profiles=service.profiles,
         sessions=SessionSigner(service.keys, service.clock),
+        states=States(service.keys, service.clock),
+        id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},
         rate_limit=RateLimit(settings.rate_limit, settings.rate_limit_storage, service.clock),
         trusted_proxies=settings.trusted_proxies,
-        secure_cookies=settings.public_url.startswith("https://"),
+        public_url=settings.public_url,
+        origins=origins,
+        cookies=CookiePolicy.suiting(settings.public_url, origins),
+        authorize_page=settings.wechat_authorize_url,
+        require_state=settings.require_state,
     )
-    return _application(service.metrics, [*h5.routes(page_services), *ops.health_routes(), *extra_routes])
 
 
 def make_private_app(service: Service) -> Application:
@@ -111,12 +144,19 @@ def make_private_app(service: Service) -> Application:
             *internal.routes(service.keeper, service.api_keys, service.clock),
             *ops.routes(service.vault, service.metrics),
         ],
+        AllowedOrigins(()),
     )
 
 
-def _application(metrics: Metrics, routes: Sequence[Route]) -> Application:
+def _application(metrics: Metrics, routes: Sequence[Route], origins: AllowedOrigins) -> Application:
     def note(handler: RequestHandler) -> None:
         metrics.reply(type(handler).__name__, handler.get_status())
         log_request(handler)
 
-    return Application(list(routes), default_handler_class=NotFoundHandler, log_function=note, in_flight=InFlight())
+    return Application(
+        list(routes),
+        default_handler_class=NotFoundHandler,
+        log_function=note,
+        in_flight=InFlight(),
+        origins=origins,
+    )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from service.breaker import AccountPaused
 from service.exchange import CodeRefused
 from service.keeper import NoAuthorization, TokenUnavailable
+from service.profiles import ProfileNotGranted, SnapshotUser
+from service.states import StateRefused
 from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
 from storage.errors import SealError, StoreBusy, StoreUnavailable
 
@@ -57,13 +59,20 @@ class Refusal(Exception):
     retry_after: int | None = None
 
 
-def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911 - a table, one line for each case
+def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case
     """Return what to answer for an exception, or None when nobody foresaw it."""
     match error:
         case Refusal():
             return error
         case CodeRefused():
             return Refusal(400, Kind.REAUTHORIZE, str(error), error.errcode)
+        case StateRefused():
+            return Refusal(400, Kind.REAUTHORIZE, str(error))
+        case ProfileNotGranted():
+            return Refusal(403, Kind.UPGRADE_SCOPE, "the user has to be asked for the profile first")
+        case SnapshotUser():
+            message = "this is the virtual identity of a snapshot page; the user has to open the full page first"
+            return Refusal(403, "snapshot_user", message)
         case WeChatError():
             return _refusal_of_wechat(error)
         case AccountPaused() if error.pause.kind is Kind.CONFIGURATION:

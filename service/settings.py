@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
+from service.origins import parse_origin
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
 
@@ -27,6 +28,9 @@ PREFIX = "WECHAT_OPENID_"
 
 #: Kubernetes gives every container such variables about a service that is named wechat-openid ("service links").
 _SERVICE_LINK = re.compile(rf"{PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)?)$")
+
+#: An EncodingAESKey is 32 bytes in base64, without the padding.
+_EVENT_AES_KEY = re.compile(r"[A-Za-z0-9+/]{43}")
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -103,6 +107,31 @@ def _transport(text: str) -> TransportName | None:
             raise ValueError("one of: curl, requests; or empty")
 
 
+def _flag(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(parse_origin(word.strip()) for word in text.split(",") if word.strip()))
+    except ValueError:
+        raise ValueError("origins separated by commas, such as https://h5.example.com,http://localhost:5173") from None
+
+
+def _optional_folder(text: str) -> Path | None:
+    if text and not Path(text).is_dir():
+        raise ValueError("an existing folder, or empty")
+    return Path(text) if text else None
+
+
+def _event_aes_key(text: str) -> str:
+    if text and not _EVENT_AES_KEY.fullmatch(text):
+        raise ValueError("43 letters and digits, as shown in the account's console, or empty")
+    return text
+
+
 def _number(kind: Callable[[str], T], low: float, high: float) -> Callable[[str], T]:
     def parse(text: str) -> T:
         expected = f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}"
@@ -154,10 +183,12 @@ def _accounts(text: str) -> tuple[Account, ...]:
     except (TypeError, ValueError, RecursionError):
         raise ValueError(form) from None
     for account in accounts:
-        if not all(isinstance(value, str) for value in (account.appid, account.secret, account.name)):
+        if not all(isinstance(getattr(account, name), str) for name in Account.__slots__):
             raise ValueError(form)
         if not (account.appid and account.secret):
             raise ValueError("a list in which each account has an appid and a secret")
+        if account.event_aes_key and not _EVENT_AES_KEY.fullmatch(account.event_aes_key):
+            raise ValueError("a list in which each event_aes_key has 43 letters and digits")
     if len({account.appid for account in accounts}) < len(accounts):
         raise ValueError("a list that names each appid once")
     return accounts
@@ -172,7 +203,8 @@ class Settings:
     accounts: tuple[Account, ...] = _setting(
         "",
         _accounts,
-        'Several accounts instead of one: a JSON list of {"appid", "secret", "name"}. The first is the default.',
+        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "event_token", "event_aes_key"}, '
+        "the last three optional. The first is the default.",
         secret=True,
     )
     database_url: str = _setting(
@@ -200,7 +232,39 @@ class Settings:
         "", _optional_http_url, "The service's address as browsers see it. With https:// the session cookie is Secure."
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "", _networks, "Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."
+        "",
+        _networks,
+        "Proxies whose X-Forwarded-For, -Proto and -Host are believed: addresses or networks, separated by commas.",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "",
+        _origins,
+        "Origins of the pages that may use the service and be returned to, separated by commas, such as "
+        "`https://h5.example.com`. That of PUBLIC_URL always may.",
+    )
+    require_state: bool = _setting(
+        "false", _flag, "Refuse codes that come without a `state` of GET /authorize. Pages must begin there."
+    )
+    profile_cache_seconds: int = _setting(
+        "86400", _number(int, 0, 30 * 86_400), "How long a profile is shown before WeChat is asked for it again."
+    )
+    verification_files: Path | None = _setting(
+        "", _optional_folder, "A folder of `MP_verify_….txt` files, which are served at the root."
+    )
+    id_token_audience: str = _setting(
+        "",
+        _text,
+        "Whom identity tokens (`id_token`) are made for: a name of your page's backend. Needs PUBLIC_URL, their "
+        "issuer. Empty: none are made.",
+    )
+    event_token: str = _setting(
+        "", _text, "The token that WeChat signs pushed events with. Empty: events are not taken.", secret=True
+    )
+    event_aes_key: str = _setting(
+        "",
+        _event_aes_key,
+        "The EncodingAESKey of pushed events. With it, events that are not encrypted are refused.",
+        secret=True,
     )
     wechat_api_url: str = _setting("https://api.weixin.qq.com", _http_url, "WeChat's API.")
     wechat_authorize_url: str = _setting(
@@ -215,7 +279,9 @@ class Settings:
         "4", _number(float, 0.1, 4.9), "How long one call to WeChat may take. A page gives up after 5 seconds."
     )
     wechat_ca_file: str = _setting(
-        "", _text, "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual."
+        "",
+        _text,
+        "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual.",
     )
     wechat_max_connections: int = _setting(
         "128", _number(int, 1, 4096), "Connections to WeChat that each process may have open at once."
@@ -256,6 +322,8 @@ class Settings:
         """
         if self.accounts and (self.appid or self.secret):
             raise SettingsError(f"set either {PREFIX}ACCOUNTS or {PREFIX}APPID and {PREFIX}SECRET, not both")
+        if self.accounts and (self.event_token or self.event_aes_key):
+            raise SettingsError(f"with {PREFIX}ACCOUNTS, put event_token and event_aes_key into its entries")
         if self.accounts:
             return self.accounts
         if not (self.appid and self.secret):
@@ -263,7 +331,7 @@ class Settings:
                 f"no account is configured: set {PREFIX}APPID and {PREFIX}SECRET "
                 "(try the service without one by: wechat-openid demo)"
             )
-        return (Account(self.appid, self.secret),)
+        return (Account(self.appid, self.secret, event_token=self.event_token, event_aes_key=self.event_aes_key),)
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -286,6 +354,8 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
             values[row.name] = row.metadata["parse"](_raw_value(row, environment, from_file))
         except (ValueError, OSError) as error:
             problems.append(f"{PREFIX}{row.name.upper()} must be {error}")
+    if values.get("id_token_audience") and not values.get("public_url"):
+        problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(**values)

@@ -19,6 +19,9 @@ _logger = logging.getLogger(__name__)
 class JsonHandler(RequestHandler):
     """Answers in JSON. An exception that a method lets out becomes the refusal that fits it."""
 
+    #: How a client is to say who it is, where it must.
+    challenge = "Bearer"
+
     def set_default_headers(self) -> None:
         """Keep answers out of caches: each is about one user at one moment."""
         self.set_header("Content-Type", "application/json; charset=UTF-8")
@@ -60,12 +63,20 @@ class JsonHandler(RequestHandler):
         if refusal.retry_after is not None:
             self.set_header("Retry-After", str(refusal.retry_after))
         if refusal.status == HTTPStatus.UNAUTHORIZED:
-            self.set_header("WWW-Authenticate", "Bearer")
+            self.set_header("WWW-Authenticate", self.challenge)
+        self.write_refusal(refusal)
+        self.finish()
+
+    def write_refusal(self, refusal: Refusal) -> None:
+        """Write the body of a refusal. Its status and headers are set."""
+        self.write_json(self.refusal_content(refusal))
+
+    def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
+        """Return what a refusal says in JSON."""
         content: dict[str, Any] = {"error": refusal.kind, "errmsg": refusal.errmsg, "request_id": self.request_id}
         if refusal.errcode is not None:
             content["errcode"] = refusal.errcode
-        self.write_json(content)
-        self.finish()
+        return content
 
     def log_exception(
         self, typ: "type[BaseException] | None", value: BaseException | None, tb: TracebackType | None

@@ -1,7 +1,8 @@
-"""Who a request comes from: the client's address behind trusted proxies, and its browser."""
+"""Who a request comes from, and to which address it was sent, with trusted proxies in between."""
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from tornado.httputil import HTTPServerRequest
@@ -10,7 +11,9 @@ from service.exchange import Browser
 from service.settings import Network
 from service.signing import Session
 
-__all__ = ["browser_of", "client_address"]
+__all__ = ["browser_of", "client_address", "service_address"]
+
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 
 
 def client_address(request: HTTPServerRequest, trusted_proxies: Sequence[Network]) -> str:
@@ -31,6 +34,25 @@ def client_address(request: HTTPServerRequest, trusted_proxies: Sequence[Network
     return str(address)
 
 
+def service_address(request: HTTPServerRequest, public_url: str, trusted_proxies: Sequence[Network]) -> str:
+    """Return the service's own address as the browser sees it, without a slash at its end.
+
+    That is PUBLIC_URL; without it, what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host; without such a
+    proxy, what the request itself was sent to. What anybody else forwards is not read.
+    """
+    if public_url:
+        return public_url
+    scheme, authority = request.protocol, request.host
+    peer = _parsed(request.remote_ip or "")
+    if peer is not None and any(peer in network for network in trusted_proxies):
+        # The last value is the nearest proxy's own; those before it came with the request.
+        forwarded_scheme = _last_value(request, "X-Forwarded-Proto")
+        scheme = forwarded_scheme if forwarded_scheme in {"http", "https"} else scheme
+        forwarded_authority = _last_value(request, "X-Forwarded-Host")
+        authority = forwarded_authority if _AUTHORITY.fullmatch(forwarded_authority) else authority
+    return f"{scheme}://{authority}"
+
+
 def browser_of(request: HTTPServerRequest, session: Session | None, trusted_proxies: Sequence[Network]) -> Browser:
     """Tell a browser by its session cookie, or by its address and user agent where it has none."""
     if session is not None:
@@ -38,6 +60,11 @@ def browser_of(request: HTTPServerRequest, session: Session | None, trusted_prox
         return Browser(binding, session.appid, session.openid)
     traits = f"{client_address(request, trusted_proxies)}|{request.headers.get('User-Agent', '')}"
     return Browser(hashlib.sha256(b"address|" + traits.encode()).digest())
+
+
+def _last_value(request: HTTPServerRequest, name: str) -> str:
+    values = request.headers.get_list(name)
+    return values[-1].rpartition(",")[2].strip() if values else ""
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,58 +1,49 @@
-"""The public face: what pages in WeChat's browser call."""
+"""`POST /getCode`: the code that WeChat gave a page, for its user's openid."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from service.exchange import CodeExchange
-from service.handlers.base import JsonHandler
-from service.handlers.clients import browser_of, client_address
-from service.rate_limit import RateLimit
+from service.handlers.page import PageHandler, PageServices
+from service.identity import IdTokens
+from service.origins import origin_of
 from service.refusals import CODE_MISSING, Refusal
-from service.settings import Network
-from service.signing import SESSION_DAYS, Session, SessionSigner
-from service.wechat.protocol import Account
+from service.signing import Session
+from service.states import IssuedState, StateRefused
 
-__all__ = ["PageServices", "routes"]
+__all__ = ["routes"]
+
+_TEXTS = ("code", "state", "appid")
 
 
 @dataclass(frozen=True, slots=True)
-class PageServices:
-    """What the public handlers need.
+class _Post:
+    """What a page posts."""
 
-    Attributes:
-        accounts: By appid; the first is the default.
-        secure_cookies: Whether browsers reach the service by https.
-    """
-
-    exchange: CodeExchange
-    sessions: SessionSigner
-    accounts: dict[str, Account]
-    rate_limit: RateLimit
-    trusted_proxies: tuple[Network, ...]
-    secure_cookies: bool
+    code: str = ""
+    state: str = ""
+    appid: str = ""
+    id_token: bool = False
 
 
-class GetCodeHandler(JsonHandler):
-    """`POST /getCode`: exchanges the code that WeChat gave the page for its user's openid."""
-
-    def initialize(self, services: PageServices) -> None:
-        """Take what the handler needs."""
-        self.services = services
+class GetCodeHandler(PageHandler):
+    """Exchanges the code that WeChat gave the page for its user's openid."""
 
     async def post(self) -> None:
         """Exchange, store, answer with the openid and never a token, and note the user in the session cookie."""
         services = self.services
-        await services.rate_limit.check(client_address(self.request, services.trusted_proxies))
-        fields = self._fields()
-        code = fields.get("code")
-        if not code:
+        await self.check_rate()
+        post = self._read_post()
+        if not post.code:
             raise Refusal(400, "request", "missing code", CODE_MISSING)
-        account = self._account(fields.get("appid"))
-        session = services.sessions.verify(self.get_cookie(SessionSigner.cookie_name))
-        browser = browser_of(self.request, session, services.trusted_proxies)
-        redeemed = await services.exchange.exchange(account, code, browser)
-        self._set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
+        account = self.account(post.appid)
+        id_tokens = self._id_tokens() if post.id_token else None
+        state = self._check_state(post, account.appid)
+        session = self.session()
+        redeemed = await services.exchange.exchange(account, post.code, self.browser(session))
+        self.set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
+        if state is not None:
+            self.set_state_cookie(state)
         reply: dict[str, Any] = {
             "openid": redeemed.openid,
             "scope": redeemed.scope,
@@ -60,52 +51,73 @@ class GetCodeHandler(JsonHandler):
         }
         if redeemed.unionid:
             reply["unionid"] = redeemed.unionid
+        if id_tokens is not None:
+            reply["id_token"] = id_tokens.sign(redeemed)
         self.write_json(reply)
 
-    def _fields(self) -> dict[str, str]:
+    def _check_state(self, post: _Post, appid: str) -> IssuedState | None:
+        """Make sure that this browser asked for the code, as far as it can be told.
+
+        A state issued here is verified whether it is required or not. Any other one, such as the constant `123` of
+        the field's samples, is taken where states are not required, unless this browser began an authorization here
+        for this page and is still to bring its state back.
+
+        Raises:
+            StateRefused: The browser did not ask for it.
+        """
+        states = self.services.states
+        if states.is_ours(post.state):
+            issued = states.verify(post.state, self.browser_cookies, post.code)
+            if issued.asked.appid != appid:
+                raise StateRefused("the authorization was begun for another account")
+            return issued
+        if self.services.require_state or self._awaits_a_state():
+            raise StateRefused("the state is missing or was not issued here")
+        return None
+
+    def _awaits_a_state(self) -> bool:
+        origin = self.request.headers.get("Origin")
+        return any(
+            origin is None or origin == origin_of(asked.redirect_uri)
+            for asked in self.services.states.under_way(self.browser_cookies)
+            if not asked.through_callback
+        )
+
+    def _id_tokens(self) -> IdTokens:
+        if self.services.id_tokens is None:
+            raise Refusal(400, "request", "id_token is not offered here: ID_TOKEN_AUDIENCE is not set")
+        return self.services.id_tokens
+
+    def _read_post(self) -> _Post:
         """Read the body, JSON or form, whatever the content type says: samples of the field get it wrong."""
         body = self.request.body
         if body.lstrip()[:1] in {b"{", b"["}:
-            return _json_fields(body)
+            return _json_post(body)
         if self.request.body_arguments:
-            return {name: self.get_body_argument(name, strip=False) for name in self.request.body_arguments}
+            form = {name: self.get_body_argument(name, strip=False) for name in self.request.body_arguments}
+            texts = {name: form.get(name, "") for name in _TEXTS}
+            return _Post(**texts, id_token=form.get("id_token") in {"true", "1"})
         if body:
             raise Refusal(400, "request", 'the body must be JSON, such as {"code": "…"}, or a form with a field code')
-        return {}
-
-    def _account(self, appid: str | None) -> Account:
-        accounts = self.services.accounts
-        if not appid:
-            return next(iter(accounts.values()))
-        if appid not in accounts:
-            raise Refusal(400, "request", "this appid is not configured here")
-        return accounts[appid]
-
-    def _set_session(self, session: Session) -> None:
-        self.set_cookie(
-            SessionSigner.cookie_name,
-            self.services.sessions.sign(session),
-            max_age=SESSION_DAYS * 86_400,
-            path="/",
-            httponly=True,
-            secure=self.services.secure_cookies,
-            samesite="Lax",
-        )
+        return _Post()
 
 
-def _json_fields(body: bytes) -> dict[str, str]:
+def _json_post(body: bytes) -> _Post:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         raise Refusal(400, "request", "the body is not JSON") from None
     if not isinstance(content, dict):
         raise Refusal(400, "request", 'the body must be a JSON object, such as {"code": "…"}')
-    for name in ("code", "state", "appid"):
+    for name in _TEXTS:
         if not isinstance(content.get(name, ""), str | None):
             raise Refusal(400, "request", f"{name} must be a string")
-    return {name: content[name] for name in ("code", "state", "appid") if content.get(name)}
+    if not isinstance(content.get("id_token", False), bool | None):
+        raise Refusal(400, "request", "id_token must be true or false")
+    texts = {name: content.get(name) or "" for name in _TEXTS}
+    return _Post(**texts, id_token=bool(content.get("id_token")))
 
 
-def routes(services: PageServices) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
-    """Return the routes of the public listener."""
+def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+    """Return where pages post their codes."""
     return [(r"/getCode", GetCodeHandler, {"services": services})]

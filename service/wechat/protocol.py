@@ -43,11 +43,19 @@ _LIFETIME_LIMIT = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An Official Account (公众号). `name` is for people."""
+    """An Official Account (公众号).
+
+    Attributes:
+        name: For people.
+        event_token: What WeChat signs the account's pushed events with; empty where none are taken.
+        event_aes_key: Its EncodingAESKey, where pushed events are encrypted.
+    """
 
     appid: str
     secret: str = field(repr=False)
     name: str = ""
+    event_token: str = field(default="", repr=False)
+    event_aes_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

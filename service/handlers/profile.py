@@ -1,0 +1,34 @@
+"""`GET /userinfo`: what the session's own user shows of themself."""
+
+from typing import Any
+
+from service.handlers.page import PageHandler, PageServices
+from service.profiles import LANGUAGES
+from service.refusals import Refusal
+
+__all__ = ["routes"]
+
+
+class UserinfoHandler(PageHandler):
+    """Shows the profile of the session's user. There is no argument by which another's could be asked for."""
+
+    async def get(self) -> None:
+        """Answer with the profile."""
+        appid, openid = self.require_user()
+        lang = self.get_query_argument("lang", LANGUAGES[0])
+        if lang not in LANGUAGES:
+            raise Refusal(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")
+        profile = await self.services.profiles.of(appid, openid, lang)
+        reply: dict[str, Any] = {
+            "openid": profile.openid,
+            "nickname": profile.nickname,
+            "headimgurl": profile.avatar_url,
+        }
+        if profile.unionid:
+            reply["unionid"] = profile.unionid
+        self.write_json(reply)
+
+
+def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+    """Return the profile's route."""
+    return [(r"/userinfo", UserinfoHandler, {"services": services})]

@@ -1,0 +1,71 @@
+"""`IdTokens`: signed statements of who a user is, which a page can carry to its own backend.
+
+An openid that a browser sends proves nothing. A token of this module does: a JWT (RFC 7519) signed by EdDSA with
+Ed25519 (RFC 8037), which whoever has the public keys of `/.well-known/jwks.json` can verify.
+"""
+
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+from storage.clock import Clock
+from storage.records import RedeemedCode
+from storage.sealing import KeyRing
+
+__all__ = ["ID_TOKEN_SECONDS", "IdTokens", "public_keys"]
+
+#: Long enough for a page to hand it on at once; whoever gets hold of it later has no use for it.
+ID_TOKEN_SECONDS = 300
+
+_ALGORITHM = "EdDSA"
+
+
+def _private_keys(keys: KeyRing) -> dict[str, Ed25519PrivateKey]:
+    """Derive a signing key from each key of the ring, by its `kid`, newest first."""
+    seeds = keys.derived_keys("id token")
+    return {f"{number:08x}": Ed25519PrivateKey.from_private_bytes(seed) for number, seed in seeds.items()}
+
+
+def public_keys(keys: KeyRing) -> dict[str, Any]:
+    """Return the JWK set (RFC 7517) of all keys of the ring, newest first, so that rotation interrupts nobody."""
+    return {
+        "keys": [
+            OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid, "use": "sig", "alg": _ALGORITHM}
+            for kid, key in _private_keys(keys).items()
+        ]
+    }
+
+
+class IdTokens:
+    """Signs identity tokens with the newest key.
+
+    Args:
+        keys: The ring whose keys the signing keys are derived from.
+        clock: What tells when they end.
+        issuer: The service's public address (`iss`).
+        audience: Whom they are made for (`aud`).
+    """
+
+    def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str, audience: str) -> None:
+        self._kid, self._key = next(iter(_private_keys(keys).items()))
+        self._clock = clock
+        self._issuer = issuer
+        self._audience = audience
+
+    def sign(self, redeemed: RedeemedCode) -> str:
+        """Return a token that says who was just authorized."""
+        now = self._clock.now()
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": redeemed.openid,
+            "appid": redeemed.appid,
+            "is_snapshotuser": redeemed.is_snapshotuser,
+            "iat": now,
+            "exp": now + ID_TOKEN_SECONDS,
+        }
+        if redeemed.unionid:
+            claims["unionid"] = redeemed.unionid
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._kid})
