@@ -16,21 +16,50 @@ NOW = a_grant().authorized_at
 
 class TestOnSQLite(TokenStoreContract):
     @pytest.fixture
+    def url(self, sqlite_url):
+        return sqlite_url
+
+    @pytest.fixture
     def store(self, database):
         return SqlTokenStore(database)
 
 
-class TestOnServers(TokenStoreContract):
+class TestOnPostgreSQL(TokenStoreContract):
     @pytest.fixture
-    def store(self, server_database):
-        return SqlTokenStore(server_database)
+    def url(self, postgresql_url):
+        return postgresql_url
+
+    @pytest.fixture
+    def store(self, postgresql_database):
+        return SqlTokenStore(postgresql_database)
+
+
+class TestOnMariaDB(TokenStoreContract):
+    @pytest.fixture
+    def url(self, mysql_url):
+        return mysql_url
+
+    @pytest.fixture
+    def store(self, mysql_database):
+        return SqlTokenStore(mysql_database)
+
+
+class WithoutSkipping(SqlTokenStore):
+    """Takes the database for one that cannot leave out locked rows, in other processes too."""
+
+    def __init__(self, database):
+        super().__init__(database)
+        self._skips_locked_rows = False
 
 
 class TestWhereLockedRowsCannotBeSkipped(TokenStoreContract):
     @pytest.fixture
-    def store(self, mysql_database, monkeypatch):
-        monkeypatch.setattr(mysql_database.dialect, "skips_locked_rows", lambda _connection: False)
-        return SqlTokenStore(mysql_database)
+    def url(self, mysql_url):
+        return mysql_url
+
+    @pytest.fixture
+    def store(self, mysql_database):
+        return WithoutSkipping(mysql_database)
 
     # A sample is picked by chance, so the longest due come first only where all that are due are wanted.
     def test_due_users_are_claimed_longest_due_first(self, store):

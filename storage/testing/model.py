@@ -1,0 +1,316 @@
+"""Any sequence of calls, on a store and on the one in memory: both must answer the same."""
+
+import itertools
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from storage.errors import InvalidRecord
+from storage.memory import MemoryTokenStore
+from storage.records import (
+    Activity,
+    ActivityKind,
+    AuthorizedUser,
+    Grant,
+    Lease,
+    Outcome,
+    Profile,
+    Resealing,
+    SealedRow,
+    SealedTokens,
+    SortKey,
+    Status,
+    Use,
+)
+from storage.store import Capability, TokenStore
+from storage.testing.base import Contract
+from storage.testing.samples import BASE, HOUR, LONG_TTL, NOW, WIDE, all_pages, all_sealed
+
+__all__ = ["ModelContract"]
+
+Result = TypeVar("Result")
+Rule = TypeVar("Rule", bound=Callable[..., Any])
+#: The same thing of the model and of the store.
+Pair = tuple[Any, Any]
+
+TIMES = st.integers(0, 3).map(lambda hours: NOW + hours * HOUR) | st.integers(NOW, NOW + 3 * HOUR)
+SCHEDULES = st.none() | TIMES
+SCOPES = st.sampled_from([BASE, WIDE, f"{BASE},{WIDE}"])
+UNIONIDS = st.none() | st.sampled_from(["u-1", "u-2"])
+#: Users whom only their case tells apart.
+OPENIDS = ("o-1", "O-1")
+#: Which of two accounts, and which user.
+USERS = st.tuples(st.integers(0, 1), st.sampled_from(OPENIDS))
+TOKENS = st.builds(SealedTokens, st.binary(min_size=1, max_size=20), st.binary(min_size=1, max_size=20))
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=10)
+BEYOND_ANY_DATABASE = 2**63
+
+GRANTS = st.builds(
+    Grant,
+    appid=st.just(""),
+    openid=st.just(""),
+    scope=SCOPES,
+    tokens=TOKENS,
+    authorized_at=TIMES,
+    expires_at=TIMES,
+    refresh_expires_at=TIMES | st.just(NOW + 720 * HOUR),
+    next_refresh_at=SCHEDULES,
+    unionid=UNIONIDS,
+    is_snapshotuser=st.booleans(),
+    code_binding=st.none() | st.just(b"b" * 32),
+)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a refresh ends."""
+
+    kind: str
+    tokens: SealedTokens
+    scope: str
+    at: int
+    next_refresh_at: int | None
+    error_code: int | None
+
+    def of(self, lease: Lease) -> Outcome:
+        match self.kind:
+            case "refreshed":
+                return lease.refreshed(
+                    self.tokens,
+                    scope=self.scope,
+                    refreshed_at=self.at,
+                    expires_at=self.at + 7200,
+                    refresh_expires_at=self.at + 30 * 86400,
+                    next_refresh_at=self.next_refresh_at,
+                )
+            case "rejected":
+                return lease.rejected(error_code=self.error_code, error_kind="reauthorize", at=self.at)
+            case "failed":
+                return lease.failed(
+                    error_code=self.error_code, error_kind="retry", at=self.at, next_refresh_at=self.next_refresh_at
+                )
+            case "deferred":
+                return lease.deferred(next_refresh_at=self.next_refresh_at)
+            case _:
+                return lease.released()
+
+
+ENDINGS = st.builds(
+    _Ending,
+    st.sampled_from(["refreshed", "rejected", "failed", "deferred", "released"]),
+    TOKENS,
+    SCOPES,
+    TIMES,
+    SCHEDULES,
+    st.none() | st.sampled_from([-1, 42002]),
+)
+
+
+def _where(capability: Capability) -> Callable[[Rule], Rule]:
+    """Leave a rule out where the store leaves its methods out."""
+    return precondition(lambda machine: capability in machine.store.capabilities)
+
+
+class _Comparison(RuleBasedStateMachine):
+    """Calls both stores alike. Each run has accounts of its own, so that it may find the store filled by others."""
+
+    leases: Bundle[Pair] = Bundle("leases")
+    sealed_rows: Bundle[Pair] = Bundle("sealed_rows")
+
+    def __init__(self, store: TokenStore) -> None:
+        super().__init__()
+        self.store = store
+        self.model = MemoryTokenStore()
+        run = uuid.uuid4().hex[:15]
+        self.appids = [f"wx{run}a", f"wx{run}b"]
+        self.digests: list[bytes] = []
+        self.ids: dict[int, int] = {}
+        self.versions: dict[int, dict[int, int]] = {}
+
+    @rule(drawn=st.lists(st.tuples(USERS, GRANTS, st.booleans()), max_size=3), spoilt=st.integers(0, 9))
+    def save(self, drawn: list[tuple[tuple[int, str], Grant, bool]], spoilt: int) -> None:
+        # In which order one call makes users who are new is left to the store, so they come sorted.
+        grants = [self.grant_of(*one) for one in sorted(drawn, key=lambda one: one[0])]
+        if spoilt < len(grants):
+            grants[spoilt] = replace(grants[spoilt], expires_at=BEYOND_ANY_DATABASE)
+            for store in (self.model, self.store):
+                with pytest.raises(InvalidRecord):
+                    store.save(grants)
+        else:
+            self.both(lambda store: store.save(grants))
+
+    @rule(target=leases, user=USERS)
+    def claim(self, user: tuple[int, str]) -> Any:
+        expected, found = self.both(lambda store: store.claim(*self.named(user), "owner", LONG_TTL))
+        if expected is None or found is None:
+            assert expected is found
+            return multiple()
+        self.assert_alike(expected.authorization, found.authorization)
+        return expected, found
+
+    @_where(Capability.SCHEDULING)
+    @rule(target=leases, account=st.integers(0, 1), limit=st.integers(1, 3), due_at=TIMES)
+    def claim_due(self, account: int, limit: int, due_at: int) -> Any:
+        appid = self.appids[account]
+        # Which of the due are taken is partly the store's choice; the model follows it.
+        due = {user.openid for user in all_pages(self.model, appid=appid) if _is_due(user, due_at)}
+        pairs: list[Pair] = []
+        for found in self.store.claim_due(appid, "owner", limit, LONG_TTL, due_at):
+            assert found.authorization.openid in due
+            expected = self.model.claim(appid, found.authorization.openid, "owner", LONG_TTL)
+            assert expected is not None, "the store claimed what is leased"
+            self.assert_alike(expected.authorization, found.authorization)
+            pairs.append((expected, found))
+        assert len(pairs) <= limit
+        return multiple(*pairs)
+
+    @rule(first=leases, second=leases, endings=st.tuples(ENDINGS, ENDINGS))
+    def settle(self, first: Pair, second: Pair, endings: tuple[_Ending, _Ending]) -> None:
+        outcomes = [
+            [ending.of(pair[side]) for ending, pair in zip(endings, (first, second), strict=True)] for side in (0, 1)
+        ]
+        assert self.store.settle(outcomes[1]) == self.model.settle(outcomes[0])
+
+    @rule(user=USERS, used_at=TIMES, next_refresh_at=SCHEDULES)
+    def touch(self, user: tuple[int, str], used_at: int, next_refresh_at: int | None) -> None:
+        self.both(lambda store: store.touch([Use(*self.named(user), used_at, next_refresh_at)]))
+
+    @_where(Capability.PROFILES)
+    @rule(user=USERS, nickname=TEXTS, avatar_url=TEXTS, at=TIMES, unionid=UNIONIDS)
+    def save_profile(self, user: tuple[int, str], nickname: str, avatar_url: str, at: int, unionid: str | None) -> None:
+        profile = Profile(*self.named(user), nickname, avatar_url, at, unionid)
+        self.same(lambda store: store.save_profile(profile))
+
+    @rule(user=USERS)
+    def revoke(self, user: tuple[int, str]) -> None:
+        self.same(lambda store: store.revoke(*self.named(user)))
+
+    @rule(user=USERS)
+    def erase(self, user: tuple[int, str]) -> None:
+        self.same(lambda store: store.erase(*self.named(user)))
+
+    @rule(which=st.integers(0, 9), since=TIMES)
+    def find_by_code(self, which: int, since: int) -> None:
+        digest = self.digests[which] if which < len(self.digests) else uuid.uuid4().bytes
+        self.same(lambda store: store.find_by_code(digest, since))
+
+    @_where(Capability.LISTING)
+    @rule(
+        account=st.integers(0, 1),
+        status=st.none() | st.sampled_from(Status),
+        openid=st.none() | st.just("o-1"),
+        unionid=UNIONIDS,
+        sort=st.sampled_from(SortKey),
+        descending=st.booleans(),
+        limit=st.integers(1, 3),
+    )
+    def page(self, account: int, **query: Any) -> None:
+        expected, found = self.both(lambda store: all_pages(store, appid=self.appids[account], **query))
+        assert len(expected) == len(found)
+        for pair in zip(expected, found, strict=True):
+            self.assert_alike(*pair)
+
+    @_where(Capability.LISTING)
+    @rule()
+    def counts(self) -> None:
+        self.same(
+            lambda store: {key: count for key, count in store.counts().by_status.items() if key[0] in self.appids}
+        )
+
+    @_where(Capability.ACTIVITY)
+    @rule(account=st.integers(0, 1), at=TIMES, errcode=st.sampled_from([40029, 40163]), count=st.integers(1, 9))
+    def record(self, account: int, at: int, errcode: int, count: int) -> None:
+        happened = Activity(at, self.appids[account], ActivityKind.EXCHANGE_FAILED, errcode, count)
+        self.both(lambda store: store.record([happened]))
+
+    @_where(Capability.ACTIVITY)
+    @rule(since=TIMES)
+    def activity(self, since: int) -> None:
+        self.same(lambda store: {one for one in store.activity(since) if one.appid in self.appids})
+
+    @_where(Capability.RESEALING)
+    @rule(target=sealed_rows)
+    def sealed_page(self) -> Any:
+        expected, found = self.both(lambda store: [row for row in all_sealed(store) if row.appid in self.appids])
+        assert [(row.openid, row.tokens) for row in found] == [(row.openid, row.tokens) for row in expected]
+        return multiple(*zip(expected, found, strict=True))
+
+    @_where(Capability.RESEALING)
+    @rule(rows=sealed_rows, tokens=TOKENS)
+    def reseal(self, rows: tuple[SealedRow, SealedRow], tokens: SealedTokens) -> None:
+        expected, found = rows
+        assert self.store.reseal([Resealing(found, tokens)]) == self.model.reseal([Resealing(expected, tokens)])
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        for user in itertools.product((0, 1), OPENIDS):
+            expected, found = (store.get(*self.named(user)) for store in (self.model, self.store))
+            if expected is None or found is None:
+                assert expected is found
+            else:
+                self.assert_alike(expected, found)
+
+    def named(self, user: tuple[int, str]) -> tuple[str, str]:
+        account, openid = user
+        return self.appids[account], openid
+
+    def grant_of(self, user: tuple[int, str], grant: Grant, has_code: bool) -> Grant:
+        appid, openid = self.named(user)
+        digest = uuid.uuid4().bytes if has_code else None
+        if digest is not None:
+            self.digests.append(digest)
+        return replace(grant, appid=appid, openid=openid, code_digest=digest)
+
+    def both(self, call: Callable[[TokenStore], Result]) -> tuple[Result, Result]:
+        return call(self.model), call(self.store)
+
+    def same(self, call: Callable[[TokenStore], Any]) -> None:
+        expected, found = self.both(call)
+        assert found == expected
+
+    def assert_alike(self, expected: AuthorizedUser, found: AuthorizedUser) -> None:
+        """Compare all but ids and versions: those may be other numbers, but rise where the model's rise."""
+        assert replace(found, id=expected.id, version=expected.version) == expected
+        _assert_rising(self.ids, expected.id, found.id)
+        _assert_rising(self.versions.setdefault(expected.id, {}), expected.version, found.version)
+
+
+def _is_due(user: AuthorizedUser, due_at: int) -> bool:
+    return user.status is Status.ACTIVE and user.next_refresh_at is not None and user.next_refresh_at <= due_at
+
+
+def _assert_rising(known: dict[int, int], expected: int, found: int) -> None:
+    assert known.setdefault(expected, found) == found
+    numbers = [known[number] for number in sorted(known)]
+    assert numbers == sorted(set(numbers))
+
+
+class ModelContract(Contract):
+    """All of the contract in any order, but for the end of leases by time.
+
+    Attributes:
+        examples: How many sequences of calls are tried.
+    """
+
+    examples = 20
+
+    def test_answers_as_the_store_in_memory_does(self, store: TokenStore) -> None:
+        """Whatever is called, in whatever order."""
+        run_machine(
+            lambda: _Comparison(store),  # type: ignore[arg-type] # its documentation allows any factory
+            settings=settings(
+                max_examples=self.examples,
+                stateful_step_count=25,
+                deadline=None,
+                database=None,
+                print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

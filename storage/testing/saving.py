@@ -1,0 +1,219 @@
+"""What is saved comes back, all or nothing of it; and what a new grant replaces."""
+
+import pytest
+
+from storage.errors import InvalidRecord
+from storage.records import Authorization, RedeemedCode, SchemaState, SealedTokens, Status
+from storage.store import API_VERSION, TokenStore
+from storage.testing.base import Contract
+from storage.testing.samples import (
+    APPID,
+    BASE,
+    NOW,
+    OTHER_APPID,
+    THREADS,
+    USER,
+    WIDE,
+    a_grant,
+    at_once,
+    claimed,
+    stored,
+)
+
+__all__ = ["SavingContract"]
+
+
+class SavingContract(Contract):
+    """`save`, `get` and `find_by_code`."""
+
+    def test_speaks_this_version_of_the_contract(self, store: TokenStore) -> None:
+        """The major version is what a registry compares."""
+        assert store.api_version[0] == API_VERSION[0]
+
+    def test_schema_is_current(self, store: TokenStore) -> None:
+        """The fixture's store is ready for use."""
+        assert store.check_schema().state is SchemaState.CURRENT
+
+    def test_closing_twice_is_harmless(self, store: TokenStore) -> None:
+        """Shutting down may happen on more than one path."""
+        store.close()
+        store.close()
+
+    def test_unknown_user_is_none(self, store: TokenStore) -> None:
+        """Neither another openid nor another appid finds a user."""
+        store.save([a_grant()])
+        assert store.get(APPID, "o-other") is None
+        assert store.get(OTHER_APPID, USER) is None
+
+    def test_grant_comes_back_as_it_was_given(self, store: TokenStore) -> None:
+        """Every value of a grant is kept."""
+        store.save([a_grant(scope=WIDE, unionid="u-1", is_snapshotuser=True, next_refresh_at=NOW + 6000)])
+        found = stored(store)
+        assert found == Authorization(
+            id=found.id,
+            appid=APPID,
+            openid=USER,
+            scope=WIDE,
+            status=Status.ACTIVE,
+            version=found.version,
+            expires_at=NOW + 7200,
+            refresh_expires_at=NOW + 30 * 86400,
+            first_authorized_at=NOW,
+            authorized_at=NOW,
+            last_used_at=NOW,
+            next_refresh_at=NOW + 6000,
+            unionid="u-1",
+            is_snapshotuser=True,
+            tokens=SealedTokens(b"access o-user 1800000000", b"refresh o-user 1800000000"),
+        )
+
+    def test_missing_unionid_stays_missing(self, store: TokenStore) -> None:
+        """WeChat gives a unionid only to accounts bound to an Open Platform."""
+        store.save([a_grant(unionid=None)])
+        assert stored(store).unionid is None
+
+    def test_long_binary_tokens_are_kept_whole(self, store: TokenStore) -> None:
+        """WeChat gives no maximum for a token, and a sealed one is any bytes."""
+        tokens = SealedTokens(bytes(range(256)) * 8, bytes(reversed(range(256))) * 8)
+        store.save([a_grant(tokens=tokens)])
+        assert stored(store).tokens == tokens
+
+    def test_openids_are_told_apart_by_case(self, store: TokenStore) -> None:
+        """An openid is a random word; upper and lower case are different users."""
+        store.save([a_grant("oABC"), a_grant("oabc")])
+        assert stored(store, "oABC").id != stored(store, "oabc").id
+
+    def test_same_openid_of_two_appids_is_two_users(self, store: TokenStore) -> None:
+        """The pair of appid and openid is what counts."""
+        store.save([a_grant(), a_grant(appid=OTHER_APPID)])
+        assert stored(store).id != stored(store, appid=OTHER_APPID).id
+
+    def test_ids_rise_and_never_come_back(self, store: TokenStore) -> None:
+        """An erased user's id must not lead to another user."""
+        store.save([a_grant("o-1")])
+        store.save([a_grant("o-2")])
+        first, second = stored(store, "o-1").id, stored(store, "o-2").id
+        store.erase(APPID, "o-2")
+        store.save([a_grant("o-3")])
+        assert first < second < stored(store, "o-3").id
+
+    def test_saving_nothing_is_harmless(self, store: TokenStore) -> None:
+        """An empty batch is no error."""
+        store.save([])
+        assert store.settle([]) == []
+        store.touch([])
+
+    def test_new_grant_replaces_the_old_one(self, store: TokenStore) -> None:
+        """Tokens, times, status and failures are the new grant's; what the user is known by stays."""
+        store.save([a_grant(scope=WIDE, unionid="u-1", next_refresh_at=NOW + 6000)])
+        before = stored(store)
+        store.settle([claimed(store).rejected(error_code=42002, error_kind="reauthorize", at=NOW + 10)])
+        store.save([a_grant(at=NOW + 100, scope=WIDE, next_refresh_at=NOW + 6100)])
+        after = stored(store)
+        assert after.tokens == SealedTokens(b"access o-user 1800000100", b"refresh o-user 1800000100")
+        assert (after.status, after.refresh_failures, after.last_error_code) == (Status.ACTIVE, 0, None)
+        assert (after.expires_at, after.next_refresh_at) == (NOW + 7300, NOW + 6100)
+        assert (after.id, after.first_authorized_at, after.authorized_at) == (before.id, NOW, NOW + 100)
+        assert after.unionid == "u-1"
+        assert after.version > before.version
+
+    def test_grants_of_one_user_in_a_call_count_in_their_order(self, store: TokenStore) -> None:
+        """The last of them wins, whatever its time."""
+        store.save([a_grant(at=NOW + 1), a_grant("o-other"), a_grant(at=NOW + 2), a_grant(at=NOW)])
+        assert stored(store).tokens.access_token == b"access o-user 1800000000"
+
+    def test_save_stores_all_or_nothing(self, store: TokenStore) -> None:
+        """One record that cannot be stored keeps all of its batch out."""
+        store.save([a_grant("o-1")])
+        with pytest.raises(InvalidRecord):
+            store.save([a_grant("o-1", at=NOW + 5), a_grant("o-2"), a_grant("o-3", expires_at=2**63)])
+        assert stored(store, "o-1").authorized_at == NOW
+        assert store.get(APPID, "o-2") is None
+        assert store.get(APPID, "o-3") is None
+
+    def test_refusal_does_not_tell_the_record(self, store: TokenStore) -> None:
+        """An error may be logged; tokens and openids may not."""
+        with pytest.raises(InvalidRecord) as refusal:
+            store.save([a_grant("o-private", expires_at=2**63)])
+        error: BaseException | None = refusal.value
+        while error is not None:
+            assert "o-private" not in f"{error} {error!r}"
+            error = error.__context__
+
+    def test_many_threads_may_save_the_same_user(self, store: TokenStore) -> None:
+        """Each grant raises the version; none is lost."""
+        store.save([a_grant()])
+        before = stored(store).version
+        at_once(lambda number: store.save([a_grant(at=NOW + number)]))
+        assert stored(store).version == before + THREADS
+
+    def test_narrow_grant_leaves_a_live_wide_one_in_place(self, store: TokenStore) -> None:
+        """A silent exchange must not take the profile away; it still shows that the user was here."""
+        store.save([a_grant(scope=WIDE, next_refresh_at=NOW + 6000)])
+        before = stored(store)
+        store.save([a_grant(at=NOW + 100, next_refresh_at=NOW + 6100)])
+        after = stored(store)
+        assert (after.scope, after.tokens, after.expires_at) == (WIDE, before.tokens, before.expires_at)
+        assert (after.next_refresh_at, after.version) == (NOW + 6000, before.version)
+        assert (after.authorized_at, after.last_used_at) == (NOW + 100, NOW + 100)
+
+    def test_wide_scope_is_found_in_a_list_of_scopes(self, store: TokenStore) -> None:
+        """WeChat's scope is a comma separated list."""
+        store.save([a_grant(scope=f"{BASE},{WIDE}")])
+        store.save([a_grant(at=NOW + 100)])
+        assert stored(store).scope == f"{BASE},{WIDE}"
+
+    def test_a_scope_that_only_resembles_the_wide_one_is_narrow(self, store: TokenStore) -> None:
+        """`snsapi_userinfo` must be one of the list's words."""
+        store.save([a_grant(scope="snsapi-userinfo")])
+        store.save([a_grant(at=NOW + 100)])
+        assert stored(store).scope == BASE
+
+    def test_narrow_grant_replaces_a_wide_one_whose_refresh_token_has_ended(self, store: TokenStore) -> None:
+        """What can give no token any more is worth nothing."""
+        store.save([a_grant(scope=WIDE, refresh_expires_at=NOW + 100)])
+        store.save([a_grant(at=NOW + 100)])
+        assert (stored(store).scope, stored(store).expires_at) == (BASE, NOW + 7300)
+
+    def test_narrow_grant_replaces_a_wide_one_that_is_rejected(self, store: TokenStore) -> None:
+        """The replacing grant takes everything, though parts of it decide whether it may."""
+        store.save([a_grant(scope=WIDE)])
+        store.settle([claimed(store).rejected(error_code=42002, error_kind="reauthorize", at=NOW + 10)])
+        store.save([a_grant(at=NOW + 100)])
+        after = stored(store)
+        assert (after.scope, after.status, after.refresh_failures) == (BASE, Status.ACTIVE, 0)
+        assert after.tokens.access_token == b"access o-user 1800000100"
+
+    def test_wide_grant_replaces_a_narrow_one(self, store: TokenStore) -> None:
+        """More is always taken."""
+        store.save([a_grant()])
+        store.save([a_grant(at=NOW + 100, scope=WIDE, unionid="u-1")])
+        after = stored(store)
+        assert (after.scope, after.unionid) == (WIDE, "u-1")
+        assert after.tokens.access_token == b"access o-user 1800000100"
+
+    def test_scope_rule_holds_within_a_call(self, store: TokenStore) -> None:
+        """A narrow grant right after a wide one, in one batch, leaves it in place too."""
+        store.save([a_grant(scope=WIDE), a_grant(at=NOW + 1)])
+        assert (stored(store).scope, stored(store).authorized_at) == (WIDE, NOW + 1)
+
+    def test_code_is_found_by_its_digest(self, store: TokenStore) -> None:
+        """A repeated post is answered from what the code gave."""
+        store.save([a_grant(code_digest=b"d" * 32, code_binding=b"b" * 32, unionid="u-1", is_snapshotuser=True)])
+        assert store.find_by_code(b"d" * 32, NOW) == RedeemedCode(APPID, USER, BASE, True, "u-1", b"b" * 32, NOW)
+        assert store.find_by_code(b"x" * 32, NOW) is None
+
+    def test_code_is_not_found_when_it_is_older(self, store: TokenStore) -> None:
+        """The time bound is inclusive."""
+        store.save([a_grant(code_digest=b"d" * 32)])
+        assert store.find_by_code(b"d" * 32, NOW) is not None
+        assert store.find_by_code(b"d" * 32, NOW + 1) is None
+
+    def test_code_keeps_its_own_scope(self, store: TokenStore) -> None:
+        """Of a code that left a wider authorization in place, the narrow scope is answered."""
+        store.save([a_grant(scope=WIDE, code_digest=b"1" * 32)])
+        store.save([a_grant(at=NOW + 100, code_digest=b"2" * 32)])
+        found = store.find_by_code(b"2" * 32, NOW + 100)
+        assert found is not None
+        assert (found.scope, found.authorized_at) == (BASE, NOW + 100)
+        assert stored(store).scope == WIDE
