@@ -2,6 +2,7 @@
 
 StorageError
 ├── StoreUnavailable     the database does not answer now; the same call may succeed later
+├── StoreTooSlow         a question would take too long; narrow it
 ├── StoreBusy            too many writes wait; refused before anything was done
 ├── InvalidRecord        the store refuses this record; the same call fails again
 ├── SchemaNotReady       the tables are missing or behind the code
@@ -21,6 +22,7 @@ __all__ = [
     "SealError",
     "StorageError",
     "StoreBusy",
+    "StoreTooSlow",
     "StoreUnavailable",
     "UnknownKey",
 ]
@@ -32,6 +34,10 @@ class StorageError(Exception):
 
 class StoreUnavailable(StorageError):
     """The store does not answer now. The same call may succeed later; reads and whole-batch writes may be repeated."""
+
+
+class StoreTooSlow(StorageError):
+    """A question was given up because its answer would take too long. Narrow what is asked for."""
 
 
 class StoreBusy(StorageError):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, Self
 
+from storage.directory import UserDirectory
 from storage.records import (
     Activity,
     Authorization,
@@ -176,6 +177,10 @@ class TokenStore(ABC):
         it was written; one whose tokens have been replaced, revoked or erased since changes nothing and is False.
         """
         raise NotImplementedError
+
+    def directory(self) -> UserDirectory | None:
+        """Return what answers a dashboard's questions about many users; None where the store has no such thing."""
+        return None
 
     @abstractmethod
     def check_schema(self) -> SchemaReport:

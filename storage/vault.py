@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from storage.directory import UserDirectory
 from storage.errors import StoreBusy, StoreUnavailable
 from storage.group_commit import GroupCommit
 from storage.records import (
@@ -92,6 +93,10 @@ class TokenVault:
     def capabilities(self) -> frozenset[Capability]:
         """What the store can do."""
         return self._store.capabilities
+
+    def directory(self) -> UserDirectory | None:
+        """Return what answers questions about many users, if the store has it. Its methods block."""
+        return self._store.directory()
 
     @contextmanager
     def reserve(self) -> Iterator[None]:

@@ -3,13 +3,31 @@
 The rest of `storage.sql` speaks SQLAlchemy Core and asks the `Dialect` for what SQL has no common word for.
 """
 
+import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Insert, Table, cast, event, extract, func
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    NullPool,
+    Table,
+    and_,
+    cast,
+    create_engine,
+    event,
+    exc,
+    extract,
+    func,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.types import BigInteger
 
@@ -29,6 +47,15 @@ BUSY_SECONDS = 10
 #: The name of the lock that migrations take, and its number where locks are numbered.
 MIGRATION_LOCK = "wechat_openid_migration"
 MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
+#: How long a migration waits for another one, and how often it asks whether that is over, in seconds.
+MIGRATION_WAIT_SECONDS = 600
+MIGRATION_POLL_SECONDS = 0.2
+#: How long a change of a table waits for whoever uses the table, in seconds. All who come later wait behind it.
+TABLE_LOCK_SECONDS = 10
+#: How many of its own steps SQLite takes between two looks at the time.
+STEPS_BETWEEN_LOOKS = 10_000
+#: The last character there is: no text that begins with a prefix sorts behind the prefix and this.
+LAST_CHARACTER = "\U0010ffff"
 
 
 class Dialect(ABC):
@@ -58,13 +85,33 @@ class Dialect(ABC):
 
     @contextmanager
     def changing_schema(self, engine: Engine) -> Iterator[Connection]:
-        """Give a connection in a transaction in which nobody else migrates this database; commit at the end."""
-        with engine.begin() as connection:
-            self.lock_migrations(connection)
+        """Give a connection for migrations while nobody else migrates this database.
+
+        It is a connection of its own and not in a transaction. The lock belongs to the session and outlives commits,
+        because some changes cannot be made in a transaction, and some commit by themselves.
+        """
+        with self.migrating_engine(engine).connect() as connection:
+            connection.detach()
+            _wait_for(lambda: self.locks_migrations(connection))
+            connection.exec_driver_sql(self.patience(TABLE_LOCK_SECONDS))
+            connection.commit()
             yield connection
 
-    def lock_migrations(self, connection: Connection) -> None:  # noqa: B027 - SQLite's write lock is enough
-        """Wait until nobody else migrates this database."""
+    def migrating_engine(self, engine: Engine) -> Engine:
+        """Return the engine whose connections migrate."""
+        return engine
+
+    @abstractmethod
+    def locks_migrations(self, connection: Connection) -> bool:
+        """Take the lock that keeps others from migrating, if it is free; return at once, out of any transaction.
+
+        Who waits must not be in a transaction: PostgreSQL builds an index concurrently only when transactions that
+        began before have ended, so that one who waited in a transaction for the builder would never stop waiting.
+        """
+
+    @abstractmethod
+    def patience(self, seconds: int) -> str:
+        """Return the statement by which a session's changes of a table wait for so long; 0 is without end."""
 
     @abstractmethod
     def now(self) -> ColumnElement[int]:
@@ -73,6 +120,19 @@ class Dialect(ABC):
     @abstractmethod
     def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:
         """Return an INSERT that changes the row there is, by `assignments`, where `keys` are taken."""
+
+    @contextmanager
+    @abstractmethod
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Have the database give up a statement of this connection's transaction that takes longer."""
+
+    @abstractmethod
+    def is_too_slow(self, error: BaseException) -> bool:
+        """Tell whether a statement was given up for its time limit."""
+
+    def starts_with(self, column: Column[Any], prefix: str) -> ColumnElement[bool]:
+        """Return the condition that a text begins with a prefix, in a form that an index serves."""
+        return and_(column >= prefix, column < prefix + LAST_CHARACTER)
 
     @abstractmethod
     def code_of(self, error: BaseException) -> str:
@@ -88,6 +148,10 @@ class Dialect(ABC):
 
     def is_rolled_back(self, error: BaseException) -> bool:  # noqa: ARG002 - SQLite has one writer at a time
         """Tell whether the database gave up the transaction for the sake of another: it may be repeated."""
+        return False
+
+    def is_lost(self, error: BaseException) -> bool:  # noqa: ARG002 - a file cannot be lost
+        """Tell whether a connection is of no use any more, where SQLAlchemy does not know the error as such."""
         return False
 
 
@@ -141,8 +205,17 @@ class SQLite(Dialect):
         with engine.execution_options(**self.writing_options).connect() as connection:
             connection.detach()
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            connection.connection.cursor().execute(self.patience(MIGRATION_WAIT_SECONDS))
             with connection.begin():
                 yield connection
+
+    def locks_migrations(self, connection: Connection) -> bool:  # noqa: ARG002 - see `changing_schema`
+        """Do nothing: who writes has the lock."""
+        return True
+
+    def patience(self, seconds: int) -> str:
+        """Return the PRAGMA of the time that a writer waits for another."""
+        return f"PRAGMA busy_timeout = {seconds * 1000}"
 
     def now(self) -> ColumnElement[int]:
         """Return `strftime`: `unixepoch` is newer than some SQLite that Python 3.11 is shipped with."""
@@ -153,6 +226,21 @@ class SQLite(Dialect):
         insert = sqlite.insert(table).inline()
         changes = assignments(insert.excluded)
         return insert.on_conflict_do_update(index_elements=list(keys), set_={c.name: value for c, value in changes})
+
+    @contextmanager
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Look at the time every so many steps."""
+        raw: Any = connection.connection.driver_connection
+        deadline = time.monotonic() + seconds
+        raw.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
+
+    def is_too_slow(self, error: BaseException) -> bool:
+        """Tell SQLITE_INTERRUPT."""
+        return self.code_of(error) == "SQLITE_INTERRUPT"
 
     def code_of(self, error: BaseException) -> str:
         """Return SQLite's name of the error, as SQLITE_BUSY."""
@@ -176,9 +264,15 @@ class PostgreSQL(Dialect):
     # A read of one statement is a transaction by itself; BEGIN and ROLLBACK would cost two round trips.
     reading_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
 
-    def lock_migrations(self, connection: Connection) -> None:
-        """Take an advisory lock that the end of the transaction gives back."""
-        connection.execute(func.pg_advisory_xact_lock(MIGRATION_LOCK_NUMBER).select())
+    def locks_migrations(self, connection: Connection) -> bool:
+        """Take an advisory lock that the end of the session gives back."""
+        taken = connection.scalar(func.pg_try_advisory_lock(MIGRATION_LOCK_NUMBER).select())
+        connection.rollback()
+        return bool(taken)
+
+    def patience(self, seconds: int) -> str:
+        """Return the setting of lock_timeout."""
+        return f"SET lock_timeout = '{seconds}s'"
 
     def now(self) -> ColumnElement[int]:
         """Return the time of the statement, rounded down (a cast would round to the nearest)."""
@@ -190,6 +284,16 @@ class PostgreSQL(Dialect):
         changes = assignments(insert.excluded)
         return insert.on_conflict_do_update(index_elements=list(keys), set_={c.name: value for c, value in changes})
 
+    @contextmanager
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Set it for the transaction, whose end takes it back."""
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+        yield
+
+    def is_too_slow(self, error: BaseException) -> bool:
+        """Tell query_canceled."""
+        return self.code_of(error) == "57014"
+
     def code_of(self, error: BaseException) -> str:
         """Return the SQLSTATE."""
         return getattr(error, "sqlstate", None) or ""
@@ -199,8 +303,15 @@ class PostgreSQL(Dialect):
         return self.code_of(error) in {"42P01", "42703"}
 
     def is_rolled_back(self, error: BaseException) -> bool:
-        """Tell serialization_failure and deadlock_detected."""
+        """Tell serialization_failure, which is also CockroachDB's request to try again, and deadlock_detected.
+
+        Not statement_completion_unknown (40003), by which CockroachDB says that it may have committed.
+        """
         return self.code_of(error) in {"40001", "40P01"}
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell read_only_sql_transaction: the server was the primary once, and the pool still leads to it."""
+        return self.code_of(error) == "25006"
 
 
 class MySQL(Dialect):
@@ -222,26 +333,30 @@ class MySQL(Dialect):
 
     def skips_locked_rows(self, connection: Connection) -> bool:
         """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
-        version = connection.exec_driver_sql("SELECT VERSION()").scalar_one()
+        version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
         if "TiDB" in version:
             return False
+        # Some proxies before MariaDB say 5.5.5-10.11.6-MariaDB, for the sake of old clients.
+        numbers = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)", version)
         needed = (10, 6) if "MariaDB" in version else (8, 0)
-        return tuple(map(int, version.split("-")[0].split(".")[:2])) >= needed
+        return numbers is not None and (int(numbers[1]), int(numbers[2])) >= needed
 
-    def lock_migrations(self, connection: Connection) -> None:
-        """Take a named lock; changing a table commits here, so a lock of the transaction would not last."""
-        taken = connection.execute(func.get_lock(MIGRATION_LOCK, HANG_SECONDS).select()).scalar_one()
-        if taken != 1:
-            raise StoreUnavailable(f"Somebody else has been migrating this database for over {HANG_SECONDS} s.")
+    def migrating_engine(self, engine: Engine) -> Engine:
+        """Return an engine whose statements may take as long as they need: building an index takes its time."""
+        options = {**self.connect_options, "read_timeout": None, "write_timeout": None}
+        return create_engine(
+            engine.url, connect_args=options, poolclass=NullPool, hide_parameters=True, isolation_level="READ COMMITTED"
+        )
 
-    @contextmanager
-    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
-        """Hold the lock on a connection of its own, whose end gives it back."""
-        with engine.connect() as connection:
-            connection.detach()
-            with connection.begin():
-                self.lock_migrations(connection)
-                yield connection
+    def locks_migrations(self, connection: Connection) -> bool:
+        """Take a named lock that the end of the session gives back."""
+        taken = connection.scalar(func.get_lock(MIGRATION_LOCK, 0).select())
+        connection.rollback()
+        return bool(taken == 1)
+
+    def patience(self, seconds: int) -> str:
+        """Return the setting of lock_wait_timeout, whose longest time is a year."""
+        return f"SET SESSION lock_wait_timeout = {seconds or 31_536_000}"
 
     def now(self) -> ColumnElement[int]:
         """Return UNIX_TIMESTAMP()."""
@@ -251,6 +366,26 @@ class MySQL(Dialect):
         """Return INSERT … ON DUPLICATE KEY UPDATE, its assignments in the order given."""
         insert = mysql.insert(table).inline()
         return insert.on_duplicate_key_update([(c.name, value) for c, value in assignments(insert.inserted)])
+
+    @contextmanager
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Set it for the session and take it back. MySQL counts milliseconds, MariaDB seconds."""
+        is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+        name, value = ("max_statement_time", seconds) if is_mariadb else ("max_execution_time", round(seconds * 1000))
+        connection.exec_driver_sql(f"SET SESSION {name} = {value}")
+        try:
+            yield
+        finally:
+            with suppress(exc.SQLAlchemyError):  # a connection that broke is not given out again
+                connection.exec_driver_sql(f"SET SESSION {name} = DEFAULT")
+
+    def is_too_slow(self, error: BaseException) -> bool:
+        """Tell ER_QUERY_TIMEOUT of MySQL and ER_STATEMENT_TIMEOUT of MariaDB."""
+        return self.code_of(error) in {"3024", "1969"}
+
+    def starts_with(self, column: Column[Any], prefix: str) -> ColumnElement[bool]:
+        """Return LIKE: the order of a collation is not that of characters."""
+        return column.startswith(prefix, autoescape=True)
 
     def code_of(self, error: BaseException) -> str:
         """Return the number of the error."""
@@ -265,8 +400,21 @@ class MySQL(Dialect):
         return self.code_of(error) in {"1048", "1264", "1366", "1406"}
 
     def is_rolled_back(self, error: BaseException) -> bool:
-        """Tell ER_LOCK_DEADLOCK and ER_LOCK_WAIT_TIMEOUT."""
-        return self.code_of(error) in {"1213", "1205"}
+        """Tell ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT and TiDB's write conflict."""
+        return self.code_of(error) in {"1213", "1205", "9007"}
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once."""
+        return self.code_of(error) in {"1927", "1053", "1290", "1836"}
+
+
+def _wait_for(take: Callable[[], bool]) -> None:
+    """Try to take the lock of migrations until it is free."""
+    ends_at = time.monotonic() + MIGRATION_WAIT_SECONDS
+    while not take():
+        if time.monotonic() > ends_at:
+            raise StoreUnavailable(f"Somebody else has been migrating this database for {MIGRATION_WAIT_SECONDS} s.")
+        time.sleep(MIGRATION_POLL_SECONDS)
 
 
 _DIALECTS: tuple[type[Dialect], ...] = (SQLite, PostgreSQL, MySQL)

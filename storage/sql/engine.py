@@ -1,15 +1,17 @@
 """Connections: an engine from a URL, and `Database`, which runs transactions and turns errors into storage's own."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, exc, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc, make_url
 
-from storage.errors import InvalidRecord, SchemaNotReady, StorageError, StoreUnavailable
+from storage.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
 from storage.sql.dialects import Dialect, dialect_named, supported
 
-__all__ = ["Database", "make_engine"]
+__all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
 
 Result = TypeVar("Result")
 
@@ -19,7 +21,11 @@ POOL_OVERFLOW = 10
 #: How long a caller waits for a free connection, in seconds.
 POOL_SECONDS = 10
 #: How often a transaction is tried that the database gave up, or whose connection broke before its commit.
-ATTEMPTS = 3
+ATTEMPTS = 5
+#: The longest pause before the second try, in seconds; it doubles with each. Chance keeps rivals out of step.
+PAUSE_SECONDS = 0.01
+
+HOW_TO_MIGRATE = "run: wechat-openid migrate (in a checkout also: alembic upgrade head)"
 
 #: Names that people use, and what SQLAlchemy calls them.
 _ALIASES = {"postgres": "postgresql"}
@@ -34,7 +40,7 @@ def make_engine(url: str) -> Engine:
         ValueError: The URL cannot be read, names a database that is not supported, or its driver is not installed.
             The text never holds the URL, which may hold a password.
     """
-    address = _address(url)
+    address = read_url(url)
     dialect = dialect_named(address.get_backend_name())
     dialect.check(address)
     options = {name: value for name, value in dialect.connect_options.items() if name not in address.query}
@@ -57,12 +63,17 @@ def make_engine(url: str) -> Engine:
         failure = "DATABASE_URL names a driver that SQLAlchemy does not know; leave the driver out."
     else:
         dialect.prepare(engine)
+        _replace_lost_connections(engine, dialect)
         return engine
     raise ValueError(failure)
 
 
-def _address(url: str) -> URL:
-    """Read a URL and fill in the driver."""
+def read_url(url: str) -> URL:
+    """Read a URL and fill in the driver.
+
+    Raises:
+        ValueError: It cannot be read, or names a database that is not supported. The text never holds it.
+    """
     address: URL | None = None
     with suppress(exc.ArgumentError, ValueError):  # their texts may hold a part of the URL
         address = make_url(url)
@@ -76,6 +87,15 @@ def _address(url: str) -> URL:
     if backend not in supported():
         raise ValueError(f"DATABASE_URL names no supported database; choose one of {', '.join(supported())}.")
     return address.set(drivername=f"{backend}+{driver or dialect_named(backend).driver}")
+
+
+def _replace_lost_connections(engine: Engine, dialect: Dialect) -> None:
+    """Have the pool give up connections that the dialect knows to be of no use."""
+
+    @event.listens_for(engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        if dialect.is_lost(context.original_exception):
+            context.is_disconnect = True
 
 
 class Database:
@@ -103,18 +123,43 @@ class Database:
         """Run work that only reads. Of several statements each may see a later state."""
         return self._run(self._reader, work)
 
+    def read_within(self, seconds: float, work: Callable[[Connection], Result]) -> Result:
+        """Run work that only reads, in one transaction, none of whose statements may take longer.
+
+        Raises:
+            StoreTooSlow: One did.
+        """
+
+        def limited(connection: Connection) -> Result:
+            with self.dialect.time_limit(connection, seconds):
+                return work(connection)
+
+        return self._run(self.engine, limited)
+
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run work that writes, in one transaction. When this returns, it is committed."""
         return self._run(self._writer, work)
+
+    @contextmanager
+    def changing_schema(self) -> Iterator[Connection]:
+        """Give a connection for migrations; whoever migrates the same database meanwhile waits."""
+        failure: StorageError
+        try:
+            with self.dialect.changing_schema(self.engine) as connection:
+                yield connection
+                return
+        except exc.DBAPIError as error:
+            failure = self._translated(error)
+        raise failure
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
 
     def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
-        attempts = ATTEMPTS
+        attempt = 0
         while True:
-            attempts -= 1
+            attempt += 1
             committing = False
             # The error is translated inside of the handler and raised outside of it: a driver's error holds values
             # of the row, and must not travel along as the context of ours.
@@ -126,7 +171,8 @@ class Database:
                     connection.commit()
                     return result
             except exc.DBAPIError as error:
-                if attempts and self._came_to_nothing(error, committing=committing):
+                if attempt < ATTEMPTS and self._came_to_nothing(error, committing=committing):
+                    time.sleep(random.uniform(0, PAUSE_SECONDS * 2 ** (attempt - 1)))  # noqa: S311 - no secret
                     continue
                 failure = self._translated(error)
             except exc.TimeoutError:
@@ -146,8 +192,10 @@ class Database:
     def _translated(self, error: exc.DBAPIError) -> StorageError:
         cause = error.orig if error.orig is not None else error
         kind = f"{type(cause).__name__} {self.dialect.code_of(cause)}".rstrip()
+        if self.dialect.is_too_slow(cause):
+            return StoreTooSlow("The answer would take too long; narrow the filters.")
         if self.dialect.is_missing_schema(cause):
-            return SchemaNotReady("The database's tables are missing or older than the code; run: alembic upgrade head")
+            return SchemaNotReady(f"The database's tables are missing or older than the code; {HOW_TO_MIGRATE}")
         if isinstance(error, exc.IntegrityError | exc.DataError) or self.dialect.is_bad_value(cause):
             return InvalidRecord(f"The database refuses a record ({kind}).")
         if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):

@@ -28,6 +28,8 @@ __all__ = [
     "api_keys",
     "audit_log",
     "authorizations",
+    "instances",
+    "jobs",
     "metadata",
     "operator_sessions",
     "operators",
@@ -58,6 +60,22 @@ def _word(length: int) -> TypeEngine[str]:
     return String(length).with_variant(exact, "mysql", "mariadb")
 
 
+def _searched(length: int, *, exact: bool = True) -> TypeEngine[str]:
+    """Text that is searched by how it begins: PostgreSQL's indexes serve that only in the order of the bytes.
+
+    Args:
+        length: In characters.
+        exact: Whether case counts on MySQL, too.
+    """
+    in_bytes = String(length, collation="C")
+    return (_word(length) if exact else String(length)).with_variant(in_bytes, "postgresql")
+
+
+def _long_text() -> TypeEngine[str]:
+    """Text of any length: MySQL's TEXT holds 65,535 bytes."""
+    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+
 def _digest() -> TypeEngine[bytes]:
     """A hash value: MySQL indexes a VARBINARY whole, a BLOB only by a prefix."""
     return LargeBinary(64).with_variant(mysql.VARBINARY(64), "mysql", "mariadb")
@@ -73,8 +91,8 @@ authorizations = Table(
     metadata,
     Column("id", _row_id(), autoincrement=True, nullable=False),
     Column("appid", _word(64), nullable=False),
-    Column("openid", _word(128), nullable=False),
-    Column("unionid", _word(128)),
+    Column("openid", _searched(128), nullable=False),
+    Column("unionid", _searched(128)),
     Column("scope", _word(255), nullable=False),
     Column("is_snapshotuser", Boolean, nullable=False),
     # Sealed. WeChat gives no maximum for a token; the narrowest type here, MySQL's BLOB, holds 65,535 bytes.
@@ -99,7 +117,7 @@ authorizations = Table(
     Column("last_error_code", BigInteger),
     Column("last_error_kind", _word(64)),
     Column("last_error_at", BigInteger),
-    Column("nickname", String(255)),
+    Column("nickname", _searched(255, exact=False)),
     Column("avatar_url", String(2048)),
     Column("profile_at", BigInteger),
     PrimaryKeyConstraint("id"),
@@ -111,6 +129,27 @@ authorizations = Table(
     Index(None, "authorized_at", "id"),
     Index(None, "appid", "authorized_at", "id"),
     Index(None, "appid", "id"),
+    # What lists are filtered, searched and sorted by. Most users are in none of the partial ones; MySQL, which has
+    # no such thing, indexes everybody.
+    Index(None, "scope", "id"),
+    Index(None, "nickname", "id"),
+    Index(None, "last_used_at", "id"),
+    Index(None, "refresh_expires_at", "id"),
+    Index(None, "status", "id", sqlite_where=text("status != 'active'"), postgresql_where=text("status != 'active'")),
+    Index(
+        None,
+        "last_error_code",
+        "id",
+        sqlite_where=text("last_error_code IS NOT NULL"),
+        postgresql_where=text("last_error_code IS NOT NULL"),
+    ),
+    Index(
+        None,
+        "is_snapshotuser",
+        "id",
+        sqlite_where=text("is_snapshotuser = 1"),
+        postgresql_where=text("is_snapshotuser"),
+    ),
     # An id given to a second user after an erasure would let a late outcome of the first one reach it.
     sqlite_autoincrement=True,
     **_MYSQL_OPTIONS,
@@ -211,5 +250,46 @@ audit_log = Table(
     Index(None, "action", "at", "id"),
     Index(None, "openid", "appid", "at", "id"),
     sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+#: Work on many users that goes on in the background. `target` and `results` are JSON.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("action", _word(32), nullable=False),
+    Column("status", _word(16), nullable=False),
+    Column("target", _long_text(), nullable=False),
+    Column("operator", _word(64), nullable=False),
+    Column("request_id", _word(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    # How many users were expected, as far as they were counted, and how many are done.
+    Column("expected", BigInteger, nullable=False),
+    Column("expected_more", Boolean, nullable=False),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    # Where the work has come to, and where it ends.
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("until_id", BigInteger, nullable=False),
+    Column("results", _long_text(), nullable=False),
+    Column("lease_owner", _word(128)),
+    Column("lease_until", BigInteger),
+    PrimaryKeyConstraint("id"),
+    Index(None, "status", "id"),
+    sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+#: Processes of the service, each with the pauses of accounts that it knows of, as JSON.
+instances = Table(
+    "instances",
+    metadata,
+    Column("name", _word(128), nullable=False),
+    Column("version", _word(32), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("pauses", _long_text(), nullable=False),
+    PrimaryKeyConstraint("name"),
     **_MYSQL_OPTIONS,
 )

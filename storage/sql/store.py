@@ -34,6 +34,7 @@ from storage.records import (
     UserQuery,
 )
 from storage.sql import statements
+from storage.sql.directory import SqlUserDirectory
 from storage.sql.engine import Database
 from storage.sql.migrations import schema_report
 from storage.store import TokenStore
@@ -228,6 +229,10 @@ class SqlTokenStore(TokenStore):
             return written
 
         return self._database.write(work)
+
+    def directory(self) -> SqlUserDirectory:
+        """See `TokenStore.directory`."""
+        return SqlUserDirectory(self._database)
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
