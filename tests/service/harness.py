@@ -1,8 +1,10 @@
 """What tests of the service are made of: pages in browsers, applications on free ports, commands as processes."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -62,10 +64,12 @@ async def listening(application: Application) -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that was free a moment ago, below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
