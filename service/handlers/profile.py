@@ -3,8 +3,10 @@
 from typing import Any
 
 from service.handlers.page import PageHandler, PageServices
+from service.keeper import NoAuthorization
 from service.profiles import LANGUAGES
 from service.refusals import Refusal
+from service.wechat.errors import Kind
 
 __all__ = ["routes"]
 
@@ -18,7 +20,12 @@ class UserinfoHandler(PageHandler):
         lang = self.get_query_argument("lang", LANGUAGES[0])
         if lang not in LANGUAGES:
             raise Refusal(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")
-        profile = await self.services.profiles.of(appid, openid, lang)
+        try:
+            profile = await self.services.profiles.of(appid, openid, lang)
+        except NoAuthorization as error:
+            if error.status is not None:
+                raise
+            raise Refusal(401, Kind.REAUTHORIZE, "this session's user is not known any more; authorize first") from None
         reply: dict[str, Any] = {
             "openid": profile.openid,
             "nickname": profile.nickname,
