@@ -7,8 +7,9 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from service.breaker import Breaker
+from service.events.pushed import PushedEvents
 from service.exchange import CodeExchange
-from service.handlers import authorize, callback, files, h5, identity, internal, ops, profile, session
+from service.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
 from service.handlers.base import NotFoundHandler, log_request
 from service.handlers.page import CookiePolicy, PageServices
 from service.identity import IdTokens, public_keys
@@ -47,6 +48,7 @@ class Service:
     exchange: CodeExchange
     keeper: TokenKeeper
     profiles: Profiles
+    events: PushedEvents
     scheduler: RefreshScheduler
     metrics: Metrics
 
@@ -55,6 +57,7 @@ class Service:
         await self.scheduler.stop()
         await self.exchange.drain()
         await self.profiles.drain()
+        await self.events.drain()
         await self.keeper.drain()
 
 
@@ -72,6 +75,7 @@ def make_service(
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
     keeper = TokenKeeper(vault, client, breaker, clock, policy)
+    profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     return Service(
         settings=settings,
         clock=clock,
@@ -81,7 +85,8 @@ def make_service(
         breaker=breaker,
         exchange=CodeExchange(vault, client, breaker, clock, policy),
         keeper=keeper,
-        profiles=Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds),
+        profiles=profiles,
+        events=PushedEvents(vault, profiles),
         scheduler=RefreshScheduler(
             vault,
             keeper,
@@ -105,6 +110,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
         *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
         *identity.routes(public_keys(service.keys)),
         *files.routes(settings.verification_files),
+        *events.routes(service.events, page_services.accounts, service.clock),
         *ops.health_routes(),
         *extra_routes,
     ]
