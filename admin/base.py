@@ -345,7 +345,9 @@ class AdminHandler(RequestHandler):
             self.set_private_cookie(_LANGUAGE_COOKIE, chosen, expires_days=_YEAR_DAYS)
 
     def _with_language(self, code: str) -> str:
-        """Return this page's address in another language."""
+        """Return this page's address in another language; what answers a form has none, and leads to the start."""
+        if self.request.method not in _SAFE_METHODS:
+            return _link("/admin/", ("lang", code))
         arguments = [
             (name, value) for name, values in self.request.query_arguments.items() for value in values if name != "lang"
         ]

@@ -10,13 +10,14 @@ __all__ = ["not_found_routes", "routes"]
 
 
 class HomeHandler(AdminHandler):
-    """`GET /admin/`: sends on to the first page of the navigation."""
+    """`GET /admin/`: sends on to the first page of the navigation that is allowed."""
 
     requires = Role.VIEWER
 
     def get(self) -> None:
         """Go on."""
-        self.redirect(NAVIGATION[0].path, status=HTTPStatus.SEE_OTHER)
+        allowed = (item.path for item in NAVIGATION if self.may(item.requires))
+        self.redirect(next(allowed, "/admin/me"), status=HTTPStatus.SEE_OTHER)
 
 
 class NotFoundHandler(AdminHandler):

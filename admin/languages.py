@@ -19,7 +19,7 @@ def load_languages() -> dict[str, Locale]:
     """Read the translations and return the locales by their codes, English first.
 
     Raises:
-        ValueError: A text is translated twice, or a line has not two columns.
+        ValueError: A text is translated in two ways, or a line has not two columns.
     """
     languages: dict[str, Locale] = {DEFAULT: CSVLocale(DEFAULT, {})}
     for folder in sorted(path for path in _FOLDER.iterdir() if path.is_dir()):
@@ -28,9 +28,8 @@ def load_languages() -> dict[str, Locale]:
             with file.open(encoding="utf-8", newline="") as lines:
                 for row in csv.reader(lines):
                     english, translated = row
-                    if english in texts:
-                        raise ValueError(f"{file.name}: {english!r} is translated twice")
-                    texts[english] = translated
+                    if texts.setdefault(english, translated) != translated:
+                        raise ValueError(f"{file.name}: {english!r} is translated in two ways")
         languages[folder.name] = CSVLocale(folder.name, {"unknown": texts})
     return languages
 

@@ -17,8 +17,8 @@ class NavigationItem:
 
 
 NAVIGATION = (
-    NavigationItem("/admin/accounts", "Accounts"),
     NavigationItem("/admin/audit", "Audit log", Role.OPERATOR),
+    NavigationItem("/admin/accounts", "Accounts", Role.OWNER),
     NavigationItem("/admin/operators", "Operators", Role.OWNER),
     NavigationItem("/admin/api-keys", "API keys", Role.OWNER),
 )

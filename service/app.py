@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tornado.web import Application, RequestHandler
 
+from admin.routes import make_admin_routes
+from admin.services import AdminServices
+from service.audit_retention import AuditRetention
 from service.breaker import Breaker
+from service.dashboard import make_admin_services
 from service.events.pushed import PushedEvents
 from service.exchange import CodeExchange
 from service.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
 from service.handlers.base import NotFoundHandler, log_request
+from service.handlers.clients import client_address, service_address
 from service.handlers.page import CookiePolicy, PageServices
 from service.identity import IdTokens, public_keys
 from service.in_flight import InFlight
@@ -28,6 +34,8 @@ from service.wechat.client import WeChatClient
 from storage.clock import Clock
 from storage.sealing import KeyRing
 from storage.sql.api_keys import ApiKeys
+from storage.sql.audit import AuditLog
+from storage.sql.engine import Database
 from storage.vault import TokenVault
 
 __all__ = ["Service", "make_private_app", "make_public_app", "make_service"]
@@ -44,6 +52,8 @@ class Service:
     keys: KeyRing
     vault: TokenVault
     api_keys: ApiKeys
+    dashboard: AdminServices
+    audit_retention: AuditRetention
     breaker: Breaker
     exchange: CodeExchange
     keeper: TokenKeeper
@@ -55,6 +65,7 @@ class Service:
     async def drain(self) -> None:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
         await self.scheduler.stop()
+        await self.audit_retention.stop()
         await self.exchange.drain()
         await self.profiles.drain()
         await self.events.drain()
@@ -66,7 +77,7 @@ def make_service(
     *,
     keys: KeyRing,
     vault: TokenVault,
-    api_keys: ApiKeys,
+    database: Database,
     client: WeChatClient,
     clock: Clock,
     metrics: Metrics,
@@ -76,12 +87,29 @@ def make_service(
     breaker = Breaker(clock, metrics.pause)
     keeper = TokenKeeper(vault, client, breaker, clock, policy)
     profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
+    api_keys = ApiKeys(database)
     return Service(
         settings=settings,
         clock=clock,
         keys=keys,
         vault=vault,
         api_keys=api_keys,
+        dashboard=make_admin_services(
+            settings,
+            vault=vault,
+            database=database,
+            api_keys=api_keys,
+            client=client,
+            keeper=keeper,
+            profiles=profiles,
+            breaker=breaker,
+            clock=clock,
+            client_address=partial(client_address, trusted_proxies=settings.trusted_proxies),
+            own_address=partial(
+                service_address, public_url=settings.admin_url, trusted_proxies=settings.trusted_proxies
+            ),
+        ),
+        audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
         breaker=breaker,
         exchange=CodeExchange(vault, client, breaker, clock, policy),
         keeper=keeper,
@@ -149,6 +177,7 @@ def make_private_app(service: Service) -> Application:
         [
             *internal.routes(service.keeper, service.api_keys, service.clock),
             *ops.routes(service.vault, service.metrics),
+            *make_admin_routes(service.dashboard),
         ],
         AllowedOrigins(()),
     )

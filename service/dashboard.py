@@ -10,7 +10,6 @@ from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminSer
 from admin.sign_in_throttle import SignInThrottle
 from service.account_check import Verdict, check_account
 from service.breaker import AccountPaused, Breaker
-from service.handlers.clients import client_address, service_address
 from service.keeper import NoAuthorization, RefreshResult, TokenKeeper, TokenUnavailable
 from service.origins import parse_origin
 from service.profiles import ProfileNotGranted, Profiles, SnapshotUser
@@ -125,8 +124,24 @@ def make_admin_services(
     profiles: Profiles,
     breaker: Breaker,
     clock: Clock,
+    client_address: Callable[[HTTPServerRequest], str],
+    own_address: Callable[[HTTPServerRequest], str],
 ) -> AdminServices:
-    """Put together what the dashboard works with."""
+    """Put together what the dashboard works with.
+
+    Args:
+        settings: What is known of the accounts.
+        vault: Where authorizations are kept.
+        database: Where operators, their sessions and the audit log are kept.
+        api_keys: The keys of other backends.
+        client: What asks WeChat.
+        keeper: What refreshes.
+        profiles: What asks for profiles.
+        breaker: What knows the accounts whose calls cannot succeed.
+        clock: What tells the time.
+        client_address: Tells where a request comes from.
+        own_address: Tells which address of the dashboard a request's browser knows.
+    """
     actions = UserActions(vault, client, keeper, profiles, breaker)
     return AdminServices(
         vault=vault,
@@ -149,8 +164,8 @@ def make_admin_services(
         ],
         examine_account=_examiner(client, settings.all_accounts()),
         verification_files=lambda: _verification_files(settings.verification_files),
-        client_address=lambda request: client_address(request, settings.trusted_proxies),
-        own_origin=lambda request: _own_origin(request, settings),
+        client_address=client_address,
+        own_origin=lambda request: _origin_of(own_address(request)),
     )
 
 
@@ -174,8 +189,8 @@ def _verification_files(folder: Path | None) -> list[str]:
     return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
 
 
-def _own_origin(request: HTTPServerRequest, settings: Settings) -> str:
+def _origin_of(address: str) -> str:
     try:
-        return parse_origin(service_address(request, settings.admin_url, settings.trusted_proxies))
+        return parse_origin(address)
     except ValueError:
         return _NO_ORIGIN

@@ -19,7 +19,6 @@ from storage.errors import SchemaNotReady
 from storage.records import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
-from storage.sql.api_keys import ApiKeys
 from storage.sql.engine import Database
 from storage.sql.migrations import schema_report, upgrade
 from storage.store import TokenStore
@@ -119,7 +118,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             settings,
             keys=keys,
             vault=vault,
-            api_keys=ApiKeys(database),
+            database=database,
             client=client,
             clock=clock or SystemClock(),
             metrics=metrics,

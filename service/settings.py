@@ -231,6 +231,12 @@ class Settings:
     public_url: str = _setting(
         "", _optional_http_url, "The service's address as browsers see it. With https:// the session cookie is Secure."
     )
+    admin_url: str = _setting(
+        "",
+        _optional_http_url,
+        "The dashboard's address as browsers see it, without a path. Empty: the one that a request was sent to, or "
+        "what a trusted proxy says. With https:// its cookies are Secure.",
+    )
     trusted_proxies: tuple[Network, ...] = _setting(
         "",
         _networks,
@@ -308,6 +314,9 @@ class Settings:
         _counters,
         "Where they are counted: in each process, or for all of them in `async+redis://host:6379`.",
         secret=True,
+    )
+    audit_retention_days: int = _setting(
+        "365", _number(int, 0, 36_500), "How long the dashboard's audit log is kept. 0: for ever."
     )
     log_format: str = _setting("text", _one_of("text", "json"), "`text` for people, `json` for machines.")
     log_level: str = _setting(

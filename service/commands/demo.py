@@ -17,10 +17,15 @@ from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from storage.clock import SystemClock
+from storage.passwords import PasswordHashes, generate_password
 from storage.sealing import generate_key
 from storage.sql.api_keys import ApiKeys
+from storage.sql.operators import Operators, Role
 
 __all__ = ["demo"]
+
+#: Who may sign in to the demo's dashboard.
+_OPERATOR = "demo"
 
 
 class _AddressType(click.ParamType[Address]):
@@ -64,19 +69,23 @@ async def _demo(settings: Settings, simulator_listen: Address) -> None:
     settings = replace(settings, wechat_api_url=simulator.url, wechat_authorize_url=simulator.authorize_url)
     database = open_database(settings)
     api_key = ApiKeys(database).add("demo", SystemClock().now())
+    password = generate_password()
+    Operators(database).add(_OPERATOR, PasswordHashes().hash(password), Role.OWNER, SystemClock().now())
     database.close()
-    click.echo(_introduction(settings, simulator.url, api_key, Path(settings.database_url.removeprefix("sqlite:///"))))
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    click.echo(_introduction(settings, simulator.url, api_key, password, path))
     try:
         await run_server(settings, listeners, stop, extra_routes=routes(simulator.authorize_url, settings.appid))
     finally:
         await simulator.stop()
 
 
-def _introduction(settings: Settings, simulator_url: str, api_key: str, database: Path) -> str:
+def _introduction(settings: Settings, simulator_url: str, api_key: str, password: str, database: Path) -> str:
     return f"""
 wechat-openid demo; Ctrl-C stops it.
 
   The H5 page           http://{settings.listen}/
+  The dashboard         http://{settings.admin_listen}/admin/   (name: {_OPERATOR}, password: {password})
   The simulated WeChat  {simulator_url}
   The database          {database}
 

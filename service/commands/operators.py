@@ -1,0 +1,125 @@
+"""`wechat-openid operators`: who may sign in to the dashboard. The first owner is made here."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from service.opening import open_database
+from service.settings import load_settings
+from storage.clock import SystemClock
+from storage.passwords import PasswordHashes, generate_password
+from storage.sql.audit import AuditAction, AuditLog, NewAuditEntry
+from storage.sql.operators import Operators, Role
+from storage.sql.sessions import Sessions
+
+__all__ = ["operators"]
+
+#: Who acts, in the audit log, when it is not somebody signed in to the dashboard.
+_COMMAND_LINE = "(command line)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    operators: Operators
+    sessions: Sessions
+    audit: AuditLog
+
+    def note(self, action: AuditAction, name: str) -> None:
+        """Write down what was done to an operator."""
+        entry = NewAuditEntry(
+            at=SystemClock().now(), operator=_COMMAND_LINE, action=action, result="success", subject=name
+        )
+        self.audit.record(entry)
+
+
+@click.group
+@click.pass_context
+def operators(context: click.Context) -> None:
+    """Manage who may sign in to the dashboard."""
+    database = open_database(load_settings(context.obj))
+    context.call_on_close(database.close)
+    context.obj = _Stores(Operators(database), Sessions(database), AuditLog(database))
+
+
+_generate = click.option("--generate", is_flag=True, help="Make a password and print it: it is shown this once.")
+_from_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+
+
+@operators.command
+@click.argument("name")
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default=Role.OWNER, show_default=True, help="The role."
+)
+@_generate
+@_from_stdin
+@click.pass_obj
+def add(stores: _Stores, name: str, role: str, generate: bool, password_stdin: bool) -> None:
+    """Add the operator NAME. The password is asked for, unless an option says where it comes from."""
+    password = _password(generate=generate, from_stdin=password_stdin)
+    stores.operators.add(name, PasswordHashes().hash(password), Role(role), SystemClock().now())
+    stores.note(AuditAction.OPERATOR_ADD, name)
+    _tell(f"{name} can sign in as {role}.", password if generate else None)
+
+
+@operators.command
+@click.argument("name")
+@_generate
+@_from_stdin
+@click.pass_obj
+def passwd(stores: _Stores, name: str, generate: bool, password_stdin: bool) -> None:
+    """Give the operator NAME another password, and end their sessions."""
+    found = stores.operators.find(name)
+    if found is None:
+        raise click.ClickException(f"there is no operator named {name!r}")
+    password = _password(generate=generate, from_stdin=password_stdin)
+    stores.operators.set_password(name, PasswordHashes().hash(password), SystemClock().now())
+    stores.sessions.end_all(found[0].id)
+    stores.note(AuditAction.OPERATOR_PASSWORD, name)
+    _tell(f"The password of {name} is changed.", password if generate else None)
+
+
+@operators.command("list")
+@click.pass_obj
+def list_(stores: _Stores) -> None:
+    """List the operators."""
+    for operator in stores.operators.list():
+        state = "" if operator.disabled_at is None else ", disabled"
+        click.echo(f"{operator.name:24} {operator.role:8} last signed in {_date(operator.last_signed_in_at)}{state}")
+
+
+@operators.command
+@click.argument("name")
+@click.pass_obj
+def disable(stores: _Stores, name: str) -> None:
+    """Keep the operator NAME out from now on."""
+    found = stores.operators.find(name)
+    if found is None:
+        raise click.ClickException(f"there is no operator named {name!r}")
+    stores.operators.disable(name, SystemClock().now())
+    stores.sessions.end_all(found[0].id)
+    stores.note(AuditAction.OPERATOR_DISABLE, name)
+    click.echo(f"{name} can no longer sign in.")
+
+
+def _password(*, generate: bool, from_stdin: bool) -> str:
+    if generate and from_stdin:
+        raise click.UsageError("choose one of --generate and --password-stdin")
+    if generate:
+        return generate_password()
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def _tell(text: str, generated: str | None) -> None:
+    """Say what was done on standard error, so that standard output holds the password alone."""
+    click.echo(text, err=True)
+    if generated is not None:
+        click.echo(generated)
+
+
+def _date(at: int | None) -> str:
+    return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
