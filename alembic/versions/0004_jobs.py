@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("expected", sa.BigInteger(), nullable=False),
         sa.Column("expected_more", sa.Boolean(), nullable=False),
         sa.Column("done", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
-        sa.Column("position", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+        sa.Column("position", long_text()),
         sa.Column("until_id", sa.BigInteger(), nullable=False),
         sa.Column("results", long_text(), nullable=False),
         sa.Column("lease_owner", word(128)),

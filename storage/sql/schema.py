@@ -253,7 +253,7 @@ audit_log = Table(
     **_MYSQL_OPTIONS,
 )
 
-#: Work on many users that goes on in the background. `target` and `results` are JSON.
+#: Work on many users that goes on in the background. `target`, `position` and `results` are JSON.
 jobs = Table(
     "jobs",
     metadata,
@@ -270,7 +270,7 @@ jobs = Table(
     Column("expected_more", Boolean, nullable=False),
     Column("done", BigInteger, nullable=False, server_default=text("0")),
     # Where the work has come to, and where it ends.
-    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("position", _long_text()),
     Column("until_id", BigInteger, nullable=False),
     Column("results", _long_text(), nullable=False),
     Column("lease_owner", _word(128)),

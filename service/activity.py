@@ -1,0 +1,74 @@
+"""`ActivityLog`: counts what happens without a write of its own, such as exchanges that WeChat refuses.
+
+The counts add up in memory and are recorded every few seconds, so that a flood of bad codes is not one of writes.
+What a process had not recorded when it was killed is lost: these are figures for people, not for bills.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import suppress
+
+from storage.activity import hour_of
+from storage.clock import Clock
+from storage.errors import StorageError
+from storage.records import Activity, ActivityKind
+from storage.store import Capability
+from storage.vault import TokenVault
+
+__all__ = ["ActivityLog"]
+
+_EVERY_SECONDS = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+class ActivityLog:
+    """Adds up and records. Belongs to one event loop.
+
+    Args:
+        vault: Where counts are recorded; a store without that capability is left alone.
+        clock: What tells the hour.
+        every_seconds: The pause between two records.
+    """
+
+    def __init__(self, vault: TokenVault, clock: Clock, *, every_seconds: float = _EVERY_SECONDS) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._every_seconds = every_seconds
+        self._records = Capability.ACTIVITY in vault.capabilities
+        self._counted: Counter[tuple[int, str, ActivityKind, int]] = Counter()
+        self._running: asyncio.Task[None] | None = None
+
+    def note(self, appid: str, kind: ActivityKind, errcode: int | None) -> None:
+        """Count that something happened just now."""
+        if self._records:
+            self._counted[hour_of(self._clock.now()), appid, kind, errcode or 0] += 1
+
+    def start(self) -> None:
+        """Begin to record in the background."""
+        self._running = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Record what is left and end."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Record what was counted. When the store does not answer, it is kept for the next time."""
+        counted, self._counted = self._counted, Counter()
+        if not counted:
+            return
+        try:
+            await self._vault.record([Activity(*key, count) for key, count in counted.items()])
+        except StorageError as error:
+            self._counted.update(counted)
+            _logger.warning("counts of activity wait for the store: %s", error)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_seconds)
+            await self.flush()
