@@ -368,7 +368,8 @@ class AdminHandler(RequestHandler):
     def _moment(self, at: int | None) -> str:
         """Return HTML of a point in time, in UTC; the script turns it into the reader's own time."""
         if at is None:
-            return f'<span class="none">{xhtml_escape(self.locale.translate("never"))}</span>'
+            never = self.locale.translate("never")
+            return f'<span class="none">{xhtml_escape(never)}</span>'
         utc = datetime.fromtimestamp(at, UTC)
         return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%Y-%m-%d %H:%M} UTC</time>'
 

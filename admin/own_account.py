@@ -3,6 +3,7 @@
 from admin.base import AdminHandler
 from admin.labels import ROLES
 from admin.sign_in_throttle import Throttled
+from storage.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from storage.sql.audit import AuditAction, AuditResult
 from storage.sql.operators import Role
 
@@ -46,6 +47,8 @@ class OwnPasswordHandler(AdminHandler):
         """Return what stands in the way; empty for nothing."""
         if self._field("new") != self._field("again"):
             return "The two new passwords differ."
+        if not SHORTEST_PASSWORD <= len(self._field("new")) <= LONGEST_PASSWORD:
+            return "A password has 12 to 256 characters."
         try:
             await self.run(self.services.throttle.check, self.operator.operator, self.client_address)
         except Throttled:

@@ -8,7 +8,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from storage.errors import InvalidRecord
 
-__all__ = ["PasswordHashes", "generate_password"]
+__all__ = ["LONGEST_PASSWORD", "SHORTEST_PASSWORD", "PasswordHashes", "generate_password"]
 
 SHORTEST_PASSWORD = 12
 #: A limit, so that nobody makes the server hash megabytes.
