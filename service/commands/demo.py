@@ -11,6 +11,7 @@ from service.event_loop import run
 from service.handlers.demo import routes
 from service.logs import configure_logging
 from service.opening import open_database
+from service.origins import parse_origin
 from service.server import bind, run_server, stop_on_signals
 from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT
@@ -38,11 +39,28 @@ class _AddressType(click.ParamType[Address]):
             self.fail(f"must be {error}", param, ctx)
 
 
+class _OriginType(click.ParamType[str]):
+    name = "ORIGIN"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return parse_origin(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command
 @click.option("--listen", type=_AddressType(), default="127.0.0.1:8888", show_default=True, help="The H5 page.")
 @click.option("--admin-listen", type=_AddressType(), default="127.0.0.1:8889", show_default=True, help="Operators.")
 @click.option("--simulator-listen", type=_AddressType(), default="127.0.0.1:8890", show_default=True, help="WeChat.")
-def demo(listen: Address, admin_listen: Address, simulator_listen: Address) -> None:
+@click.option(
+    "origins",
+    "--allow-origin",
+    type=_OriginType(),
+    multiple=True,
+    help="Where a page of yours is, such as http://localhost:5173; may be repeated.",
+)
+def demo(listen: Address, admin_listen: Address, simulator_listen: Address, origins: tuple[str, ...]) -> None:
     """Try everything on this machine. What the demo stores is gone when it ends."""
     configure_logging("text", "WARNING")
     with tempfile.TemporaryDirectory(prefix="wechat-openid-demo-") as folder:
@@ -54,6 +72,8 @@ def demo(listen: Address, admin_listen: Address, simulator_listen: Address) -> N
             secret_keys=generate_key(),
             listen=listen,
             admin_listen=admin_listen,
+            # PUBLIC_URL stays open, so that the page works by whichever of its names it is opened.
+            allowed_origins=(*(f"http://{name}:{listen.port}" for name in _own_names(listen)), *origins),
         )
         run(_demo(settings, simulator_listen))
 
@@ -75,9 +95,15 @@ async def _demo(settings: Settings, simulator_listen: Address) -> None:
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     click.echo(_introduction(settings, simulator.url, api_key, password, path))
     try:
-        await run_server(settings, listeners, stop, extra_routes=routes(simulator.authorize_url, settings.appid))
+        await run_server(settings, listeners, stop, extra_routes=routes())
     finally:
         await simulator.stop()
+
+
+def _own_names(listen: Address) -> list[str]:
+    """Return the hosts by which a browser on this machine may open the page."""
+    host = str(listen).rpartition(":")[0]
+    return list(dict.fromkeys([host, "127.0.0.1", "localhost"]))
 
 
 def _introduction(settings: Settings, simulator_url: str, api_key: str, password: str, database: Path) -> str:

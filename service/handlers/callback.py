@@ -21,7 +21,7 @@ _ROUNDS = 2
 _ROUNDS_COOKIE = "wechat_openid_failed_rounds"
 _ROUNDS_SECONDS = 300
 _PARAMETERS = frozenset({"error", "error_description", "errcode", "request_id"})
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 _BUSY = Text("WeChat or this service is busy. Wait a moment and try again.", "微信或本服务繁忙，请稍候再试。")
 _NOT_CONFIGURED = Text(
