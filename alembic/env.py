@@ -6,8 +6,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
+import storage.sql.online_indexes  # noqa: F401 - registers the operations that make indexes online
 from storage.sql.engine import Database
-from storage.sql.migrations import changing_schema
 from storage.sql.schema import metadata
 
 
@@ -23,14 +23,33 @@ def database_url() -> str:
 
 
 def configure(**target: Any) -> None:
-    """Tell Alembic where to work, and how to compare and change tables there."""
-    context.configure(target_metadata=metadata, compare_type=True, render_as_batch=True, **target)
+    """Tell Alembic where to work, and how to compare and change tables there.
+
+    Each migration is a transaction of its own, so that one can leave it (see `storage.sql.online_indexes`) and those
+    before a failure stay done.
+    """
+    context.configure(
+        target_metadata=metadata,
+        compare_type=True,
+        render_as_batch=True,
+        transaction_per_migration=True,
+        on_version_apply=tell_progress,
+        **target,
+    )
+
+
+def tell_progress(*, step: Any, **_: Any) -> None:
+    """Tell whoever migrates in a process which migration was run."""
+    progress = context.config.attributes.get("progress")
+    if progress is not None and step.is_upgrade:
+        progress(f"{step.up_revision_id} {step.up_revision.doc}")
 
 
 def migrate(connection: Connection) -> None:
-    """Run what was asked for on a connection whose transaction is begun and committed by its owner."""
+    """Run what was asked for on a connection that nobody else migrates by."""
     configure(connection=connection)
-    context.run_migrations()
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def migrate_offline() -> None:
@@ -48,7 +67,7 @@ def migrate_online() -> None:
         return
     database = Database.open(database_url())
     try:
-        with changing_schema(database) as own:
+        with database.changing_schema() as own:
             migrate(own)
     finally:
         database.close()

@@ -9,6 +9,7 @@ from service.commands.apikeys import apikeys
 from service.commands.demo import demo
 from service.commands.doctor import doctor
 from service.commands.keys import keys
+from service.commands.migrate import migrate
 from service.commands.operators import operators
 from service.commands.refresh import refresh
 from service.commands.serve import serve, worker
@@ -44,5 +45,5 @@ def main(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (serve, worker, demo, simulator, refresh, doctor, keys, operators, apikeys, stores):
+for _command in (serve, worker, demo, simulator, refresh, doctor, migrate, keys, operators, apikeys, stores):
     main.add_command(_command)

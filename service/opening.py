@@ -19,7 +19,7 @@ from storage.errors import SchemaNotReady
 from storage.records import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
-from storage.sql.engine import Database
+from storage.sql.engine import HOW_TO_MIGRATE, Database
 from storage.sql.migrations import schema_report, upgrade
 from storage.store import TokenStore
 from storage.vault import TokenVault
@@ -135,5 +135,5 @@ def _require_current(report: SchemaReport) -> None:
     elif report.state is not SchemaState.CURRENT:
         raise SchemaNotReady(
             f"the database's tables are {report.state} (at {report.current or 'none'}, expected {report.expected}); "
-            "run: alembic upgrade head"
+            f"{HOW_TO_MIGRATE}"
         )

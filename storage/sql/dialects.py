@@ -69,6 +69,8 @@ class Dialect(ABC):
     package: ClassVar[str]
     engine_options: ClassVar[Mapping[str, Any]] = {}
     connect_options: ClassVar[Mapping[str, Any]] = {}
+    #: How a connection that migrates differs.
+    migrating_options: ClassVar[Mapping[str, Any]] = {}
     #: Execution options of a connection that only reads, and of one that writes.
     reading_options: ClassVar[Mapping[str, Any]] = {}
     writing_options: ClassVar[Mapping[str, Any]] = {}
@@ -90,16 +92,17 @@ class Dialect(ABC):
         It is a connection of its own and not in a transaction. The lock belongs to the session and outlives commits,
         because some changes cannot be made in a transaction, and some commit by themselves.
         """
-        with self.migrating_engine(engine).connect() as connection:
-            connection.detach()
+        own = create_engine(
+            engine.url,
+            connect_args={**self.connect_options, **self.migrating_options},
+            poolclass=NullPool,  # the end of the connection gives the lock back
+            hide_parameters=True,
+        )
+        with own.connect() as connection:
             _wait_for(lambda: self.locks_migrations(connection))
             connection.exec_driver_sql(self.patience(TABLE_LOCK_SECONDS))
             connection.commit()
             yield connection
-
-    def migrating_engine(self, engine: Engine) -> Engine:
-        """Return the engine whose connections migrate."""
-        return engine
 
     @abstractmethod
     def locks_migrations(self, connection: Connection) -> bool:
@@ -330,6 +333,8 @@ class MySQL(Dialect):
         # Without strictness a token that is too long would be cut short in silence.
         "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES')",
     }
+    # Building an index takes its time.
+    migrating_options: ClassVar[Mapping[str, Any]] = {"read_timeout": None, "write_timeout": None}
 
     def skips_locked_rows(self, connection: Connection) -> bool:
         """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
@@ -340,13 +345,6 @@ class MySQL(Dialect):
         numbers = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)", version)
         needed = (10, 6) if "MariaDB" in version else (8, 0)
         return numbers is not None and (int(numbers[1]), int(numbers[2])) >= needed
-
-    def migrating_engine(self, engine: Engine) -> Engine:
-        """Return an engine whose statements may take as long as they need: building an index takes its time."""
-        options = {**self.connect_options, "read_timeout": None, "write_timeout": None}
-        return create_engine(
-            engine.url, connect_args=options, poolclass=NullPool, hide_parameters=True, isolation_level="READ COMMITTED"
-        )
 
     def locks_migrations(self, connection: Connection) -> bool:
         """Take a named lock that the end of the session gives back."""

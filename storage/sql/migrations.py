@@ -1,20 +1,22 @@
 """The migrations that ship with the code: where they are, how a database stands to them, and running them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
+from storage.errors import StorageError
 from storage.records import SchemaReport, SchemaState
-from storage.sql.engine import Database
+from storage.sql.engine import Database, read_url
 from storage.sql.schema import metadata
 
-__all__ = ["changing_schema", "head_revision", "migrations_folder", "schema_report", "upgrade"]
+__all__ = ["head_revision", "migrations_folder", "schema_report", "upgrade", "write_upgrade"]
 
 _VERSIONS = table("alembic_version", column("version_num"))
 
@@ -50,19 +52,47 @@ def schema_report(connection: Connection) -> SchemaReport:
     return SchemaReport(state, current, head)
 
 
-@contextmanager
-def changing_schema(database: Database) -> Iterator[Connection]:
-    """Give a connection for migrations; whoever migrates the same database meanwhile waits."""
-    with database.dialect.changing_schema(database.engine) as connection:
-        yield connection
+def upgrade(engine: Engine, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Bring a database to the head. Of several processes that do so at once, one does it and the others wait.
 
+    Args:
+        engine: The database.
+        progress: Called after each migration with its revision and its title.
 
-def upgrade(engine: Engine) -> None:
-    """Bring a database to the head. Of several processes that do so at once, one does it and the others wait."""
-    with changing_schema(Database(engine)) as connection:
-        config = _config()
+    Raises:
+        StorageError: The database does not answer, or is at a revision that this code does not know.
+    """
+    config = _config()
+    config.attributes["progress"] = progress
+    with Database(engine).changing_schema() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _run(lambda: command.upgrade(config, "head"))
+
+
+def write_upgrade(url: str, output: TextIO, since: str | None = None) -> None:
+    """Write the statements of an upgrade to the head out, for somebody else to run.
+
+    Args:
+        url: A URL of the kind of database that they are for. It is not connected to.
+        output: Where they are written.
+        since: The revision from which to upgrade; None begins with no tables.
+
+    Raises:
+        ValueError: The URL is not one of a supported database.
+        StorageError: There is no such revision.
+    """
+    config = _config()
+    address = read_url(url).render_as_string(hide_password=False)
+    config.set_main_option("sqlalchemy.url", address.replace("%", "%%"))
+    config.output_buffer = output
+    _run(lambda: command.upgrade(config, f"{since}:head" if since else "head", sql=True))
+
+
+def _run(migrate: Callable[[], None]) -> None:
+    try:
+        migrate()
+    except CommandError as error:
+        raise StorageError(f"The migrations cannot be run: {error}.") from None
 
 
 def _config() -> Config:

@@ -1,0 +1,48 @@
+"""`wechat-openid migrate`: brings the tables to what this version expects."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from service.settings import SettingsError, load_settings
+from storage.records import SchemaState
+from storage.sql.engine import Database
+from storage.sql.migrations import schema_report, upgrade, write_upgrade
+
+__all__ = ["migrate"]
+
+
+@click.command
+@click.option("--sql", is_flag=True, help="Print the statements for somebody else to run; connect to nothing.")
+@click.option("--since", metavar="REVISION", help="With --sql: the revision to begin with.  [default: no tables]")
+@click.pass_obj
+def migrate(config: Path | None, sql: bool, since: str | None) -> None:
+    """Bring the tables of DATABASE_URL to what this version expects, before this version serves.
+
+    The version that serves now goes on working. Of several that are run at once, one migrates and the others wait.
+    """
+    if since and not sql:
+        raise click.UsageError("--since goes with --sql")
+    url = load_settings(config).database_url
+    try:
+        if sql:
+            write_upgrade(url, sys.stdout, since)
+        else:
+            _migrate(url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _migrate(url: str) -> None:
+    database = Database.open(url)
+    try:
+        before = database.read(schema_report)
+        if before.state is SchemaState.AHEAD:
+            click.echo(f"The tables are at {before.current}, ahead of this version's {before.expected}.")
+            return
+        upgrade(database.engine, click.echo)
+        after = database.read(schema_report)
+    finally:
+        database.close()
+    click.echo(f"The tables are as this version expects them ({after.current}).")
