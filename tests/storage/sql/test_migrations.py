@@ -6,6 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect, text
 
+from storage.errors import StoreUnavailable
 from storage.records import SchemaState
 from storage.sql.engine import Database
 from storage.sql.migrations import head_revision, migrations_folder, schema_report, upgrade
@@ -109,12 +110,13 @@ def test_other_tables_beside_ours_do_not_count(empty):
 def upgrade_in_a_process(url, start, results):
     database = Database.open(url)
     start.wait()
+    steps = []
     try:
-        upgrade(database.engine)
+        upgrade(database.engine, steps.append)
     except BaseException as error:
-        results.put(repr(error))
+        results.put((repr(error), steps))
         raise
-    results.put(report_of(database).state.value)
+    results.put((report_of(database).state.value, steps))
 
 
 @pytest.mark.parametrize("where", ["sqlite_url", "postgresql_url", "mysql_url"])
@@ -128,11 +130,32 @@ def test_processes_that_upgrade_at_once_do_it_once(request, where):
     processes = [spawn.Process(target=upgrade_in_a_process, args=(url, start, results)) for _ in range(3)]
     for process in processes:
         process.start()
-    assert [results.get(timeout=60) for _ in processes] == ["current"] * 3
+    states, steps = zip(*(results.get(timeout=60) for _ in processes), strict=True)
+    assert states == ("current",) * 3
+    assert [len(one) for one in steps].count(0) == 2
     for process in processes:
         process.join(10)
     assert report_of(database).state is SchemaState.CURRENT
     database.close()
+
+
+@pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
+def test_who_waits_too_long_for_another_migration_is_told(request, monkeypatch, which):
+    database = request.getfixturevalue(which)
+    monkeypatch.setattr("storage.sql.dialects.MIGRATION_WAIT_SECONDS", 0)
+    with database.changing_schema(), pytest.raises(StoreUnavailable, match="Somebody else has been migrating"):
+        upgrade(database.engine)
+    upgrade(database.engine)
+
+
+@pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
+def test_change_of_a_table_in_use_gives_up_instead_of_holding_everybody_up(request, monkeypatch, which):
+    database = request.getfixturevalue(which)
+    monkeypatch.setattr("storage.sql.dialects.TABLE_LOCK_SECONDS", 1)
+    with database.engine.connect() as user:
+        user.execute(api_keys.select())
+        with pytest.raises(StoreUnavailable, match=r"55P03|1205"), database.changing_schema() as connection:
+            connection.execute(text("ALTER TABLE api_keys ADD COLUMN later INTEGER"))
 
 
 def test_tables_are_rebuilt_without_deleting_what_refers_to_them(database):
