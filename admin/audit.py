@@ -9,7 +9,7 @@ from http import HTTPStatus
 from tornado.iostream import StreamClosedError
 
 from admin.base import AdminHandler, Refused
-from admin.labels import ACTIONS, RESULT_BADGES, RESULTS
+from admin.labels import ACTIONS, DETAILS, RESULT_BADGES, RESULTS, ROLES
 from admin.spreadsheet import BYTE_ORDER_MARK, csv_line
 from storage.sql.audit import AuditAction, AuditEntry, AuditQuery
 from storage.sql.operators import Role
@@ -80,6 +80,8 @@ class AuditHandler(_FilteredHandler):
             actions=ACTIONS,
             results=RESULTS,
             badges=RESULT_BADGES,
+            details=DETAILS,
+            roles=ROLES,
         )
 
 

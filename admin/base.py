@@ -243,7 +243,7 @@ class AdminHandler(RequestHandler):
     ) -> None:
         """Write down what whoever is signed in did (or `operator`, before they are), to whom, and how it ended.
 
-        Details are for people and never hold a secret, a token or a password.
+        Details are for people and never hold a secret, a token or a password; those that are None are left out.
         """
         if operator is None:
             operator = self.session.operator if self.session is not None else ""
@@ -258,7 +258,7 @@ class AdminHandler(RequestHandler):
             address=self.client_address,
             user_agent=self.user_agent,
             request_id=self.request_id,
-            details=details,
+            details={name: value for name, value in details.items() if value is not None},
         )
         await self.run(self.services.audit.record, entry)
 
@@ -365,13 +365,14 @@ class AdminHandler(RequestHandler):
         except (ValueError, TypeError):
             return None
 
-    def _moment(self, at: int | None) -> str:
-        """Return HTML of a point in time, in UTC; the script turns it into the reader's own time."""
+    def _moment(self, at: int | None, *, precise: bool = False) -> str:
+        """Return HTML of a point in time, in UTC, to the minute or second; the script makes it the reader's own."""
         if at is None:
             never = self.locale.translate("never")
             return f'<span class="none">{xhtml_escape(never)}</span>'
         utc = datetime.fromtimestamp(at, UTC)
-        return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%Y-%m-%d %H:%M} UTC</time>'
+        shown = f"{utc:%Y-%m-%d %H:%M:%S}" if precise else f"{utc:%Y-%m-%d %H:%M}"
+        return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{shown} UTC</time>'
 
 
 def _form_token(anchor: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from storage.sql.audit import AuditAction, AuditResult
 from storage.sql.operators import Role
 
-__all__ = ["ACTIONS", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
+__all__ = ["ACTIONS", "DETAILS", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
 
 ROLES: Mapping[str, str] = {Role.VIEWER: "Viewer", Role.OPERATOR: "Operator", Role.OWNER: "Owner"}
 
@@ -39,6 +39,17 @@ ACTIONS: Mapping[str, str] = {
     AuditAction.API_KEY_ADD: "Add an API key",
     AuditAction.API_KEY_REVOKE: "Revoke an API key",
     AuditAction.ACCOUNT_CHECK: "Check an account",
+}
+
+#: The names of an entry's details.
+DETAILS: Mapping[str, str] = {
+    "reason": "Reason",
+    "role": "Role",
+    "before": "Before",
+    "after": "After",
+    "filter": "Filter",
+    "sessions_ended": "Sessions ended",
+    "errcode": "Errcode",
 }
 
 RESULTS: Mapping[str, str] = {

@@ -6,8 +6,11 @@ const twoDigits = (number) => String(number).padStart(2, '0');
 for (const element of document.querySelectorAll('time[datetime]')) {
   const at = new Date(element.dateTime);
   const day = [at.getFullYear(), twoDigits(at.getMonth() + 1), twoDigits(at.getDate())].join('-');
-  element.title = element.textContent;
-  element.textContent = `${day} ${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':');
+  const utc = element.textContent;
+  // As precise as it was written: "2027-01-31 08:00 UTC" has no seconds.
+  element.textContent = `${day} ${time}`.slice(0, utc.length - ' UTC'.length);
+  element.title = utc;
 }
 
 // A form is sent once, however often its button is pressed.
