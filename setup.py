@@ -62,6 +62,7 @@ setup(
         "service.simulator": ["templates/*", "static/*"],
         "service.handlers": ["templates/*"],
         "storage": ["py.typed"],
+        "storage.redis": ["scripts/*.lua"],
     },
     cmdclass={"build_py": BuildWithMigrations},
     install_requires=[
@@ -92,6 +93,7 @@ setup(
         "wechat_openid.token_stores": [
             "sql = storage.sql.store:SqlTokenStore",
             "memory = storage.memory:MemoryTokenStore",
+            "redis = storage.redis.store:RedisTokenStore",
         ],
     },
 )

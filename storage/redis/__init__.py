@@ -1,0 +1,1 @@
+"""Authorizations in Redis."""

@@ -1,0 +1,157 @@
+-- What every script begins with: rows, and where a row is listed.
+--
+-- A row is a hash `user:<appid>|<openid>`; a field that is NULL is not there. Everything else follows from the rows, and
+-- is brought up to date by `replace` alone:
+--   by_id:<appid>:<status>             sorted set, all scores 0: `<id>:<user>`
+--   by_authorized_at:<appid>:<status>  sorted set, all scores 0: `<authorized_at>:<id>:<user>`
+--   due:<appid>                        sorted set of users to refresh, by next_refresh_at, those leased left out
+--   leased:<appid>                     sorted set of users to refresh that are leased, by the lease's end
+--   code:<digest>                      the user whose code it was
+--   unionid:<unionid>                  set of users
+--   appids                             set
+-- Numbers in the names of members have a fixed width, so that they sort as numbers.
+
+local prefix = KEYS[1]
+
+local function key(...)
+  return prefix .. table.concat({...}, ':')
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Lua would write large numbers as 1.8e+09.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function padded(number)
+  return string.format('%016.0f', tonumber(number))
+end
+
+-- Turns {name, value, name, value, …}, from position `from` on, into a table.
+local function from_pairs(flat, from, count)
+  local row = {}
+  for position = from, from + 2 * count - 2, 2 do
+    row[flat[position]] = flat[position + 1]
+  end
+  return row
+end
+
+local function to_pairs(row)
+  local flat = {}
+  for name, value in pairs(row) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  return flat
+end
+
+local function read(user)
+  local flat = redis.call('HGETALL', key('user', user))
+  if #flat == 0 then
+    return nil
+  end
+  return from_pairs(flat, 1, #flat / 2)
+end
+
+local function copied(row)
+  local copy = {}
+  for name, value in pairs(row) do
+    copy[name] = value
+  end
+  return copy
+end
+
+local function user_of(row)
+  return row.appid .. '|' .. row.openid
+end
+
+local function unlist(row)
+  local user, id = user_of(row), padded(row.id)
+  redis.call('ZREM', key('by_id', row.appid, row.status), id .. ':' .. user)
+  redis.call('ZREM', key('by_authorized_at', row.appid, row.status), padded(row.authorized_at) .. ':' .. id .. ':' .. user)
+  redis.call('ZREM', key('due', row.appid), user)
+  redis.call('ZREM', key('leased', row.appid), user)
+  if row.unionid then
+    redis.call('SREM', key('unionid', row.unionid), user)
+  end
+  if row.code_digest and redis.call('GET', key('code', row.code_digest)) == user then
+    redis.call('DEL', key('code', row.code_digest))
+  end
+end
+
+local function list(row)
+  local user, id = user_of(row), padded(row.id)
+  redis.call('SADD', key('appids'), row.appid)
+  redis.call('ZADD', key('by_id', row.appid, row.status), 0, id .. ':' .. user)
+  redis.call('ZADD', key('by_authorized_at', row.appid, row.status), 0, padded(row.authorized_at) .. ':' .. id .. ':' .. user)
+  if row.next_refresh_at and row.lease_owner then
+    redis.call('ZADD', key('leased', row.appid), row.lease_until, user)
+  elseif row.next_refresh_at then
+    redis.call('ZADD', key('due', row.appid), row.next_refresh_at, user)
+  end
+  if row.unionid then
+    redis.call('SADD', key('unionid', row.unionid), user)
+  end
+  if row.code_digest then
+    redis.call('SET', key('code', row.code_digest), user)
+  end
+end
+
+-- Puts a row in the place of another; either may be nil.
+local function replace(old, new)
+  if old then
+    unlist(old)
+    redis.call('DEL', key('user', user_of(old)))
+  end
+  if new then
+    redis.call('HSET', key('user', user_of(new)), unpack(to_pairs(new)))
+    list(new)
+  end
+end
+
+local function end_lease(row)
+  row.lease_owner, row.lease_until = nil, nil
+end
+
+local function raise_version(row)
+  row.version = whole(tonumber(row.version) + 1)
+end
+
+-- Leases a row, if it is active and nobody has it; returns the row as it is then, or nil.
+local function claim(user, owner, ttl, now)
+  local old = read(user)
+  if not old or old.status ~= 'active' or (old.lease_owner and tonumber(old.lease_until) > now) then
+    return nil
+  end
+  local new = copied(old)
+  new.lease_owner, new.lease_until = owner, whole(now + tonumber(ttl) * 1000)
+  raise_version(new)
+  replace(old, new)
+  return to_pairs(new)
+end
+
+-- Adds to the count of what happened: `what` is `<appid>|<kind>|<errcode>`.
+local function count(hour, what, number)
+  redis.call('ZADD', key('hours'), hour, hour)
+  redis.call('HINCRBY', key('activity', hour), what, number)
+end
+
+-- Takes the arguments one after the other.
+local position = 0
+
+local function next_argument()
+  position = position + 1
+  return ARGV[position]
+end
+
+local function next_fields()
+  local fields = tonumber(next_argument())
+  local row = from_pairs(ARGV, position + 1, fields)
+  position = position + 2 * fields
+  return row
+end
+

@@ -1,0 +1,52 @@
+-- ARGV: the number of grants, the fields of each; the number of counts, hour, what and number of each.
+
+local KEPT = {'id', 'first_authorized_at', 'nickname', 'avatar_url', 'profile_at'}
+
+local function is_wide(scope)
+  return string.find(',' .. scope .. ',', ',snsapi_userinfo,', 1, true) ~= nil
+end
+
+-- Tells whether a stored authorization is wider than the grant, and alive.
+local function outlives(old, grant)
+  return old.status == 'active'
+    and tonumber(old.refresh_expires_at) > tonumber(grant.authorized_at)
+    and is_wide(old.scope)
+    and not is_wide(grant.scope)
+end
+
+local function replaced(old, grant)
+  local new = copied(grant)
+  new.status, new.refresh_failures = 'active', '0'
+  for _, name in ipairs(KEPT) do
+    new[name] = old[name]
+  end
+  new.unionid = grant.unionid or old.unionid
+  new.version = old.version
+  raise_version(new)
+  return new
+end
+
+local function granted(old, grant)
+  if not old then
+    local id = whole(redis.call('INCR', key('last_id')))
+    return replaced({id = id, version = '0', first_authorized_at = grant.authorized_at}, grant)
+  end
+  if not outlives(old, grant) then
+    return replaced(old, grant)
+  end
+  local new = copied(old)
+  for _, name in ipairs({'code_digest', 'code_binding', 'code_scope', 'authorized_at', 'last_used_at'}) do
+    new[name] = grant[name]
+  end
+  return new
+end
+
+redis.call('SET', key('layout'), '1', 'NX')
+for _ = 1, tonumber(next_argument()) do
+  local grant = next_fields()
+  local old = read(user_of(grant))
+  replace(old, granted(old, grant))
+end
+for _ = 1, tonumber(next_argument()) do
+  count(next_argument(), next_argument(), next_argument())
+end

@@ -1,0 +1,249 @@
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+import redis
+
+from storage.errors import InvalidRecord, StorageError, StoreUnavailable
+from storage.records import SchemaState, SealedRow, SortKey, Status, Use, UserQuery
+from storage.redis.store import RedisTokenStore
+from storage.testing import TokenStoreContract, a_grant
+from tests.servers import none_answers
+
+APPID = a_grant().appid
+NOW = a_grant().authorized_at
+SECRET = "s3cret"
+
+
+class TestOnRedis(TokenStoreContract):
+    @pytest.fixture
+    def url(self, redis_url):
+        return redis_url
+
+    @pytest.fixture
+    def store(self, redis_store):
+        return redis_store
+
+
+@pytest.fixture
+def store(redis_store):
+    return redis_store
+
+
+@pytest.fixture
+def client(store):
+    return store._client
+
+
+def keys_of(store):
+    """Return the names of a store's keys, without the prefix."""
+    return {
+        key.decode(errors="replace").removeprefix(store._prefix) for key in store._client.scan_iter(store._prefix + "*")
+    }
+
+
+def commands_of(store, call):
+    """Return the commands that the server is given, all of them, while something is called."""
+    with store._client.monitor() as monitor:
+        call()
+        store._client.echo("the end")
+        seen = []
+        while "the end" not in (command := monitor.next_command()["command"]):
+            seen.append(command)
+    return seen
+
+
+def test_stores_with_other_prefixes_on_one_server_are_separate(store, redis_url):
+    with closing(RedisTokenStore.open(f"{redis_url}other:")) as other:
+        store.save([a_grant()])
+        assert other.get(APPID, a_grant().openid) is None
+        assert other.counts().by_status == {}
+
+
+def test_an_erased_user_leaves_no_trace(store):
+    store.save([a_grant(unionid="u-1", code_digest=b"d" * 32, next_refresh_at=NOW)])
+    assert {"user:wx0123456789abcdef|o-user", "unionid:u-1"} <= keys_of(store)
+    store.erase(APPID, a_grant().openid)
+    assert {key.split(":")[0] for key in keys_of(store)} == {"last_id", "layout", "appids", "hours", "activity"}
+
+
+def test_a_user_is_listed_under_what_it_is_now(store):
+    store.save([a_grant(next_refresh_at=NOW)])
+    assert {"due:wx0123456789abcdef", "by_id:wx0123456789abcdef:active"} <= keys_of(store)
+    lease = store.claim(APPID, a_grant().openid, "owner", 60)
+    assert "leased:wx0123456789abcdef" in keys_of(store)
+    assert "due:wx0123456789abcdef" not in keys_of(store)
+    store.settle([lease.rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
+    listings = {key for key in keys_of(store) if key.startswith(("by_", "due", "leased"))}
+    assert listings == {
+        f"{sort}:wx0123456789abcdef:{Status.NEEDS_REAUTHORIZATION}" for sort in ("by_id", "by_authorized_at")
+    }
+
+
+def test_lists_never_read_a_token(store):
+    store.save([a_grant(unionid="u-1")])
+    for query in (UserQuery(), UserQuery(sort=SortKey.AUTHORIZED_AT), UserQuery(unionid="u-1")):
+        commands = commands_of(store, lambda query=query: store.page(query))
+        assert any("nickname" in command for command in commands)
+        assert not [command for command in commands if "_token" in command or "HGETALL" in command.upper()]
+
+
+def test_a_batch_is_one_command(store):
+    store.save([a_grant()])  # the server knows the script from here on
+    commands = commands_of(store, lambda: store.save([a_grant("o-1"), a_grant("o-2")]))
+    assert [command.split()[0].upper() for command in commands if not command.startswith("lua")].count("EVALSHA") == 1
+
+
+def test_a_script_that_the_server_forgot_is_sent_again(store, client):
+    store.save([a_grant()])
+    client.script_flush()
+    store.save([a_grant("o-2")])
+    assert store.get(APPID, "o-2") is not None
+
+
+def test_numbers_that_lua_would_round_are_refused(store):
+    for changed in ({"expires_at": 2**53 + 1}, {"authorized_at": -1}):
+        with pytest.raises(InvalidRecord, match="out of range"):
+            store.save([a_grant(**changed)])
+    store.save([a_grant(expires_at=2**53)])
+    assert store.get(APPID, a_grant().openid).expires_at == 2**53
+
+
+def test_tokens_in_pages_are_read_on_when_a_whole_page_was_erased_meanwhile(store, monkeypatch):
+    store.save([a_grant(f"o-{number}") for number in range(4)])
+    look = store._members
+
+    def look_and_erase(query, statuses):
+        members = look(query, statuses)
+        monkeypatch.setattr(store, "_members", look)
+        for openid in ("o-0", "o-1"):
+            store.erase(APPID, openid)
+        return members
+
+    monkeypatch.setattr(store, "_members", look_and_erase)
+    assert [row.openid for row in store.sealed_page(0, 2) if isinstance(row, SealedRow)] == ["o-2", "o-3"]
+
+
+@pytest.mark.parametrize(("layout", "state"), [("0", SchemaState.BEHIND), ("2", SchemaState.AHEAD)])
+def test_data_of_another_layout_are_told(store, client, layout, state):
+    assert store.check_schema().state is SchemaState.CURRENT
+    store.save([a_grant()])
+    assert client.get(f"{store._prefix}layout") == b"1"
+    client.set(f"{store._prefix}layout", layout)
+    assert store.check_schema().state is state
+
+
+@pytest.mark.parametrize(
+    "url", [f"sqlite:///{SECRET}.db", f"redis://:{SECRET}@host:port/0", f"http://:{SECRET}@host", "", SECRET]
+)
+def test_a_url_of_something_else_is_refused_without_quoting_it(url):
+    with pytest.raises(ValueError, match=r"must be redis://HOST:6379/0") as refusal:
+        RedisTokenStore.open(url)
+    assert SECRET not in str(refusal.value)
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+def test_without_redis_py_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['redis'] = None\n"
+        "from storage.errors import RegistryError\n"
+        "from storage.registry import load_store\n"
+        "try: load_store('redis')\n"
+        "except RegistryError as error: print(error)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'redis-py is missing: pip install "wechat-openid[redis]"' in ended.stdout
+
+
+class Server:
+    """A Redis server of the test's own, set up as the documentation asks for, that can be killed and started again."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"redis://:{SECRET}@127.0.0.1:{self._port}/0"
+        self._process = None
+
+    def start(self):
+        options = {
+            "port": self._port,
+            "bind": "127.0.0.1",
+            "dir": self._folder,
+            "requirepass": SECRET,
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "logfile": self._folder / "log",
+        }
+        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        self._process = subprocess.Popen(["redis-server", *words])
+        with redis.Redis.from_url(self.url) as client:
+            while True:
+                try:
+                    return client.ping()
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+
+    def kill(self):
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    if shutil.which("redis-server") is None:
+        none_answers("redis-server", FileNotFoundError())
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_what_was_saved_survives_the_servers_death_and_calls_meanwhile_say_that_it_is_gone(server):
+    with closing(RedisTokenStore.open(server.url)) as store:
+        store.save([a_grant(next_refresh_at=NOW)])
+        server.kill()
+        for call in (
+            lambda: store.save([a_grant("o-2")]),
+            lambda: store.get(APPID, a_grant().openid),
+            lambda: store.touch([Use(APPID, a_grant().openid, NOW, None)]),
+            lambda: store.page(UserQuery()),
+            store.check_schema,
+        ):
+            with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:\d+ does not answer") as failure:
+                call()
+            assert SECRET not in str(failure.value)
+        server.start()
+        assert len(store.claim_due(APPID, "owner", 10, 60, NOW)) == 1
+        assert store.get(APPID, "o-2") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("maxmemory", "1"), ("min-replicas-to-write", "1"), ("replicaof", "127.0.0.1 1")],
+)
+def test_a_server_that_takes_no_writes_for_now_is_unavailable(server, name, value):
+    with closing(RedisTokenStore.open(server.url)) as store:
+        store.save([a_grant()])
+        if name == "replicaof":
+            store._client.replicaof(*value.split())
+        else:
+            store._client.config_set(name, value)
+        with pytest.raises(StoreUnavailable):
+            store.save([a_grant("o-2")])
+
+
+def test_any_other_refusal_is_an_error_that_does_not_quote_the_record(store, client):
+    client.set(f"{store._prefix}user:{APPID}|o-private", "not a hash")
+    with pytest.raises(StorageError) as refusal:
+        store.get(APPID, "o-private")
+    assert type(refusal.value) is StorageError
+    assert refusal.value.__suppress_context__
+    assert "private" not in str(refusal.value)
