@@ -83,9 +83,10 @@ class SqlTokenStore(TokenStore):
 
     def find_by_code(self, digest: bytes, since: int) -> RedeemedCode | None:
         """See `TokenStore.find_by_code`."""
-        values = {"the_digest": digest, "the_since": since}
-        row = self._database.read(lambda connection: connection.execute(statements.FIND_BY_CODE, values).first())
-        return None if row is None else RedeemedCode(*row)
+        values = {"the_digest": digest}
+        rows = self._database.read(lambda connection: connection.execute(statements.FIND_BY_CODE, values).all())
+        recent = [RedeemedCode(*row) for row in rows if row.authorized_at >= since]
+        return max(recent, key=lambda one: one.authorized_at, default=None)
 
     def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
         """See `TokenStore.claim`."""
@@ -230,9 +231,9 @@ class SqlTokenStore(TokenStore):
 
         return self._database.write(work)
 
-    def directory(self) -> SqlUserDirectory:
+    def directory(self, limit_seconds: float) -> SqlUserDirectory:
         """See `TokenStore.directory`."""
-        return SqlUserDirectory(self._database)
+        return SqlUserDirectory(self._database, limit_seconds)
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
