@@ -179,15 +179,13 @@ class PageHandler(JsonHandler):
 
     def set_plain_cookie(self, name: str, value: str, max_age: int) -> None:
         """Set a cookie as it is; 0 seconds take it back."""
-        self.set_cookie(
-            name,
-            value,
-            max_age=max_age,
-            path="/",
-            httponly=True,
-            secure=self.services.cookies.secure,
-            samesite=self.services.cookies.samesite,
-        )
+        cookies = self.services.cookies
+        if max_age:
+            self.set_cookie(
+                name, value, max_age=max_age, path="/", httponly=True, secure=cookies.secure, samesite=cookies.samesite
+            )
+        else:
+            self.clear_cookie(name, path="/", httponly=True, secure=cookies.secure, samesite=cookies.samesite)
 
     def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
         """Add where to send the user, where only the user can mend it."""

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from h5_browser import PAGE_ORIGIN, Browser
 
 from service.app import make_public_app
+from tests.service.handlers.h5_browser import PAGE_ORIGIN, Browser
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from ipaddress import ip_network
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 from service.simulator.authorize_request import read_authorize_request
+from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

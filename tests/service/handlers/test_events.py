@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from h5_browser import reply_of
 
 from service.wechat.protocol import Account
+from tests.service.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

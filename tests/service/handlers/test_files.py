@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from h5_browser import reply_of
 
 import service
+from tests.service.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import jwt
 import pytest
-from h5_browser import reply_of
 
 from storage.sealing import generate_key
+from tests.service.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

@@ -1,13 +1,13 @@
 """CORS by exact origin, and a session cookie that suits the pages and can be neither altered nor borrowed."""
 
 import pytest
-from h5_browser import PAGE_ORIGIN, reply_of
 
 from service.handlers.page import CookiePolicy
 from service.origins import AllowedOrigins
 from service.signing import SESSION_DAYS, Session, SessionSigner
 from storage.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
+from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

@@ -1,7 +1,8 @@
 """`POST /getCode` and the state: verified where it was issued here, required where that is asked for."""
 
 import pytest
-from h5_browser import PAGE_ORIGIN, reply_of
+
+from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 

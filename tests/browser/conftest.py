@@ -1,0 +1,103 @@
+"""Chromium, and the service with a simulated WeChat, each on a port of its own, as a visitor's browser meets them."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.stack import PATIENCE_SECONDS, Stack, pages_at, running
+from tests.service.harness import free_port
+
+CHROMIUM = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 390, "height": 844}
+
+
+def none_is_here(what: str) -> NoReturn:
+    """Skip the test, or fail it where everything must be there."""
+    say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    say(f"there is no {what} here")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        none_is_here("Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    ports = [free_port() for _ in range(5)]
+    service, admin, wechat, allowed, foreign = (f"http://127.0.0.1:{port}" for port in ports)
+    # What a page of the field holds, and what stands for it in this run.
+    addresses = {
+        "http://127.0.0.1:8888": service,
+        "https://open.weixin.qq.com/connect": f"{wechat}/connect",
+    }
+    with ExitStack() as started:
+        listen = wechat.removeprefix("http://")
+        started.enter_context(running(["simulator", "--listen", listen], f"{wechat}/simulator/clock", folder))
+        started.enter_context(
+            running(
+                ["serve"],
+                f"{service}/healthz",
+                folder,
+                WECHAT_OPENID_APPID="wx51a7ed0000000001",
+                WECHAT_OPENID_SECRET="51a7ed00c0ffee0051a7ed00c0ffee00",
+                WECHAT_OPENID_DATABASE_URL=f"sqlite:///{folder}/wechat-openid.db",
+                WECHAT_OPENID_LISTEN=service.removeprefix("http://"),
+                WECHAT_OPENID_ADMIN_LISTEN=admin.removeprefix("http://"),
+                WECHAT_OPENID_PUBLIC_URL=service,
+                WECHAT_OPENID_ALLOWED_ORIGINS=allowed,
+                WECHAT_OPENID_WECHAT_API_URL=wechat,
+                WECHAT_OPENID_WECHAT_AUTHORIZE_URL=f"{wechat}/connect/oauth2/authorize",
+                WECHAT_OPENID_RATE_LIMIT="",
+                WECHAT_OPENID_LOG_LEVEL="WARNING",
+            )
+        )
+        for port in ports[3:]:
+            started.enter_context(pages_at(port, addresses))
+        yield Stack(service, wechat, allowed, foreign)
+
+
+@pytest.fixture
+def from_the_beginning(stack: Stack) -> None:
+    """Let the simulated WeChat forget what other tests did."""
+    stack.control("reset", {})
+
+
+@pytest.fixture
+def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open browsers with profiles of their own."""
+    with ExitStack() as contexts:
+
+        def open_one(**options: str) -> BrowserContext:
+            context = chromium.new_context(viewport=PHONE, locale="zh-CN", **options)
+            context.set_default_timeout(PATIENCE_SECONDS * 1000)
+            contexts.callback(context.close)
+            return context
+
+        yield open_one
+
+
+@pytest.fixture
+def page(open_browser: Callable[..., BrowserContext]) -> Page:
+    return open_browser().new_page()
