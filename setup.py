@@ -34,6 +34,7 @@ MYSQL = ["PyMySQL>=1.1.1"]
 REDIS = ["redis>=5.2", "limits[async-redis]>=4.0"]
 TEST = [
     "axe-playwright-python>=0.1.4",
+    "calmjs.parse>=1.3.4",
     "hypothesis>=6.120",
     "playwright>=1.49",
     # pytest-tornado 0.8.1 is the last release: it uses hook marks that pytest 10 removes, and imports
