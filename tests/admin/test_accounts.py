@@ -1,0 +1,74 @@
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from service.simulator.faults import Fault
+from service.simulator.people import DEFAULT_ACCOUNT
+from service.wechat.endpoints import Endpoint
+from service.wechat.errors import WeChatRefusal
+from storage.sql.audit import AuditQuery
+from tests.admin.operator_browser import text_of
+from tests.service.conftest import settings as service_settings
+
+pytestmark = pytest.mark.gen_test
+PAGE = f"/admin/accounts/{DEFAULT_ACCOUNT.appid}"
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "verification"
+    folder.mkdir()
+    (folder / "MP_verify_abc123.txt").write_text("abc123")
+    (folder / "notes.txt").write_text("not one of them")
+    return folder
+
+
+settings_without_files = service_settings
+
+
+@pytest.fixture
+def settings(settings_without_files, files):
+    return replace(settings_without_files, verification_files=files)
+
+
+async def test_an_account_is_shown_without_its_secret(signed_in, settings):
+    owner = signed_in()
+    assert PAGE in text_of(await owner.get("/admin/accounts"))
+    page = text_of(await owner.get(PAGE))
+    assert DEFAULT_ACCOUNT.appid in page
+    assert settings.secret not in page
+    assert "MP_verify_abc123.txt" in page
+    assert "notes.txt" not in page
+
+
+async def test_the_check_says_that_the_account_is_good(signed_in, dashboard):
+    page = text_of(await signed_in().post(PAGE + "/check"))
+    assert "WeChat knows the AppID, the secret, and this server&#x27;s address." in page
+    [entry] = dashboard.audit.page(AuditQuery()).entries
+    assert (entry.action, entry.result, entry.appid) == ("account_check", "success", DEFAULT_ACCOUNT.appid)
+
+
+async def test_the_check_says_what_is_wrong_and_what_to_do(signed_in, wechat, dashboard):
+    wechat.faults.add(Fault(endpoint="access_token", errcode=40164))
+    page = text_of(await signed_in().post(PAGE + "/check"))
+    assert "40164" in page
+    assert dashboard.remedy(40164, "en") in unescape(page)
+    [entry] = dashboard.audit.page(AuditQuery()).entries
+    assert (entry.result, entry.details) == ("failed", {"errcode": 40164})
+
+
+async def test_a_pause_is_shown_with_its_remedy_in_the_language_of_the_page(signed_in, service, clock):
+    service.breaker.note(WeChatRefusal(Endpoint.REFRESH, DEFAULT_ACCOUNT.appid, 45011, "freq limit"))
+    owner = signed_in()
+    owner.headers["Accept-Language"] = "zh"
+    page = text_of(await owner.get(PAGE))
+    assert "45011" in page
+    assert service.dashboard.remedy(45011, "zh_CN") in page
+    assert "已暂停" in text_of(await owner.get("/admin/accounts"))
+
+
+async def test_an_account_that_is_not_configured_is_not_found(signed_in):
+    owner = signed_in()
+    assert (await owner.get("/admin/accounts/wx0000000000000000")).code == 404
+    assert (await owner.post("/admin/accounts/wx0000000000000000/check")).code == 404
