@@ -32,6 +32,10 @@ test: $(READY) ## Run every test (under ten minutes)
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)
 	TEST_ROTATION_ROWS=1000000 $(BIN)/python -m pytest tests/service/commands/test_keys_rotate.py -k killed
 
+.PHONY: contract
+contract: $(READY) ## Try every token store with the same tests, and show which passes what
+	$(BIN)/python -m tests.contract_table
+
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .

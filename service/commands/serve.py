@@ -14,6 +14,7 @@ from service.server import Listeners, bind, run_server, stop_on_signals
 from service.settings import Settings, SettingsError, load_settings
 from service.supervisor import EX_CONFIG, supervise, worker_command
 from storage.errors import StorageError
+from storage.store import Capability
 
 __all__ = ["serve", "worker"]
 
@@ -36,8 +37,9 @@ async def _serve(config: Path | None, settings: Settings, workers: int) -> int:
         await run_server(settings, listeners, stop)
         return 0
     # What would stop every worker is found, and said, once.
-    async with open_service(settings):
-        pass
+    async with open_service(settings) as service:
+        if Capability.SHARING not in service.vault.capabilities:
+            raise SettingsError(f"the token store {settings.token_store!r} belongs to one process: set WORKERS to 1")
     return await supervise(worker_command(config), listeners, workers, stop)
 
 

@@ -1,22 +1,36 @@
 """`wechat-openid stores`: which token stores are installed."""
 
+from collections.abc import Sequence
+
 import click
 
 from storage.errors import RegistryError
-from storage.registry import installed_stores
+from storage.registry import InstalledStore, installed_stores
 
 __all__ = ["stores"]
+
+HEAD = ("NAME", "DISTRIBUTION", "VERSION", "API", "CAPABILITIES")
 
 
 @click.command
 def stores() -> None:
     """List the token stores that are installed, for the setting TOKEN_STORE."""
-    for installed in installed_stores():
-        click.echo(f"{installed.name:12} {installed.distribution} {installed.version}")
-        try:
-            store = installed.load()
-        except RegistryError as error:
-            click.echo(f"{'':12} cannot be used: {error}")
-            continue
-        version = ".".join(str(number) for number in store.api_version)
-        click.echo(f"{'':12} contract {version}; can do: {', '.join(sorted(store.capabilities)) or 'the minimum'}")
+    rows = [HEAD, *(_row(installed) for installed in installed_stores())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo(_line(row, widths))
+
+
+def _row(installed: InstalledStore) -> tuple[str, ...]:
+    try:
+        store = installed.load()
+    except RegistryError as error:
+        version, capabilities = "-", f"cannot be used: {error}"
+    else:
+        version = ".".join(map(str, store.api_version))
+        capabilities = ", ".join(sorted(store.capabilities)) or "none"
+    return installed.name, installed.distribution, installed.version, version, capabilities
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()

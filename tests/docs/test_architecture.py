@@ -167,6 +167,7 @@ def test_no_modules_import_each_other_in_a_ring():
         ("sqlalchemy", "storage.sql"),
         ("cryptography.hazmat.primitives.ciphers", "storage.sealing"),
         ("pycurl", "service.wechat.transports"),
+        ("redis", "storage.redis"),
         ("requests", "service.wechat.transports"),
     ],
 )

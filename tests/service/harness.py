@@ -89,11 +89,13 @@ def environment_of(settings: Settings) -> dict[str, str]:
 class RunningProcess:
     """A command of the product in a process of its own, with what it logged."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], log: Path, python: str = sys.executable
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
+                [python, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
             )
 
     async def ended(self) -> int:
@@ -110,12 +112,14 @@ class RunningProcess:
 class RunningServer(RunningProcess):
     """`wechat-openid serve` on free ports."""
 
-    def __init__(self, settings: Settings, log: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, *arguments: str, python: str = sys.executable, **environment: str
+    ) -> None:
         listen, admin_listen = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.url = f"http://{listen}"
         self.admin_url = f"http://{admin_listen}"
         own = {"WECHAT_OPENID_LISTEN": listen, "WECHAT_OPENID_ADMIN_LISTEN": admin_listen, **environment}
-        super().__init__(["serve", *arguments], {**environment_of(settings), **own}, log)
+        super().__init__(["serve", *arguments], {**environment_of(settings), **own}, log, python)
 
     async def answers(self, client: AsyncHTTPClient) -> "RunningServer":
         """Return when it answers."""

@@ -118,7 +118,7 @@ def test_a_store_with_methods_missing_is_refused_with_their_names():
 
 def test_a_store_may_leave_out_what_it_does_not_claim_and_nothing_else():
     assert load_store("x", [here("x", "WithoutListingAndSaysSo")]) is WithoutListingAndSaysSo
-    with pytest.raises(RegistryError, match="lacks page$"):
+    with pytest.raises(RegistryError, match=r"lacks page$"):
         load_store("x", [here("x", "WithoutListing")])
 
 

@@ -14,6 +14,7 @@ from service.simulator.faults import Fault
 from service.wechat.protocol import Account
 from storage.records import UserQuery
 from storage.sealing import KeyRing
+from storage.store import API_VERSION
 from tests.service.harness import Page, free_port
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -96,11 +97,25 @@ async def test_a_generated_key_is_a_key(run):
     assert len(KeyRing.parse(key).key_ids) == 1
 
 
-async def test_stores_lists_the_built_in_ones(run):
+async def test_stores_lists_names_distributions_versions_and_capabilities(run):
     status, output = await run("stores")
     assert status == 0
-    assert re.search(r"^sql +wechat-openid \d", output, re.MULTILINE)
-    assert re.search(r"^memory +wechat-openid \d", output, re.MULTILINE)
+    table = [re.split(r"  +", line, maxsplit=4) for line in output.splitlines()]
+    assert table[0] == ["NAME", "DISTRIBUTION", "VERSION", "API", "CAPABILITIES"]
+    rows = {row[0]: row[1:] for row in table[1:]}
+    assert {"memory", "redis", "sql"} <= rows.keys()
+    for name in ("memory", "redis", "sql"):
+        distribution, version, api, capabilities = rows[name]
+        assert (distribution, api) == ("wechat-openid", ".".join(map(str, API_VERSION)))
+        assert re.match(r"\d", version)
+        assert "scheduling" in capabilities
+        assert ("sharing" in capabilities) == (name != "memory")
+
+
+async def test_a_store_of_one_process_is_not_shared_by_workers(run):
+    status, output = await run("serve", "--workers", "2", WECHAT_OPENID_TOKEN_STORE="memory")
+    assert status == 1
+    assert "the token store 'memory' belongs to one process: set WORKERS to 1" in output
 
 
 async def test_doctor_finds_everything_well(run, service):
