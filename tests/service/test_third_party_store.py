@@ -31,8 +31,7 @@ def python(tmp_path_factory, package):
     venv.create(folder, symlinks=True)
     installed = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     # A line of a .pth file that begins with `import` is run; addsitedir heeds the .pth files that are in there.
-    lines = (f"import site; site.addsitedir({path!r})
-" for path in site.getsitepackages())
+    lines = (f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
     (installed / "everything.pth").write_text("".join(lines))
         "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
     )
