@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from http import HTTPStatus
+from datetime import UTC, datetime
 
 from tornado.iostream import StreamClosedError
 
-from admin.base import AdminHandler, Refused
+from admin.base import AdminHandler
+from admin.days import midnight
 from admin.labels import ACTIONS, DETAILS, RESULT_BADGES, RESULTS, ROLES
 from admin.spreadsheet import BYTE_ORDER_MARK, csv_line
 from storage.sql.audit import AuditAction, AuditEntry, AuditQuery
@@ -52,8 +52,8 @@ class _FilteredHandler(AdminHandler):
             result=given["result"] or None,
             appid=given["appid"] or None,
             openid=given["openid"] or None,
-            since=_midnight(given["from"]),
-            until=_midnight(given["to"], days_later=1),
+            since=midnight(given["from"]),
+            until=midnight(given["to"], days_later=1),
         )
 
     def given(self) -> dict[str, str]:
@@ -127,17 +127,6 @@ def _lines(entries: list[AuditEntry]) -> Iterator[bytes]:
                 json.dumps(entry.details, ensure_ascii=False) if entry.details else "",
             )
         )
-
-
-def _midnight(day: str, days_later: int = 0) -> int | None:
-    """Return the second a day in UTC begins, or the one so many days later; None for no day."""
-    if not day:
-        return None
-    try:
-        begins = datetime.combine(date.fromisoformat(day) + timedelta(days_later), datetime.min.time(), UTC)
-    except (ValueError, OverflowError):
-        raise Refused(HTTPStatus.BAD_REQUEST, "A day is written as 2027-01-31.") from None
-    return int(begins.timestamp())
 
 
 routes: list[tuple[str, type[AdminHandler]]] = [

@@ -20,10 +20,11 @@ from tornado.ioloop import IOLoop
 from tornado.locale import Locale
 from tornado.web import HTTPError, RequestHandler
 
+from admin.avatars import AVATAR_HOSTS
 from admin.languages import preferred
 from admin.navigation import NAVIGATION
 from admin.services import AdminServices
-from storage.errors import InvalidRecord, StoreUnavailable
+from storage.errors import InvalidRecord, StoreTooSlow, StoreUnavailable
 from storage.sql.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.operators import Role
 from storage.sql.sessions import Session
@@ -43,11 +44,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _VISITOR_BYTES = 32
 _YEAR_DAYS = 365
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Where WeChat keeps its users' pictures.
-_AVATARS = "https://thirdwx.qlogo.cn https://wx.qlogo.cn"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    f"img-src 'self' {_AVATARS}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"img-src 'self' {' '.join(AVATAR_HOSTS)}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 #: A place of the dashboard that a browser may be sent back to: a path of ours, whatever way it is read.
 _OWN_PATH = re.compile(r"/admin/[A-Za-z0-9._~/?&=%+:,@-]*")
@@ -318,6 +317,8 @@ class AdminHandler(RequestHandler):
                 text = error.text
             case InvalidRecord():
                 status_code, text = HTTPStatus.BAD_REQUEST, str(error)
+            case StoreTooSlow():
+                status_code, text = HTTPStatus.SERVICE_UNAVAILABLE, "This would take too long. Narrow the filters."
             case StoreUnavailable():
                 status_code = HTTPStatus.SERVICE_UNAVAILABLE
                 text = "The database does not answer just now. Try again in a moment."
@@ -334,7 +335,7 @@ class AdminHandler(RequestHandler):
         place = f"{self.request.method} {self.request.path} [{self.request_id}]"
         if isinstance(value, HTTPError | InvalidRecord):
             _logger.debug("%s refused: %s", place, value)
-        elif isinstance(value, StoreUnavailable):
+        elif isinstance(value, StoreTooSlow | StoreUnavailable):
             _logger.warning("%s: %s", place, value)
         else:
             _logger.error("unforeseen failure in %s", place, exc_info=(typ, value, tb) if typ and value else None)

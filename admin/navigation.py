@@ -17,6 +17,9 @@ class NavigationItem:
 
 
 NAVIGATION = (
+    NavigationItem("/admin/overview", "Overview"),
+    NavigationItem("/admin/users", "Users"),
+    NavigationItem("/admin/jobs", "Bulk jobs", Role.OPERATOR),
     NavigationItem("/admin/audit", "Audit log", Role.OPERATOR),
     NavigationItem("/admin/accounts", "Accounts", Role.OWNER),
     NavigationItem("/admin/operators", "Operators", Role.OWNER),

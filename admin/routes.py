@@ -5,7 +5,7 @@ from typing import Any
 
 from tornado.web import RedirectHandler, RequestHandler
 
-from admin import accounts, api_keys, audit, home, operators, own_account, sign_in
+from admin import accounts, api_keys, audit, home, jobs, operators, overview, own_account, sign_in, user, users
 from admin.assets import AssetHandler, asset_addresses
 from admin.base import AdminHandler
 from admin.languages import load_languages
@@ -20,6 +20,10 @@ _PAGES: list[tuple[str, type[AdminHandler]]] = [
     *home.routes,
     *sign_in.routes,
     *own_account.routes,
+    *overview.routes,
+    *users.routes,
+    *user.routes,
+    *jobs.routes,
     *accounts.routes,
     *audit.routes,
     *operators.routes,

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from tornado.httputil import HTTPServerRequest
 
+from admin.cached_counts import CachedCounts
 from admin.passwords import Passwords
 from admin.sign_in_throttle import SignInThrottle
 from storage.clock import Clock
+from storage.directory import UserDirectory
 from storage.sql.api_keys import ApiKeys
 from storage.sql.audit import AuditLog
+from storage.sql.instances import Instances
+from storage.sql.jobs import Jobs
 from storage.sql.operators import Operators
 from storage.sql.sessions import Sessions
 from storage.vault import TokenVault
@@ -68,6 +72,10 @@ class AdminServices:
     """Everything behind the pages.
 
     Attributes:
+        directory: What finds users; None where the token store has no such thing.
+        counts: How many users there are.
+        store: The token store's name.
+        key_ids: The keys that open tokens, the one that seals first.
         remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`.
         summary: What an errcode means, in a locale.
         pauses: The accounts' pauses that this process knows of.
@@ -78,6 +86,12 @@ class AdminServices:
     """
 
     vault: TokenVault
+    directory: UserDirectory | None
+    counts: CachedCounts
+    jobs: Jobs
+    instances: Instances
+    store: str
+    key_ids: Sequence[str]
     operators: Operators
     sessions: Sessions
     throttle: SignInThrottle

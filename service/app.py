@@ -1,14 +1,17 @@
 """Composition: from settings and collaborators to the two web applications. Opens nothing, starts nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from tornado.web import Application, RequestHandler
 
+from admin.job_runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
+from service.activity import ActivityLog
 from service.audit_retention import AuditRetention
 from service.breaker import Breaker
 from service.dashboard import make_admin_services
@@ -18,6 +21,7 @@ from service.handlers import authorize, callback, events, files, h5, identity, i
 from service.handlers.base import NotFoundHandler, log_request
 from service.handlers.clients import client_address, service_address
 from service.handlers.page import CookiePolicy, PageServices
+from service.heartbeat import Heartbeat
 from service.identity import IdTokens, public_keys
 from service.in_flight import InFlight
 from service.keeper import TokenKeeper
@@ -31,16 +35,22 @@ from service.settings import Settings
 from service.signing import SessionSigner
 from service.states import States
 from service.wechat.client import WeChatClient
+from service.wechat.errors import WeChatError
 from storage.clock import Clock
+from storage.records import ActivityKind
 from storage.sealing import KeyRing
 from storage.sql.api_keys import ApiKeys
 from storage.sql.audit import AuditLog
 from storage.sql.engine import Database
+from storage.sql.instances import Instances
 from storage.vault import TokenVault
 
 __all__ = ["Service", "make_private_app", "make_public_app", "make_service"]
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
+
+#: How long a job waits for its next users: nobody sits in front of it.
+_JOBS_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,9 @@ class Service:
     api_keys: ApiKeys
     dashboard: AdminServices
     audit_retention: AuditRetention
+    activity: ActivityLog
+    heartbeat: Heartbeat
+    jobs: JobRunner
     breaker: Breaker
     exchange: CodeExchange
     keeper: TokenKeeper
@@ -66,10 +79,13 @@ class Service:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
         await self.scheduler.stop()
         await self.audit_retention.stop()
+        await self.jobs.stop()
         await self.exchange.drain()
         await self.profiles.drain()
         await self.events.drain()
         await self.keeper.drain()
+        await self.activity.stop()
+        await self.heartbeat.stop()
 
 
 def make_service(
@@ -88,30 +104,45 @@ def make_service(
     keeper = TokenKeeper(vault, client, breaker, clock, policy)
     profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
+    activity = ActivityLog(vault, clock)
+    dashboard = make_admin_services(
+        settings,
+        vault=vault,
+        key_ids=keys.key_ids,
+        database=database,
+        api_keys=api_keys,
+        client=client,
+        keeper=keeper,
+        profiles=profiles,
+        breaker=breaker,
+        clock=clock,
+        client_address=partial(client_address, trusted_proxies=settings.trusted_proxies),
+        own_address=partial(service_address, public_url=settings.admin_url, trusted_proxies=settings.trusted_proxies),
+    )
     return Service(
         settings=settings,
         clock=clock,
         keys=keys,
         vault=vault,
         api_keys=api_keys,
-        dashboard=make_admin_services(
-            settings,
-            vault=vault,
-            database=database,
-            api_keys=api_keys,
-            client=client,
-            keeper=keeper,
-            profiles=profiles,
-            breaker=breaker,
-            clock=clock,
-            client_address=partial(client_address, trusted_proxies=settings.trusted_proxies),
-            own_address=partial(
-                service_address, public_url=settings.admin_url, trusted_proxies=settings.trusted_proxies
-            ),
-        ),
+        dashboard=dashboard,
         audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
+        activity=activity,
+        heartbeat=Heartbeat(
+            Instances(database),
+            name=vault.instance,
+            version=version("wechat-openid"),
+            clock=clock,
+            pauses=breaker.pauses,
+        ),
+        jobs=JobRunner(
+            dashboard,
+            vault.directory(_JOBS_PATIENCE_SECONDS),
+            vault.instance,
+            max_per_second=settings.refresh_max_per_second,
+        ),
         breaker=breaker,
-        exchange=CodeExchange(vault, client, breaker, clock, policy),
+        exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
         keeper=keeper,
         profiles=profiles,
         events=PushedEvents(vault, profiles),
@@ -128,6 +159,10 @@ def make_service(
         ),
         metrics=metrics,
     )
+
+
+def _counter_of_refusals(activity: ActivityLog) -> Callable[[WeChatError], None]:
+    return lambda error: activity.note(error.appid, ActivityKind.EXCHANGE_FAILED, error.errcode)
 
 
 def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:

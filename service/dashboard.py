@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tornado.httputil import HTTPServerRequest
 
+from admin.cached_counts import CachedCounts
 from admin.passwords import Passwords
 from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminServices
 from admin.sign_in_throttle import SignInThrottle
@@ -25,6 +26,8 @@ from storage.sql.api_keys import ApiKeys
 from storage.sql.attempts import SignInAttempts
 from storage.sql.audit import AuditLog
 from storage.sql.engine import Database
+from storage.sql.instances import Instances
+from storage.sql.jobs import Jobs
 from storage.sql.operators import Operators
 from storage.sql.sessions import Sessions
 from storage.vault import TokenVault
@@ -117,6 +120,7 @@ def make_admin_services(
     settings: Settings,
     *,
     vault: TokenVault,
+    key_ids: Sequence[str],
     database: Database,
     api_keys: ApiKeys,
     client: WeChatClient,
@@ -132,6 +136,7 @@ def make_admin_services(
     Args:
         settings: What is known of the accounts.
         vault: Where authorizations are kept.
+        key_ids: The keys that open tokens, the one that seals first.
         database: Where operators, their sessions and the audit log are kept.
         api_keys: The keys of other backends.
         client: What asks WeChat.
@@ -145,6 +150,12 @@ def make_admin_services(
     actions = UserActions(vault, client, keeper, profiles, breaker)
     return AdminServices(
         vault=vault,
+        directory=vault.directory(),
+        counts=CachedCounts(vault.counts, clock),
+        jobs=Jobs(database),
+        instances=Instances(database),
+        store=settings.token_store,
+        key_ids=key_ids,
         operators=Operators(database),
         sessions=Sessions(database),
         throttle=SignInThrottle(SignInAttempts(database), clock),

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.breaker import Breaker
@@ -90,16 +91,25 @@ class CodeExchange:
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What tells the time.
         policy: When to refresh what was obtained.
+        refused: Called with each failure that a caller is told of.
     """
 
     def __init__(
-        self, vault: TokenVault, client: WeChatClient, breaker: Breaker, clock: Clock, policy: RefreshPolicy
+        self,
+        vault: TokenVault,
+        client: WeChatClient,
+        breaker: Breaker,
+        clock: Clock,
+        policy: RefreshPolicy,
+        *,
+        refused: Callable[[WeChatError], None] = lambda _: None,
     ) -> None:
         self._vault = vault
         self._client = client
         self._breaker = breaker
         self._clock = clock
         self._policy = policy
+        self._refused = refused
         self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
 
     async def exchange(self, account: Account, code: str, browser: Browser) -> RedeemedCode:
@@ -150,6 +160,7 @@ class CodeExchange:
                 self._breaker.note(error)
                 redeemed = await self._redeemed_elsewhere(error, digest, browser)
                 if redeemed is None:
+                    self._refused(error)
                     raise
                 return redeemed
             if reply.refresh_token is None:

@@ -80,7 +80,8 @@ async def run_server(
             server.add_sockets(sockets)
         if Capability.SCHEDULING in service.vault.capabilities:
             service.scheduler.start()
-        service.audit_retention.start()
+        for background in (service.audit_retention, service.activity, service.heartbeat, service.jobs):
+            background.start()
         _logger.info("serving pages on %s, operators on %s", settings.listen, settings.admin_listen)
         await stop.wait()
         _logger.info("stopping: finishing what is under way")

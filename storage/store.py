@@ -178,8 +178,12 @@ class TokenStore(ABC):
         """
         raise NotImplementedError
 
-    def directory(self) -> UserDirectory | None:
-        """Return what answers a dashboard's questions about many users; None where the store has no such thing."""
+    def directory(self, limit_seconds: float) -> UserDirectory | None:  # noqa: ARG002 - nothing to limit
+        """Return what answers a dashboard's questions about many users; None where the store has no such thing.
+
+        Args:
+            limit_seconds: How long one answer may take.
+        """
         return None
 
     @abstractmethod

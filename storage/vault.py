@@ -94,9 +94,18 @@ class TokenVault:
         """What the store can do."""
         return self._store.capabilities
 
-    def directory(self) -> UserDirectory | None:
-        """Return what answers questions about many users, if the store has it. Its methods block."""
-        return self._store.directory()
+    @property
+    def instance(self) -> str:
+        """The name of this process."""
+        return self._instance
+
+    def directory(self, limit_seconds: float = 2.0) -> UserDirectory | None:
+        """Return what answers questions about many users, if the store has it. Its methods block.
+
+        Args:
+            limit_seconds: How long one answer may take.
+        """
+        return self._store.directory(limit_seconds)
 
     @contextmanager
     def reserve(self) -> Iterator[None]:

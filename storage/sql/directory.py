@@ -26,8 +26,6 @@ __all__ = ["SqlUserDirectory"]
 
 T = TypeVar("T")
 
-#: An answer that takes longer is given up, in seconds.
-LIMIT_SECONDS = 2.0
 #: How far ahead refreshes are counted, and the ends of refresh tokens, in seconds.
 DUE_WITHIN = (1800, 3600, 7200)
 ENDING_WITHIN = 3 * 86_400
@@ -39,7 +37,7 @@ _USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
 class SqlUserDirectory(UserDirectory):
     """Looks into the tables of a `SqlTokenStore`."""
 
-    def __init__(self, database: Database, limit_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(self, database: Database, limit_seconds: float = 2.0) -> None:
         self._database = database
         self._limit_seconds = limit_seconds
 

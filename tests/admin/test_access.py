@@ -13,7 +13,7 @@ from storage.sql.operators import Role
 from tests.admin.operator_browser import text_of
 
 #: What may stand for a variable part of a path.
-SAMPLES = (DEFAULT_ACCOUNT.appid, "oAaBUcEjVp3_DhDLArJT2NoFYwJt", "1", "nothing")
+SAMPLES = (DEFAULT_ACCOUNT.appid, "oAaBUcEjVp3_DhDLArJT2NoFYwJt", "1", "refresh", "pause", "nothing")
 
 
 def path_of(pattern: str) -> str:

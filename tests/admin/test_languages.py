@@ -13,7 +13,7 @@ IN_TEMPLATE = re.compile(r"""(?<!\w)_\(\s*(?:"([^"]*)"|'([^']*)')\s*\)""")
 #: What looks like a sentence for people among the strings of Python code.
 SENTENCE = re.compile(r"[A-Z%].* .*[^:]", re.DOTALL)
 #: Modules whose capitalized words are labels.
-LABELS = {"labels.py", "navigation.py"}
+LABELS = {"labels.py", "navigation.py", "user_labels.py"}
 
 
 def texts_of_templates() -> set[str]:

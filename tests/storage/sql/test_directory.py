@@ -22,7 +22,7 @@ def store(any_database):
 
 @pytest.fixture
 def directory(store):
-    return store.directory()
+    return store.directory(10)
 
 
 def save(store, *openids, **changes):

@@ -1,0 +1,190 @@
+"""`JobRunner`: does the work of jobs in the background, in whichever process gets the lease."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from admin.services import ActionOutcome, AdminServices
+from admin.user_actions import AUDIT_ACTIONS, UserActions
+from storage.directory import UserDirectory, UserSearch, UserSort
+from storage.errors import StorageError
+from storage.sql.audit import AuditResult, NewAuditEntry
+from storage.sql.jobs import Job, JobAction, JobStatus, Position
+
+__all__ = ["JobRunner"]
+
+#: Users between two notes of the progress: what a process that dies did since the last one is done again.
+_BATCH = 40
+#: Users acted on at once.
+_AT_ONCE = 8
+#: The lease lasts longer than any batch takes: eight at a time, each under five seconds.
+_LEASE_TTL = 60
+#: How long a job waits before it asks again for users whose account's calls pause.
+_PAUSE_SECONDS = 5.0
+#: Each of these is written down with its user: it cannot be undone.
+_AUDITED_ONE_BY_ONE = frozenset({JobAction.REVOKE, JobAction.ERASE})
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The next users of a job, and where it goes on after them; `is_last` when there are no more."""
+
+    users: Sequence[tuple[str, str]]
+    position: Position
+    is_last: bool
+
+
+class JobRunner:
+    """Looks for jobs every few seconds and works on one at a time. Belongs to one event loop.
+
+    Args:
+        services: What the work needs.
+        directory: What finds users, with more patience than pages have; None does only jobs that name their users.
+        owner: A name for this process that no other has.
+        every_seconds: The pause between two looks.
+        max_per_second: Users a second that WeChat is asked about.
+    """
+
+    def __init__(
+        self,
+        services: AdminServices,
+        directory: UserDirectory | None,
+        owner: str,
+        *,
+        every_seconds: float = 2.0,
+        max_per_second: float = 50.0,
+    ) -> None:
+        self._services = services
+        self._directory = directory
+        self._owner = owner
+        self._every_seconds = every_seconds
+        self._max_per_second = max_per_second
+        self._actions = UserActions(services)
+        self._stopping = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        self._running = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Finish the batch under way and leave the rest to others."""
+        self._stopping.set()
+        if self._running is not None:
+            await self._running
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if await self.work():
+                    continue
+            except StorageError as error:
+                _logger.warning("jobs wait: %s", error)
+            except Exception:
+                # Whatever it was, the lease ends by itself and the job is tried again.
+                _logger.exception("a job failed")
+            await self._wait(self._every_seconds)
+
+    async def work(self) -> bool:
+        """Take a job and work on it until it is done, paused, stopped or lost. False when there was none."""
+        job = await asyncio.to_thread(self._services.jobs.claim, self._owner, _LEASE_TTL)
+        if job is None:
+            return False
+        try:
+            await self._work_on(job)
+        finally:
+            await asyncio.to_thread(self._services.jobs.release, job.id, self._owner)
+        return True
+
+    async def _work_on(self, job: Job) -> None:
+        position = job.position
+        while not self._stopping.is_set():
+            batch = await asyncio.to_thread(self._next_batch, job, position)
+            began = asyncio.get_running_loop().time()
+            results = await self._act(job, batch.users, position)
+            if results is None:
+                return
+            position = batch.position
+            if await self._note(job, position, results) is not JobStatus.RUNNING:
+                return
+            if batch.is_last:
+                await asyncio.to_thread(self._services.jobs.finish, job.id, self._owner, self._services.clock.now())
+                return
+            if job.action not in _AUDITED_ONE_BY_ONE:
+                elapsed = asyncio.get_running_loop().time() - began
+                await self._wait(len(batch.users) / self._max_per_second - elapsed)
+
+    async def _act(self, job: Job, users: Sequence[tuple[str, str]], position: Position) -> Counter[str] | None:
+        """Act on all users of a batch and count how it ended; None when the job is not to go on.
+
+        Where an account's calls pause, nothing is asked in vain: the job waits with it.
+        """
+        results: Counter[str] = Counter()
+        waiting = list(users)
+        while waiting:
+            paused = []
+            for start in range(0, len(waiting), _AT_ONCE):
+                some = waiting[start : start + _AT_ONCE]
+                outcomes = await asyncio.gather(*(self._actions.do(job.action, *user) for user in some))
+                for user, outcome in zip(some, outcomes, strict=True):
+                    if outcome.result == "paused":
+                        paused.append(user)
+                        continue
+                    results[outcome.result] += 1
+                    await self._audit(job, user, outcome)
+            waiting = paused
+            if waiting:
+                # What is done so far is not written down: were this process to die, it would be done again.
+                if self._stopping.is_set() or await self._note(job, position, {}) is not JobStatus.RUNNING:
+                    return None
+                await self._wait(_PAUSE_SECONDS)
+        return results
+
+    def _next_batch(self, job: Job, position: Position) -> _Batch:
+        """Return the users that come next. Blocking."""
+        if job.target.users:
+            start = position[1] if position is not None else 0
+            end = start + _BATCH
+            return _Batch(job.target.users[start:end], (end, end), is_last=end >= len(job.target.users))
+        if self._directory is None:
+            return _Batch((), position, is_last=True)
+        search = UserSearch(filter=job.target.filter, sort=UserSort.ID, descending=False, after=position, limit=_BATCH)
+        page = self._directory.find(search)
+        own = [user for user in page.users if user.id <= job.until_id]
+        # In the order of the ids, everybody after the first newcomer is one; in that of a text, anybody may be.
+        in_order_of_ids = search.ordered_by == UserSort.ID
+        is_last = page.next_cursor is None or (in_order_of_ids and len(own) < len(page.users))
+        return _Batch([(user.appid, user.openid) for user in own], page.next_cursor or position, is_last)
+
+    async def _note(self, job: Job, position: Position, results: dict[str, int]) -> JobStatus | None:
+        return await asyncio.to_thread(
+            lambda: self._services.jobs.advance(job.id, self._owner, _LEASE_TTL, position=position, results=results)
+        )
+
+    async def _audit(self, job: Job, user: tuple[str, str], outcome: ActionOutcome) -> None:
+        if job.action not in _AUDITED_ONE_BY_ONE:
+            return
+        entry = NewAuditEntry(
+            at=self._services.clock.now(),
+            operator=job.operator,
+            action=AUDIT_ACTIONS[job.action],
+            result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
+            appid=user[0],
+            openid=user[1],
+            request_id=job.request_id,
+            details={"job": job.id},
+        )
+        await asyncio.to_thread(self._services.audit.record, entry)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

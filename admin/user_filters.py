@@ -1,0 +1,179 @@
+"""The filter of the list of users, as the address of a page writes it: such an address can be sent to a colleague."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+from admin.base import Refused
+from admin.days import midnight
+from storage.directory import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
+from storage.records import Status
+
+__all__ = ["FIELDS", "Listing"]
+
+T = TypeVar("T")
+
+#: The arguments that make a filter.
+FIELDS = (
+    "appid",
+    "status",
+    "scope",
+    "snapshot",
+    "errcode",
+    "by",
+    "match",
+    "q",
+    "authorized_from",
+    "authorized_to",
+    "used_from",
+    "used_to",
+    "ends_from",
+    "ends_to",
+)
+_LARGEST_ERRCODE = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an address asks for.
+
+    Attributes:
+        given: The filter's arguments as they were typed.
+        filter: What they mean.
+        sort: What the users are sorted by.
+        cursor: Where the page begins, as the page before wrote it; empty for the first.
+    """
+
+    given: dict[str, str]
+    filter: UserFilter
+    sort: UserSort
+    descending: bool
+    cursor: str = ""
+
+    @classmethod
+    def read(cls, argument: Callable[[str], str]) -> "Listing":
+        """Read it from an address.
+
+        Args:
+            argument: Gives an argument by its name, empty where it is missing.
+
+        Raises:
+            Refused: An argument means nothing.
+        """
+        given = {name: argument(name).strip() for name in FIELDS}
+        wanted = _filter_of(given)
+        sort = _one_of(UserSort, argument("sort")) or _natural_sort(wanted)
+        return cls(given, wanted, sort, descending=argument("order") != "up", cursor=argument("cursor"))
+
+    def search(self, limit: int) -> UserSearch:
+        """Return the query of this page.
+
+        Raises:
+            Refused: The cursor is none of ours.
+        """
+        return UserSearch(
+            filter=self.filter, sort=self.sort, descending=self.descending, after=_place(self.cursor), limit=limit
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything narrows the list."""
+        return self.filter != UserFilter()
+
+    @property
+    def is_searched_by_beginning(self) -> bool:
+        """Whether the order is that of the text searched for."""
+        return self.filter.searched is not None and not self.filter.searched.exact
+
+    def arguments(self) -> list[tuple[str, str]]:
+        """Return what an address needs for the same users in the same order, from the first page on."""
+        order = "" if self.descending else "up"
+        return [*self.given.items(), ("sort", self.sort.value), ("order", order)]
+
+    def sorted_by(self, sort: UserSort) -> list[tuple[str, str]]:
+        """Return the arguments for another order; for the same one, the other way round."""
+        turned = sort is self.sort and self.descending
+        return [*self.given.items(), ("sort", sort.value), ("order", "up" if turned else "")]
+
+    def after(self, page: FoundUsers) -> list[tuple[str, str]]:
+        """Return the arguments of the page that follows one."""
+        place = json.dumps(page.next_cursor, ensure_ascii=False, separators=(",", ":"))
+        return [*self.arguments(), ("cursor", base64.urlsafe_b64encode(place.encode()).decode())]
+
+
+def _filter_of(given: dict[str, str]) -> UserFilter:
+    snapshot = {"": None, "yes": True, "no": False}
+    if given["snapshot"] not in snapshot:
+        raise _meaningless()
+    return UserFilter(
+        appid=given["appid"] or None,
+        status=_one_of(Status, given["status"]),
+        scope=given["scope"] or None,
+        is_snapshotuser=snapshot[given["snapshot"]],
+        last_error_code=_errcode(given["errcode"]),
+        authorized=_span(given["authorized_from"], given["authorized_to"]),
+        used=_span(given["used_from"], given["used_to"]),
+        ending=_span(given["ends_from"], given["ends_to"]),
+        searched=_searched(given),
+    )
+
+
+def _searched(given: dict[str, str]) -> Searched | None:
+    if not given["q"]:
+        return None
+    field = _one_of(SearchField, given["by"]) or SearchField.OPENID
+    return Searched(field, given["q"], exact=given["match"] == "exact")
+
+
+def _natural_sort(wanted: UserFilter) -> UserSort:
+    """Sort by what narrows the list: the index that finds the users has them in that order."""
+    for span, sort in (
+        (wanted.authorized, UserSort.AUTHORIZED_AT),
+        (wanted.used, UserSort.LAST_USED_AT),
+        (wanted.ending, UserSort.REFRESH_EXPIRES_AT),
+    ):
+        if span != Span():
+            return sort
+    return UserSort.ID
+
+
+def _span(first_day: str, last_day: str) -> Span:
+    return Span(midnight(first_day), midnight(last_day, days_later=1))
+
+
+def _errcode(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        raise _meaningless() from None
+    if abs(number) > _LARGEST_ERRCODE:
+        raise _meaningless()
+    return number
+
+
+def _one_of(kind: Callable[[str], T], text: str) -> T | None:
+    try:
+        return kind(text) if text else None
+    except ValueError:
+        raise _meaningless() from None
+
+
+def _place(cursor: str) -> tuple[int | str, int] | None:
+    if not cursor:
+        return None
+    try:
+        value, row_id = json.loads(base64.urlsafe_b64decode(cursor))
+    except (ValueError, TypeError):
+        raise _meaningless() from None
+    if not isinstance(value, int | str) or not isinstance(row_id, int):
+        raise _meaningless()
+    return value, row_id
+
+
+def _meaningless() -> Refused:
+    return Refused(HTTPStatus.BAD_REQUEST, "The address asks for something that does not exist. Set the filter anew.")

@@ -1,0 +1,106 @@
+"""Fills a database with made-up users, a million or ten, as a busy account has them after some months."""
+
+import hashlib
+
+from sqlalchemy import Connection, text
+
+from storage.sql.engine import Database
+from storage.sql.migrations import upgrade
+
+#: The accounts; nine in ten users are the first one's.
+APPIDS = ("wx_bench_main", "wx_bench_small")
+#: Users in one statement: each is a transaction that others can follow.
+_BATCH = 250_000
+_DAY = 86_400
+
+#: How each database counts from one number to another.
+_NUMBERS = {
+    "postgresql": "SELECT n FROM generate_series(CAST(:low AS BIGINT), CAST(:high AS BIGINT)) AS g(n)",
+    "sqlite": "WITH RECURSIVE g(n) AS (SELECT :low UNION ALL SELECT n + 1 FROM g WHERE n < :high) SELECT n FROM g",
+}
+_BLOB = {"postgresql": "decode(repeat('5a', 160), 'hex')", "sqlite": "zeroblob(160)"}
+
+#: `n` is the user's number. One in fifty has ended, one in a hundred was revoked, one in two hundred failed last time,
+#: one in three hundred is a snapshot user; 60 % have shown a profile.
+_USERS = """
+INSERT INTO authorizations (
+  appid, openid, unionid, scope, is_snapshotuser, access_token, refresh_token, expires_at, refresh_expires_at, status,
+  version, next_refresh_at, code_scope, first_authorized_at, authorized_at, refreshed_at, last_used_at,
+  refresh_failures, last_error_code, last_error_kind, last_error_at, nickname, avatar_url, profile_at)
+SELECT
+  CASE WHEN n % 10 = 0 THEN '{small}' ELSE '{main}' END,
+  'o' || substr({hash}, 1, 27),
+  CASE WHEN n % 5 < 3 THEN 'u' || substr({hash}, 5, 27) END,
+  CASE WHEN n % 5 < 3 THEN 'snsapi_userinfo' ELSE 'snsapi_base' END,
+  n % 300 = 0,
+  {blob}, {blob},
+  :now + n % 7200,
+  :now + 30 * {day} - (:users - n) % (30 * {day}),
+  CASE WHEN n % 50 = 7 THEN 'needs_reauthorization' WHEN n % 100 = 8 THEN 'revoked' ELSE 'active' END,
+  1 + n % 40,
+  CASE WHEN n % 50 = 7 OR n % 100 = 8 OR n % 4 = 0 THEN NULL ELSE :now - 60 + n % 7200 END,
+  'snsapi_base',
+  :now - (:users - n) % (180 * {day}),
+  :now - (:users - n) % (30 * {day}),
+  :now - n % 7200,
+  :now - (n * 7919) % (30 * {day}),
+  CASE WHEN n % 200 = 9 OR n % 50 = 7 THEN 1 + n % 5 ELSE 0 END,
+  CASE WHEN n % 200 = 9 THEN 45011 WHEN n % 50 = 7 THEN 42002 END,
+  CASE WHEN n % 200 = 9 THEN 'rate_limited' WHEN n % 50 = 7 THEN 'reauthorize' END,
+  CASE WHEN n % 200 = 9 OR n % 50 = 7 THEN :now - n % 86400 END,
+  CASE WHEN n % 5 < 3 THEN substr('王李张刘陈杨赵黄周吴徐孙胡朱高', CAST(1 + n % 15 AS INTEGER), 1)
+    || substr('小大明红阳春花', CAST(1 + n % 7 AS INTEGER), 1) || substr({hash}, 9, 6) END,
+  CASE WHEN n % 5 < 3 THEN 'https://thirdwx.qlogo.cn/mmopen/' || {hash} || '/132' END,
+  CASE WHEN n % 5 < 3 THEN :now - n % 86400 END
+FROM ({numbers}) AS numbers
+"""
+
+_ACTIVITY = """
+INSERT INTO activity (hour, appid, kind, errcode, count)
+SELECT CAST(:now AS BIGINT) / 3600 * 3600 - (n - 1) * 3600, '{main}', kind, errcode, base + (n * 7919) % 5000
+FROM ({numbers}) AS numbers,
+  (SELECT 'authorized' AS kind, 0 AS errcode, 20000 AS base UNION ALL SELECT 'refreshed', 0, 400000
+   UNION ALL SELECT 'refresh_failed', 45011, 10 UNION ALL SELECT 'reauthorization_needed', 42002, 900
+   UNION ALL SELECT 'exchange_failed', 40163, 300 UNION ALL SELECT 'exchange_failed', 40029, 70) AS kinds
+"""
+_HOURS = 24 * 30
+#: A hash that both databases have or can be given.
+_HASH = {"postgresql": "md5(CAST(n AS TEXT))", "sqlite": "made_up_hash(n)"}
+
+
+def fill(url: str, users: int, now: int) -> None:
+    """Make the tables of an empty database and put so many users into them."""
+    database = Database.open(url)
+    try:
+        upgrade(database.engine)
+        kind = database.engine.dialect.name
+        words = {
+            "main": APPIDS[0],
+            "small": APPIDS[1],
+            "blob": _BLOB[kind],
+            "hash": _HASH[kind],
+            "numbers": _NUMBERS[kind],
+            "day": _DAY,
+        }
+        for low in range(1, users + 1, _BATCH):
+            values = {"low": low, "high": min(low + _BATCH - 1, users), "users": users, "now": now}
+            database.write(lambda connection, values=values: _insert(connection, _USERS.format(**words), values))
+        hours = {"low": 1, "high": _HOURS, "now": now}
+        database.write(lambda connection: _insert(connection, _ACTIVITY.format(**words), hours))
+        analyze = "VACUUM ANALYZE" if kind == "postgresql" else "ANALYZE"
+        with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql(analyze)
+    finally:
+        database.close()
+
+
+def _insert(connection: Connection, statement: str, values: dict[str, int]) -> None:
+    raw = connection.connection.driver_connection
+    if hasattr(raw, "create_function"):
+        raw.create_function("made_up_hash", 1, made_up_hash, deterministic=True)
+    connection.execute(text(statement), values)
+
+
+def made_up_hash(number: int) -> str:
+    """Return what PostgreSQL's md5 of a number is."""
+    return hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
