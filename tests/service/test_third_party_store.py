@@ -33,8 +33,6 @@ def python(tmp_path_factory, package):
     # A line of a .pth file that begins with `import` is run; addsitedir heeds the .pth files that are in there.
     lines = (f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
     (installed / "everything.pth").write_text("".join(lines))
-        "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
-    )
     python = folder / "bin" / "python"
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", str(package)]
     subprocess.run([python, *install], check=True)
