@@ -131,6 +131,19 @@ class SavingContract(Contract):
         assert store.get(APPID, "o-2") is None
         assert store.get(APPID, "o-3") is None
 
+    def test_text_that_is_not_unicode_is_refused(self, store: TokenStore) -> None:
+        """Half of a surrogate pair can come out of JSON, and into no database."""
+        with pytest.raises(InvalidRecord):
+            store.save([a_grant("o-1"), a_grant("o-2", unionid="u-\ud83d")])
+        assert store.get(APPID, "o-1") is None
+
+    def test_openid_of_any_characters_is_kept(self, store: TokenStore) -> None:
+        """WeChat gives letters, digits, hyphens and underscores, but promises nothing."""
+        openids = ["o-某😀", "o-%s'\"\\", "o:|:", "o"]
+        store.save([a_grant(openid) for openid in openids])
+        assert [stored(store, openid).openid for openid in openids] == openids
+        assert len({stored(store, openid).id for openid in openids}) == len(openids)
+
     def test_refusal_does_not_tell_the_record(self, store: TokenStore) -> None:
         """An error may be logged; tokens and openids may not."""
         with pytest.raises(InvalidRecord) as refusal:
