@@ -50,7 +50,11 @@ _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the pass
 @operators.command
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice([role.value for role in Role]), default=Role.OWNER, show_default=True, help="The role."
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.OWNER.value,
+    show_default=True,
+    help="The role.",
 )
 @_generate
 @_from_stdin

@@ -1,6 +1,7 @@
 """The audit log: who did what to whom, from where, and how it ended. Entries are added and, when old, trimmed."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,9 @@ _ADDRESS_LENGTH = 64
 _USER_AGENT_LENGTH = 255
 #: Rows deleted in one transaction: a long one would hold up writers.
 _TRIM_BATCH = 1000
+
+#: Time and id of the last entry of a page; 18 digits fit into 64 bits.
+_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 _ROW = audit_log.c
 
@@ -190,10 +194,10 @@ def _selected(query: AuditQuery) -> Select[Any]:
 
 
 def _position(cursor: str) -> tuple[int, int]:
-    at, _, number = cursor.partition(".")
-    if not (at.isascii() and at.isdigit() and number.isascii() and number.isdigit() and len(cursor) <= 36):  # noqa: PLR2004 - two numbers of 64 bits fit
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
         raise InvalidRecord("This is not a cursor of the audit log.")
-    return int(at), int(number)
+    return int(match[1]), int(match[2])
 
 
 def _entry(row: Row[Any]) -> AuditEntry:
