@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from storage.records import WIDE_SCOPE, AuthorizedUser, SortKey, Status, UserQuery
-from storage.sql.dialects import Dialect
+from storage.sql.dialects import Dialect, entering
 from storage.sql.schema import activity, authorizations
 
 __all__ = [
@@ -213,12 +213,14 @@ class Statements:
         self.claim_user: Update = lease.where(_is_user, is_free)
         self.claim_row: Update = lease.where(_is_row, _ROW.version == bindparam("the_version"), is_free)
         self.claim_rows: Update = lease.where(_is_one_of)
-        self.due: Select[Any] = (
+        due = (
             select(*_ALL_COLUMNS)
             .where(_ROW.appid == bindparam("the_appid"), _ROW.next_refresh_at <= bindparam("the_due_at"), is_free)
             .order_by(_ROW.next_refresh_at, _ROW.id)
             .limit(bindparam("the_limit"))
         )
+        # Most users have no schedule; where NULL sorts first, they stand before all that are due.
+        self.due: Select[Any] = entering(due, authorizations, _ROW.appid, _ROW.next_refresh_at, _ROW.id)
         self.due_locked: Select[Any] = self.due.with_for_update(skip_locked=True)
 
 
@@ -238,6 +240,8 @@ def page(query: UserQuery) -> Select[Any]:
         statement = statement.where(_is_beyond(key, query.after, descending=query.descending))
     # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
     order = [key] if key is _ROW.id else [key, _ROW.id]
+    if query.appid is not None and query.openid is None and query.unionid is None:
+        statement = entering(statement, authorizations, _ROW.appid, *order)
     return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
 
 

@@ -1,6 +1,7 @@
 """How servers go about the statements that must stay fast however many users there are: by an index, without a sort."""
 
 import json
+import re
 
 import pytest
 from sqlalchemy import event, insert, text
@@ -70,6 +71,12 @@ def assert_in_order_by_index(plan, index=""):
     assert_by_index(plan, index)
 
 
+def assert_enters_at(plan, column):
+    """The index is entered at a value of this column, not read from its beginning or end."""
+    conditions = re.findall(r'"Index Cond": "[^"]*"|"used_key_parts": \[[^]]*\]', plan)
+    assert [one for one in conditions if re.search(rf"\b{column}\b", one)], plan
+
+
 def assert_by_index(plan, index):
     assert "Seq Scan" not in plan, plan
     assert '"access_type": "ALL"' not in plan, plan
@@ -79,12 +86,14 @@ def assert_by_index(plan, index):
 def test_due_users_are_found_in_order(store, plan_of):
     plan = plan_of(lambda: store.claim_due(APPID, "first", 10, 60, NOW))
     assert_in_order_by_index(plan, "ix_authorizations_appid_next_refresh_at_id")
+    assert_enters_at(plan, "next_refresh_at")
 
 
 def test_due_users_are_found_in_order_where_locked_ones_cannot_be_skipped(store, plan_of, monkeypatch):
     monkeypatch.setattr(store, "_skips_locked_rows", False)
     plan = plan_of(lambda: store.claim_due(APPID, "first", 10, 60, NOW))
     assert_in_order_by_index(plan, "ix_authorizations_appid_next_refresh_at_id")
+    assert_enters_at(plan, "next_refresh_at")
 
 
 @pytest.mark.parametrize("sort", list(SortKey))
@@ -94,7 +103,10 @@ def test_due_users_are_found_in_order_where_locked_ones_cannot_be_skipped(store,
 def test_pages_are_read_in_order(store, plan_of, sort, descending, appid, is_first):
     after = None if is_first else (MIDDLE if sort is SortKey.ID else NOW - MIDDLE, MIDDLE)
     query = UserQuery(appid=appid, sort=sort, descending=descending, after=after)
-    assert_in_order_by_index(plan_of(lambda: store.page(query)))
+    plan = plan_of(lambda: store.page(query))
+    assert_in_order_by_index(plan)
+    if not is_first:
+        assert_enters_at(plan, sort.value)
 
 
 @pytest.mark.parametrize(
