@@ -15,6 +15,7 @@ from service.activity import ActivityLog
 from service.audit_retention import AuditRetention
 from service.breaker import Breaker
 from service.dashboard import make_admin_services
+from service.events.audit import EventAudit
 from service.events.pushed import PushedEvents
 from service.exchange import CodeExchange
 from service.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
@@ -104,6 +105,7 @@ def make_service(
     keeper = TokenKeeper(vault, client, breaker, clock, policy)
     profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
+    audit_log = AuditLog(database)
     activity = ActivityLog(vault, clock)
     dashboard = make_admin_services(
         settings,
@@ -126,7 +128,7 @@ def make_service(
         vault=vault,
         api_keys=api_keys,
         dashboard=dashboard,
-        audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
+        audit_retention=AuditRetention(audit_log, clock, settings.audit_retention_days),
         activity=activity,
         heartbeat=Heartbeat(
             Instances(database),
@@ -145,7 +147,7 @@ def make_service(
         exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
         keeper=keeper,
         profiles=profiles,
-        events=PushedEvents(vault, profiles),
+        events=PushedEvents(vault, profiles, EventAudit(audit_log, clock)),
         scheduler=RefreshScheduler(
             vault,
             keeper,

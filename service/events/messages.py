@@ -13,6 +13,8 @@ from service.events.crypto import MessageRefused
 __all__ = ["AuthorizationEvent", "EventKind", "read_event", "read_fields"]
 
 _LARGEST_NUMBER_LENGTH = 12
+#: Openids have 28 characters; stores keep up to this many.
+_LONGEST_OPENID = 128
 
 
 class EventKind(StrEnum):
@@ -66,7 +68,7 @@ def read_event(fields: Mapping[str, str], appid: str) -> AuthorizationEvent | No
     if fields.get("AppID") != appid:
         raise MessageRefused("the event is about another account")
     openid, happened_at = fields.get("OpenID", ""), fields.get("CreateTime", "")
-    if not openid or not openid.isascii() or not openid.isprintable():
+    if not 0 < len(openid) <= _LONGEST_OPENID or not openid.isascii() or not openid.isprintable():
         raise MessageRefused("the event names no user")
     if not happened_at.isdecimal() or len(happened_at) > _LARGEST_NUMBER_LENGTH:
         raise MessageRefused("the event has no time")

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from service.wechat.protocol import Account
+from storage.sql.audit import AuditLog, AuditQuery
+from storage.sql.engine import Database
 from tests.service.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -121,6 +123,18 @@ async def test_who_takes_the_authorization_back_is_erased(sender, user, caplog, 
     assert (entry.event, entry.openid, entry.appid, entry.found) == (event, openid, sender.appid, True)
 
 
+@pytest.mark.parametrize("event", [REVOKE, CANCEL])
+async def test_an_erasure_is_in_the_audit_log_once(sender, user, settings, event):
+    openid = await user.sign_in()
+    for _ in range(2):
+        await sender.deliver(event, openid)
+    database = Database.open(settings.database_url)
+    [entry] = AuditLog(database).page(AuditQuery(openid=openid)).entries
+    database.close()
+    assert (entry.action, entry.result, entry.appid) == ("user_erase", "success", settings.appid)
+    assert (entry.at, entry.operator, entry.details) == (sender.clock.now(), "", {"reason": event})
+
+
 async def test_the_same_in_json(sender, user):
     openid = await user.sign_in()
     fields = sender.fields(REVOKE, openid) | {"CreateTime": sender.clock.now()}
@@ -216,6 +230,7 @@ async def test_what_is_not_a_message_is_refused(sender, body):
 
 async def test_an_event_without_its_user_or_time_is_refused(sender):
     assert (await sender.deliver(REVOKE, "")).code == 400
+    assert (await sender.deliver(REVOKE, "o" * 129)).code == 400
     assert (await sender.deliver(REVOKE, "o" * 28, CreateTime="soon")).code == 400
 
 
