@@ -34,14 +34,14 @@ class ContractTable:
             test = item.originalname
             self._places[item.nodeid] = (test, name_of(item.cls))
             part = next(base for base in reversed(item.cls.__mro__) if test in vars(base))
-            self._parts.setdefault(test, part.__doc__.splitlines()[0])
+            self._parts.setdefault(test, part)
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != PASSED:
             self._cells[self._places[report.nodeid]][report.outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter):
-        stores = list(dict.fromkeys(store for _, store in self._places.values()))
+        stores = sorted({store for _, store in self._places.values()})
         widths = [max(len(test) for test in self._parts), *(max(len(store), 3) for store in stores)]
 
         def line(*cells):
@@ -51,12 +51,10 @@ class ContractTable:
         terminalreporter.section("the contract of token stores")
         line("", *stores)
         line(*("-" * width for width in widths))
-        part = None
-        for test in self._parts:
-            if self._parts[test] != part:
-                part = self._parts[test]
-                line(f"**{part}**", *("" for _ in stores))
-            line(test, *(written(self._cells[test, store]) for store in stores))
+        for part in sorted(set(self._parts.values()), key=lambda part: part.__module__):
+            line(f"**{part.__name__}**", *("" for _ in stores))
+            for test in (test for test in self._parts if self._parts[test] is part):
+                line(test, *(written(self._cells[test, store]) for store in stores))
         for outcome in (PASSED, LEFT_OUT, FAILED):
             counts = [sum(self._cells[test, store][outcome] for test in self._parts) for store in stores]
             line(f"**{'left out' if outcome == LEFT_OUT else outcome}**", *map(str, counts))

@@ -88,9 +88,10 @@ local function list(row)
   redis.call('SADD', key('appids'), row.appid)
   redis.call('ZADD', key('by_id', row.appid, row.status), 0, id .. ':' .. user)
   redis.call('ZADD', key('by_authorized_at', row.appid, row.status), 0, padded(row.authorized_at) .. ':' .. id .. ':' .. user)
-  if row.next_refresh_at and row.lease_owner then
+  local is_scheduled = row.status == 'active' and row.next_refresh_at
+  if is_scheduled and row.lease_owner then
     redis.call('ZADD', key('leased', row.appid), row.lease_until, user)
-  elseif row.next_refresh_at then
+  elseif is_scheduled then
     redis.call('ZADD', key('due', row.appid), row.next_refresh_at, user)
   end
   if row.unionid then
