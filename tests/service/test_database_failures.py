@@ -1,0 +1,183 @@
+"""The database goes away under load, and comes back: nothing that was answered is lost, and nothing needs a person."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from storage.sql.engine import Database
+from storage.sql.migrations import upgrade
+from storage.sql.store import SqlTokenStore
+from tests.postgresql_cluster import cluster_of_its_own
+from tests.servers import database_of_its_own, mysql_server
+
+CLIENTS = 8
+ENOUGH = 40
+#: The service promises 5 seconds; a machine that runs other tests is given more.
+RECOVERY_SECONDS = 20
+
+
+@dataclass
+class Load:
+    """Browsers that post one code after the other, and what became of them."""
+
+    stored: set[str] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    others: list[tuple[int, bytes]] = field(default_factory=list)
+    stopping: bool = False
+
+    async def run(self, wechat, new_page):
+        """Post codes of new people until told to stop."""
+        while not self.stopping:
+            code = wechat.issue_code(wechat.invent_person().id)
+            response = await new_page().post_code(code)
+            reply = json.loads(response.body)
+            if response.code == 200:
+                self.stored.add(reply["openid"])
+            elif (response.code, reply["error"]) == (503, "store_unavailable"):
+                self.refused.append(code)
+                await asyncio.sleep(0.05)
+            else:
+                self.others.append((response.code, response.body))
+
+    async def stores(self, count):
+        """Return when so many more were stored."""
+        wanted = len(self.stored) + count
+        while len(self.stored) < wanted:
+            await asyncio.sleep(0.01)
+
+    async def is_refused(self, count):
+        """Return when so many more were refused."""
+        wanted = len(self.refused) + count
+        while len(self.refused) < wanted:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def load(wechat, page_at):
+    """Start the load on a server; it ends with the test."""
+    running = []
+
+    def start(server):
+        load = Load()
+        running.append(load)
+        tasks = [asyncio.ensure_future(load.run(wechat, lambda: page_at(server))) for _ in range(CLIENTS)]
+        return load, tasks
+
+    yield start
+    for load in running:
+        load.stopping = True
+
+
+async def finish(load, tasks):
+    load.stopping = True
+    await asyncio.gather(*tasks)
+
+
+def migrated(url):
+    database = Database.open(url)
+    upgrade(database.engine)
+    return database
+
+
+async def spent_codes(load, server, page_at):
+    """Return which of the refused codes WeChat does not take any more."""
+    replies = [(await page_at(server).post_code(code)).code for code in load.refused]
+    assert set(replies) <= {200, 400}
+    return [code for code, status in zip(load.refused, replies, strict=True) if status == 400]
+
+
+def outages_of(server):
+    return server.log.read_text().count("the store is down; exchanges are refused")
+
+
+def assert_all_are_stored(load, database, appid):
+    store = SqlTokenStore(database)
+    assert {openid for openid in load.stored if store.get(appid, openid) is None} == set()
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.gen_test(timeout=140)
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_postgresql_is_stopped_and_started_under_load(settings, http, start_server, page_at, load, mode):
+    with cluster_of_its_own() as cluster:
+        database = migrated(cluster.url)
+        server = await start_server(WECHAT_OPENID_DATABASE_URL=cluster.url).answers(http)
+        posting, tasks = load(server)
+        await posting.stores(ENOUGH)
+        await asyncio.to_thread(cluster.stop, mode)
+        await posting.is_refused(ENOUGH)
+        await asyncio.to_thread(cluster.start)
+        back_at = time.monotonic()
+        await posting.stores(1)
+        assert time.monotonic() - back_at < RECOVERY_SECONDS
+        await posting.stores(ENOUGH)
+        await finish(posting, tasks)
+        assert posting.others == []
+        # Each browser had one code under way at most when the database went.
+        spent = await spent_codes(posting, server, page_at)
+        assert len(posting.refused) >= ENOUGH
+        assert len(spent) <= CLIENTS * outages_of(server)
+        assert_all_are_stored(posting, database, settings.appid)
+        database.close()
+
+
+def kill_connections(url):
+    """Kill every connection to a MySQL or MariaDB database but this one."""
+    server = create_engine(make_url(url).set(database="mysql"))
+    with server.connect() as connection:
+        ids = text("SELECT id FROM information_schema.processlist WHERE db = :name")
+        killed = 0
+        for number in connection.scalars(ids, {"name": make_url(url).database}).all():
+            try:
+                connection.exec_driver_sql(f"KILL {number}")
+                killed += 1
+            except Exception:  # noqa: BLE001 - it was closed meanwhile
+                continue
+    server.dispose()
+    return killed
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.gen_test(timeout=140)
+async def test_connections_to_mariadb_are_killed_under_load(settings, http, start_server, page_at, load):
+    with database_of_its_own(mysql_server()) as url:
+        database = migrated(url)
+        server = await start_server(WECHAT_OPENID_DATABASE_URL=url).answers(http)
+        posting, tasks = load(server)
+        await posting.stores(ENOUGH)
+        killed = 0
+        while killed < ENOUGH:
+            killed += await asyncio.to_thread(kill_connections, url)
+            await asyncio.sleep(0.02)
+        back_at = time.monotonic()
+        await posting.stores(1)
+        assert time.monotonic() - back_at < RECOVERY_SECONDS
+        await posting.stores(ENOUGH)
+        await finish(posting, tasks)
+        assert posting.others == []
+        spent = await spent_codes(posting, server, page_at)
+        assert len(spent) <= CLIENTS * outages_of(server)
+        assert_all_are_stored(posting, database, settings.appid)
+        database.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_readiness_follows_the_database(settings, http, start_server, page_at):
+    with cluster_of_its_own() as cluster:
+        migrated(cluster.url).close()
+        server = await start_server(WECHAT_OPENID_DATABASE_URL=cluster.url).answers(http)
+
+        async def ready():
+            return (await http.fetch(f"{server.admin_url}/readyz", raise_error=False)).code
+
+        assert await ready() == 200
+        await asyncio.to_thread(cluster.stop)
+        while await ready() != 503:
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(cluster.start)
+        while await ready() != 200:
+            await asyncio.sleep(0.05)
