@@ -82,6 +82,12 @@ def _about_listeners(settings: Settings) -> Finding:
     if not settings.public_url.startswith("https://"):
         text = "PUBLIC_URL is not https://…, so the session cookie is not Secure; fine for trying out only"
         return Finding("listeners", Verdict.WARNING, text)
+    if not settings.trusted_proxies:
+        text = (
+            "PUBLIC_URL is https://…, so a proxy stands in front, and TRUSTED_PROXIES does not name it: all visitors "
+            "seem to come from one address, which the rate limit counts as one"
+        )
+        return Finding("listeners", Verdict.WARNING, text)
     return Finding("listeners", Verdict.GOOD, f"pages on {settings.listen}, operators on {settings.admin_listen}")
 
 

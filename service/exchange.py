@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.breaker import Breaker
 from service.refresh_policy import RefreshPolicy
@@ -19,11 +19,19 @@ from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import Account, Endpoint, is_wellformed_code
 from storage.clock import Clock
-from storage.records import Grant, RedeemedCode
+from storage.records import Grant, RedeemedCode, is_wide
 from storage.sealing import Tokens
 from storage.vault import TokenVault
 
-__all__ = ["CODE_MALFORMED", "CODE_USED", "REFRESH_TOKEN_SECONDS", "Browser", "CodeExchange", "CodeRefused"]
+__all__ = [
+    "CODE_MALFORMED",
+    "CODE_USED",
+    "REFRESH_TOKEN_SECONDS",
+    "Browser",
+    "CodeExchange",
+    "CodeRefused",
+    "ExchangeUnderWay",
+]
 
 #: WeChat's errcodes for codes that it does not know, and for codes that were exchanged before.
 CODE_MALFORMED = 40029
@@ -34,6 +42,8 @@ _REPEAT_SECONDS = 60
 #: WeChat documents 30 days for a refresh token (网页授权, "刷新access_token").
 REFRESH_TOKEN_SECONDS = 30 * 86_400
 
+#: A page in WeChat gives up, and asks again by itself, after 5 seconds.
+_ANSWER_SECONDS = 4.8
 #: Results kept in this process; older ones are looked up in the store.
 _REMEMBERED = 8192
 #: Pauses before each look for the row that another process may be about to commit for the same code.
@@ -71,6 +81,10 @@ class CodeRefused(Exception):
         super().__init__(reason)
         self.appid = appid
         self.errcode = errcode
+
+
+class ExchangeUnderWay(Exception):
+    """The exchange takes longer than a page waits. It goes on; its result is there for the same browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,7 @@ class CodeExchange:
             StoreUnavailable: The store is down. If that was known beforehand, the code was not spent.
             StoreBusy: Too many exchanges are under way. The code was not spent.
             WeChatError: WeChat refused, or gave no usable answer.
+            ExchangeUnderWay: It takes longer than a page waits. It goes on; the same code may be posted again.
         """
         if not is_wellformed_code(code):
             raise CodeRefused(account.appid, CODE_MALFORMED, "invalid code")
@@ -135,7 +150,7 @@ class CodeExchange:
         task = asyncio.ensure_future(self._redeem(account, code, digest, browser))
         self._remember(digest, _Redemption(browser.binding, task, now))
         task.add_done_callback(lambda done: self._forget_if_failed(digest, done))
-        return await asyncio.shield(task)
+        return await _result_in_time(task)
 
     async def drain(self) -> None:
         """Return when every exchange under way has ended, however it ended."""
@@ -145,7 +160,7 @@ class CodeExchange:
     async def _repeat(self, account: Account, earlier: _Redemption, browser: Browser) -> RedeemedCode:
         """Answer a code that is under way or was exchanged in this process."""
         if hmac.compare_digest(earlier.binding, browser.binding):
-            return await asyncio.shield(earlier.task)
+            return await _result_in_time(earlier.task)
         if earlier.task.done() and browser.owns(earlier.task.result()):
             return earlier.task.result()
         raise CodeRefused(account.appid, CODE_USED, "code been used")
@@ -203,19 +218,35 @@ class CodeExchange:
             await asyncio.sleep(pause)
             redeemed = await self._vault.find_by_code(digest, since)
             if redeemed is not None:
-                return redeemed if browser.owns(redeemed) else None
+                return _as_the_code_gave(redeemed) if browser.owns(redeemed) else None
         return None
 
     def _remember(self, digest: bytes, redemption: _Redemption) -> None:
         self._redemptions[digest] = redemption
         self._redemptions.move_to_end(digest)
-        while len(self._redemptions) > _REMEMBERED:
-            oldest = next(iter(self._redemptions.values()))
-            if not oldest.task.done():
-                break  # a flood of exchanges under way is bounded by the vault, not here
-            self._redemptions.popitem(last=False)
+        while True:
+            oldest_digest, oldest = next(iter(self._redemptions.items()))
+            is_old = redemption.started_at - oldest.started_at > _REPEAT_SECONDS
+            # A flood of exchanges under way is bounded by the vault, not here.
+            if not oldest.task.done() or not (is_old or len(self._redemptions) > _REMEMBERED):
+                return
+            del self._redemptions[oldest_digest]
 
     def _forget_if_failed(self, digest: bytes, task: "asyncio.Task[RedeemedCode]") -> None:
         """Forget a failed exchange, so that a code which was not spent can be posted again."""
         if task.cancelled() or task.exception() is not None:
             self._redemptions.pop(digest, None)
+
+
+async def _result_in_time(task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:
+    """Wait for an exchange as long as a page waits, and leave it running after that."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await asyncio.shield(task)
+    except TimeoutError:
+        raise ExchangeUnderWay("the exchange is still under way; post the same code again") from None
+
+
+def _as_the_code_gave(redeemed: RedeemedCode) -> RedeemedCode:
+    """Leave out what the row knows from a wider grant: only `snsapi_userinfo` gives the unionid."""
+    return redeemed if is_wide(redeemed.scope) else replace(redeemed, unionid=None)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from service.breaker import AccountPaused
-from service.exchange import CodeRefused
+from service.exchange import CodeRefused, ExchangeUnderWay
 from service.keeper import NoAuthorization, TokenUnavailable
 from service.profiles import ProfileNotGranted, SnapshotUser
 from service.states import StateRefused
 from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
-from storage.errors import SealError, StoreBusy, StoreUnavailable
+from storage.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
 
 __all__ = ["Refusal", "refusal_of"]
 
@@ -66,6 +66,8 @@ def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911, 
             return error
         case CodeRefused():
             return Refusal(400, Kind.REAUTHORIZE, str(error), error.errcode)
+        case ExchangeUnderWay():
+            return Refusal(504, Kind.RETRY, str(error), retry_after=1)
         case StateRefused():
             return Refusal(400, Kind.REAUTHORIZE, str(error))
         case ProfileNotGranted():
@@ -88,9 +90,11 @@ def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911, 
             return Refusal(503, Kind.RETRY, str(error), retry_after=error.retry_after)
         case StoreBusy():
             return Refusal(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
-        case StoreUnavailable():
+        case StoreUnavailable() | SchemaNotReady():
             message = "authorizations cannot be stored or read just now"
             return Refusal(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
+        case InvalidRecord():
+            return Refusal(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
         case SealError():
             return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
         case _:

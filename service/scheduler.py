@@ -8,9 +8,8 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiolimiter import AsyncLimiter
 
@@ -20,7 +19,9 @@ from service.wechat.protocol import Endpoint
 from storage.clock import Clock
 from storage.errors import SealError, StorageError
 from storage.records import Lease
+from storage.store import Capability
 from storage.vault import TokenVault
+from storage.waiting import happens_within
 
 __all__ = ["PassReport", "RefreshScheduler"]
 
@@ -31,6 +32,8 @@ _START_WITHIN_SECONDS = 45
 #: At most so many seconds' worth of the rate are claimed at once.
 _CLAIM_AHEAD_SECONDS = 5
 _LARGEST_CLAIM = 256
+#: How often an account that has used up its rate is looked at again.
+_RATE_POLL = 0.02
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +106,10 @@ class RefreshScheduler:
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to work in the background."""
+        """Begin to work in the background, if the store keeps a schedule."""
+        if Capability.SCHEDULING not in self._vault.capabilities:
+            _logger.warning("this token store keeps no schedule: tokens are refreshed on use only")
+            return
         self._running = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
@@ -119,8 +125,10 @@ class RefreshScheduler:
             progress: Called after each refresh with the counts so far.
 
         Raises:
-            StorageError: The store does not answer. Leases that are held end by themselves.
+            StorageError: The store keeps no schedule, or does not answer; leases that are held end by themselves.
         """
+        if Capability.SCHEDULING not in self._vault.capabilities:
+            raise StorageError("this token store keeps no schedule: tokens are refreshed on use only")
         report = PassReport()
         await _all_of(self._run_account(appid, report, progress) for appid in self._appids)
         return report
@@ -138,11 +146,7 @@ class RefreshScheduler:
                 if report.total:
                     _logger.info("refreshed %s", dict(report.results))
             pause = self._every_seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-            try:
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+            await happens_within(pause, self._stopping)
 
     async def _run_account(self, appid: str, report: PassReport, progress: Callable[[PassReport], None]) -> None:
         while not self._stopping.is_set():
@@ -155,12 +159,27 @@ class RefreshScheduler:
             if not leases:
                 return
             start_before = asyncio.get_running_loop().time() + _START_WITHIN_SECONDS
-            await _all_of(self._refresh_in_turn(lease, start_before, report, progress) for lease in leases)
+            works: list[Awaitable[object]] = []
+            for lease in leases:
+                if await self._may_call(appid, start_before):
+                    works.append(asyncio.ensure_future(self._refresh(lease, start_before, report, progress)))
+                else:
+                    works.append(asyncio.ensure_future(self._vault.settle(lease.released())))
+            await _all_of(works)
 
-    async def _refresh_in_turn(
+    async def _may_call(self, appid: str, start_before: float) -> bool:
+        """Wait for the account's rate; False when it does not come in time, or the scheduler is told to stop."""
+        rate = self._rates[appid]
+        while not rate.has_capacity():
+            if asyncio.get_running_loop().time() > start_before or await happens_within(_RATE_POLL, self._stopping):
+                return False
+        await rate.acquire()  # at once
+        return not self._stopping.is_set()
+
+    async def _refresh(
         self, lease: Lease, start_before: float, report: PassReport, progress: Callable[[PassReport], None]
     ) -> None:
-        async with self._slots, self._rates[lease.authorization.appid]:
+        async with self._slots:
             if self._stopping.is_set() or asyncio.get_running_loop().time() > start_before:
                 await self._vault.settle(lease.released())
                 return
@@ -168,15 +187,14 @@ class RefreshScheduler:
                 refresh = await self._keeper.keep_warm(lease)
             except SealError as error:
                 _logger.error("not refreshed: %s", error)  # noqa: TRY400 - the message says all there is to know
+                refresh = Refresh(RefreshResult.FAILED)
                 report.errors["sealed"] += 1
-                report.results[RefreshResult.FAILED] += 1
-                return
         report.add(refresh)
         self._observe(refresh)
         progress(report)
 
 
-async def _all_of(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def _all_of(works: Iterable[Awaitable[object]]) -> None:
     """Run all to their end, then raise the first failure: one row's trouble must not leave the others half done."""
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):

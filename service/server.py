@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -14,16 +16,20 @@ from tornado.web import Application
 from service.app import Route, Service, make_private_app, make_public_app
 from service.opening import open_service
 from service.settings import Address, Settings
-from storage.store import Capability
 
 __all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server", "stop_on_signals"]
 
 #: What is under way when the process is told to stop has so long to end.
 DRAIN_SECONDS = 10
+#: The exit status of a process that had to be ended by force.
+EXIT_FORCED = 75
 
 #: A code, a state and an appid fit into far less.
 _MAX_BODY_BYTES = 64 * 1024
+_BODY_SECONDS = 10
 _IDLE_SECONDS = 75
+#: What was answered may still be written so long after the drain.
+_GRACE_SECONDS = 2
 
 _logger = logging.getLogger(__name__)
 
@@ -78,13 +84,13 @@ async def run_server(
         servers = [_http_server(application) for application in applications]
         for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
             server.add_sockets(sockets)
-        if Capability.SCHEDULING in service.vault.capabilities:
-            service.scheduler.start()
+        service.scheduler.start()
         for background in (service.audit_retention, service.activity, service.heartbeat, service.jobs):
             background.start()
         _logger.info("serving pages on %s, operators on %s", settings.listen, settings.admin_listen)
         await stop.wait()
         _logger.info("stopping: finishing what is under way")
+        _end_anyway_after(DRAIN_SECONDS + _GRACE_SECONDS)
         for server in servers:
             server.stop()
         try:
@@ -102,5 +108,26 @@ async def _drain(service: Service, applications: Sequence[Application]) -> None:
         await application.settings["in_flight"].ended()
 
 
+def _end_anyway_after(seconds: float) -> None:
+    """See that the process ends, even where a thread hangs in a store that does not answer.
+
+    Python waits for its threads before it exits, and nothing can interrupt a call into a database.
+    """
+
+    def end() -> None:
+        _logger.error("ended by force: the store still does not answer")
+        logging.shutdown()
+        os._exit(EXIT_FORCED)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
 def _http_server(application: Application) -> HTTPServer:
-    return HTTPServer(application, max_body_size=_MAX_BODY_BYTES, idle_connection_timeout=_IDLE_SECONDS)
+    return HTTPServer(
+        application,
+        max_body_size=_MAX_BODY_BYTES,
+        body_timeout=_BODY_SECONDS,
+        idle_connection_timeout=_IDLE_SECONDS,
+    )

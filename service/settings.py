@@ -306,7 +306,7 @@ class Settings:
         "16", _number(int, 1, 1000), "Scheduled refreshes under way at once in each process."
     )
     refresh_max_per_second: float = _setting(
-        "50", _number(float, 0.01, 10_000), "Scheduled refreshes a second for each account in each process."
+        "50", _number(float, 0.1, 10_000), "Scheduled refreshes a second for each account in each process."
     )
     rate_limit: str = _setting("600/minute", _rate_limit, "Exchanges one client address may ask for. Empty: no limit.")
     rate_limit_storage: str = _setting(

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from service.metrics import MULTIPROCESS_VARIABLE
 from service.server import DRAIN_SECONDS, Listeners
+from storage.waiting import happens_within
 
 __all__ = ["EX_CONFIG", "supervise"]
 
@@ -92,7 +93,7 @@ class _Worker:
             healthy = loop.time() - started_at > _HEALTHY_SECONDS
             _logger.error("worker %d ended with status %d; starting another", process.pid, status)
             if pause:
-                await _wait(stop, pause)
+                await happens_within(pause, stop)
             pause = 0.0 if healthy else min(_LONGEST_PAUSE_SECONDS, max(0.5, 2 * pause))
 
     async def _watch(self, process: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
@@ -109,14 +110,6 @@ class _Worker:
             except TimeoutError:
                 process.kill()
         return await ended
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 def worker_command(config: Path | None) -> list[str]:

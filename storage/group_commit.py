@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
-from storage.errors import StorageError, StoreBusy, StoreUnavailable
+from storage.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
 
 __all__ = ["GroupCommit"]
 
@@ -37,7 +37,7 @@ class GroupCommit(Generic[T, R]):
         max_pending: int = 4096,
         max_batch: int = 512,
         retry_delays: Sequence[float] = (0.05, 0.2, 0.5),
-        timeout_seconds: float = 5.0,
+        timeout_seconds: float = 3.0,
     ) -> None:
         self._write = write
         self._executor = executor
@@ -97,13 +97,15 @@ class GroupCommit(Generic[T, R]):
                     await asyncio.sleep(delay)
                     continue
                 _fail(batch, error)
-            except Exception as error:  # noqa: BLE001 - whatever a store raises is for the callers, not for the loop
+            except InvalidRecord as error:
                 await self._commit_apart(batch, error)
+            except Exception as error:  # noqa: BLE001 - whatever a store raises is for the callers, not for the loop
+                _fail(batch, error)
             else:
                 _answer(batch, results)
             return
 
-    async def _commit_apart(self, batch: list[tuple[T, asyncio.Future[R]]], error: Exception) -> None:
+    async def _commit_apart(self, batch: list[tuple[T, asyncio.Future[R]]], error: InvalidRecord) -> None:
         """Halve a refused batch until the bad row is alone, so that it fails alone."""
         if len(batch) == 1:
             _fail(batch, error)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from storage.directory import UserDirectory
-from storage.errors import StoreBusy, StoreUnavailable
+from storage.errors import SchemaNotReady, StorageError, StoreBusy, StoreUnavailable
 from storage.group_commit import GroupCommit
 from storage.records import (
     Activity,
@@ -39,6 +39,10 @@ __all__ = ["TokenVault"]
 
 T = TypeVar("T")
 
+#: Writing down a use of nobody changes nothing, and succeeds only where the store can write.
+_NOBODY = Use("", "", used_at=0, next_refresh_at=None)
+_LONGEST_PROBE_SECONDS = 30.0
+
 _logger = logging.getLogger(__name__)
 
 
@@ -52,8 +56,9 @@ class TokenVault:
         keys: What seals their tokens.
         instance: A name for this process that no other has; it marks the leases.
         max_pending: Writes that may wait before new exchanges are refused.
-        readers: Threads for reads and single writes.
-        probe_seconds: How often an unavailable store is asked whether it is back.
+        readers: Threads for reads.
+        probe_seconds: How soon an unavailable store is asked whether it is back; later each time that it turns out
+            not to be, up to half a minute.
         on_availability: Called with False when the store stops answering, with True when it is back.
     """
 
@@ -75,10 +80,13 @@ class TokenVault:
         self._max_pending = max_pending
         self._reserved = 0
         self._probe_seconds = probe_seconds
+        self._next_probe_seconds = probe_seconds
         self._on_availability = on_availability
         self._probing: asyncio.Task[None] | None = None
         self._closing = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
+        # Reads have threads of their own: a live token must not wait behind writes that wait for a lock.
+        self._single_writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-single-writer")
         self._readers = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="store-reader")
         self._grants = GroupCommit(_answering_none(store.save), self._writer, max_pending=max_pending)
         self._outcomes = GroupCommit(store.settle, self._writer, max_pending=max_pending)
@@ -144,6 +152,7 @@ class TokenVault:
             InvalidRecord: The store refuses this grant.
         """
         await self._watched(self._grants.submit(grant))
+        self._next_probe_seconds = self._probe_seconds
 
     async def settle(self, outcome: Outcome) -> bool:
         """Write what became of a lease; False when the authorization has changed hands since."""
@@ -155,53 +164,53 @@ class TokenVault:
 
     async def get(self, appid: str, openid: str) -> Authorization | None:
         """Return an authorization, tokens sealed, or None."""
-        return await self._run(lambda: self._store.get(appid, openid))
+        return await self._read(lambda: self._store.get(appid, openid))
 
     async def find_by_code(self, digest: bytes, since: int) -> RedeemedCode | None:
         """Return what a code gave, if it was exchanged at `since` or later."""
-        return await self._run(lambda: self._store.find_by_code(digest, since))
+        return await self._read(lambda: self._store.find_by_code(digest, since))
 
     async def claim(self, appid: str, openid: str, ttl: int) -> Lease | None:
         """Lease an active authorization for `ttl` seconds; None when somebody else holds it."""
         owner = self._new_owner()
-        return await self._run(lambda: self._store.claim(appid, openid, owner, ttl))
+        return await self._write(lambda: self._store.claim(appid, openid, owner, ttl))
 
     async def claim_due(self, appid: str, limit: int, ttl: int, due_at: int) -> list[Lease]:
         """Lease up to `limit` authorizations whose refresh is due at `due_at`."""
         owner = self._new_owner()
-        return await self._run(lambda: self._store.claim_due(appid, owner, limit, ttl, due_at))
+        return await self._write(lambda: self._store.claim_due(appid, owner, limit, ttl, due_at))
 
     async def save_profile(self, profile: Profile) -> bool:
         """Store a profile; False when there is no such authorization."""
-        return await self._run(lambda: self._store.save_profile(profile))
+        return await self._write(lambda: self._store.save_profile(profile))
 
     async def page(self, query: UserQuery) -> UserPage:
         """List users."""
-        return await self._run(lambda: self._store.page(query))
+        return await self._read(lambda: self._store.page(query))
 
     async def counts(self) -> Counts:
         """Count authorizations by appid and status."""
-        return await self._run(self._store.counts)
+        return await self._read(self._store.counts)
 
     async def activity(self, since: int) -> list[Activity]:
         """Return what happened in the hours from that of `since` on."""
-        return await self._run(lambda: self._store.activity(since))
+        return await self._read(lambda: self._store.activity(since))
 
     async def record(self, activities: list[Activity]) -> None:
         """Add to the counts of what happened."""
-        await self._run(lambda: self._store.record(activities))
+        await self._write(lambda: self._store.record(activities))
 
     async def revoke(self, appid: str, openid: str) -> bool:
         """End an authorization and forget its tokens; False when there is none."""
-        return await self._run(lambda: self._store.revoke(appid, openid))
+        return await self._write(lambda: self._store.revoke(appid, openid))
 
     async def erase(self, appid: str, openid: str) -> bool:
         """Delete everything about a user; False when there is none."""
-        return await self._run(lambda: self._store.erase(appid, openid))
+        return await self._write(lambda: self._store.erase(appid, openid))
 
     async def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""
-        return await self._run(self._store.check_schema)
+        return await self._read(self._store.check_schema)
 
     async def check_keys(self, sample: int = 10) -> None:
         """Open the tokens of some of the newest and of the oldest users, to find a missing key before it hurts.
@@ -229,6 +238,7 @@ class TokenVault:
 
     def _shut_down(self) -> None:
         self._writer.shutdown()
+        self._single_writers.shutdown()
         self._readers.shutdown()
         self._store.close()
 
@@ -236,17 +246,20 @@ class TokenVault:
         """Name a claim; no two claims share a name, so that an old one is never taken for a new one."""
         return f"{self._instance}/{next(self._claim_numbers)}"
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _read(self, call: Callable[[], T]) -> T:
         return await self._watched(asyncio.get_running_loop().run_in_executor(self._readers, call))
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await self._watched(asyncio.get_running_loop().run_in_executor(self._single_writers, call))
 
     async def _watched(self, future: "asyncio.Future[T]") -> T:
         try:
             return await future
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SchemaNotReady) as error:
             self._note_unavailable(error)
             raise
 
-    def _note_unavailable(self, error: StoreUnavailable) -> None:
+    def _note_unavailable(self, error: StorageError) -> None:
         if self._probing is None and not self._closing:
             _logger.error("the store is down; exchanges are refused until it is back: %s", error)
             self._on_availability(False)
@@ -255,12 +268,16 @@ class TokenVault:
     async def _probe(self) -> None:
         """Ask the store until it answers.
 
-        It is asked in the writer's thread: a store that still hangs in a write is not back, whatever it lets read.
+        It is asked to write, in the writer's thread: a store that still hangs in a write, or that lets only read, is
+        not back. Where the next grant cannot be stored all the same (a full disk), the pauses grow, so that few
+        codes are spent in vain.
         """
+        pause = self._next_probe_seconds
+        self._next_probe_seconds = min(2 * pause, _LONGEST_PROBE_SECONDS)
         while True:
-            await asyncio.sleep(self._probe_seconds)
+            await asyncio.sleep(pause)
             try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.check_schema)
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.touch, [_NOBODY])
             except Exception as error:  # noqa: BLE001 - whatever it raises, the store is not back and is asked again
                 _logger.debug("the store is still down: %s", type(error).__name__)
                 continue

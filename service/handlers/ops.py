@@ -1,5 +1,6 @@
 """The face for machines that watch: alive, ready, metrics."""
 
+import asyncio
 from typing import Any
 
 from service.handlers.base import JsonHandler
@@ -34,6 +35,10 @@ class ReadyHandler(JsonHandler):
             self.set_status(503)
             self.write_json({"status": "store_unavailable", "errmsg": str(error)})
             return
+        if not self.vault.available:
+            self.set_status(503)
+            self.write_json({"status": "store_unavailable", "errmsg": "the store can be read but not written"})
+            return
         ready = schema.state in {SchemaState.CURRENT, SchemaState.AHEAD}
         if not ready:
             self.set_status(503)
@@ -52,9 +57,9 @@ class MetricsHandler(JsonHandler):
         """Take what the handler needs."""
         self.metrics = metrics
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Write all metrics, those of the other workers included."""
-        content_type, text = self.metrics.expose()
+        content_type, text = await asyncio.to_thread(self.metrics.expose)
         self.set_header("Content-Type", content_type)
         self.write(text)
 

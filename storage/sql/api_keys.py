@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from storage.errors import InvalidRecord
+from storage.errors import InvalidRecord, StoreUnavailable
 from storage.sql.engine import Database
 from storage.sql.schema import api_keys
 
@@ -71,7 +72,9 @@ class ApiKeys:
             return None
         if row.last_used_at is None or row.last_used_at <= at - USE_PRECISION_SECONDS:
             used = update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=at)
-            self._database.write(lambda connection: connection.execute(used))
+            # That the use could not be noted is no reason to refuse a good key.
+            with suppress(StoreUnavailable):
+                self._database.write(lambda connection: connection.execute(used))
         return str(row.name)
 
     def list(self) -> list[ApiKey]:

@@ -9,6 +9,7 @@ from service.exchange import Browser
 from service.keeper import RefreshResult
 from service.simulator.faults import Breakage, Fault
 from service.wechat.protocol import Account
+from storage.errors import StorageError
 from storage.records import Status, UserQuery
 from storage.sealing import KeyRing, generate_key
 
@@ -205,3 +206,32 @@ async def test_a_rate_bounds_the_calls_of_each_account(settings, wechat, clock, 
     # Five at once, then five a second: the other seven take more than a second.
     assert asyncio.get_running_loop().time() - started >= 1.0
     assert wechat.calls[REFRESH] == 12
+
+
+async def test_a_very_low_rate_still_gets_on(wechat, clock, authorize_many, open_another):
+    await authorize_many(3)
+    instance = await open_another(refresh_max_per_second=0.5)
+    clock.advance(3 * HOUR)
+    report = await instance.scheduler.run_pass()
+    assert report.results == Counter({RefreshResult.REFRESHED: 3})
+
+
+async def test_stopping_does_not_wait_for_the_rate(wechat, clock, authorize_many, open_another, rows):
+    openids = await authorize_many(3)
+    instance = await open_another(refresh_max_per_second=0.1, refresh_every_seconds=0.1)
+    clock.advance(3 * HOUR)
+    instance.scheduler.start()
+    while wechat.calls[REFRESH] < 1:
+        await asyncio.sleep(0.01)
+    started = asyncio.get_running_loop().time()
+    await instance.scheduler.stop()
+    assert asyncio.get_running_loop().time() - started < 5, "the next refresh would have been due after 10 seconds"
+    assert len([row for row in await rows(openids) if row.expires_at > clock.now()]) == wechat.calls[REFRESH]
+
+
+async def test_a_store_without_a_schedule_says_so(service, monkeypatch):
+    monkeypatch.setattr(type(service.vault._store), "capabilities", frozenset())
+    with pytest.raises(StorageError, match="keeps no schedule"):
+        await service.scheduler.run_pass()
+    service.scheduler.start()
+    await service.scheduler.stop()

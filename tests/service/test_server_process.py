@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from tornado.httpclient import HTTPError
 
 from service.opening import open_service
+from service.server import EXIT_FORCED
 from service.simulator.faults import Fault
 from storage.records import UserQuery
 from storage.sealing import generate_key
@@ -218,3 +220,13 @@ async def test_while_the_store_is_down_codes_are_not_spent(settings, wechat, htt
     holder.close()
     while (await page.post_code(wechat.issue_code())).code != 200:
         await asyncio.sleep(0.1)
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_process_whose_store_hangs_is_ended_by_force():
+    program = (
+        "import threading, time; from service.server import _end_anyway_after; "
+        "threading.Thread(target=time.sleep, args=(100,)).start(); _end_anyway_after(0.2)"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await process.wait() == EXIT_FORCED

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.errors import CannotOpen, InvalidRecord, StoreBusy, StoreUnavailable, UnknownKey
+from storage.errors import CannotOpen, InvalidRecord, SchemaNotReady, StoreBusy, StoreUnavailable, UnknownKey
 from storage.memory import MemoryTokenStore
 from storage.records import Activity, ActivityKind, Grant, Profile, SchemaState, Status, Use, UserQuery
 from storage.sealing import KeyRing, Tokens, generate_key
@@ -23,7 +23,7 @@ class BreakableStore(MemoryTokenStore):
     def __init__(self):
         super().__init__()
         self.error = None
-        self.schema_error = None
+        self.touch_error = None
         self.writable = threading.Event()
         self.writable.set()
         self.saves = []
@@ -52,11 +52,11 @@ class BreakableStore(MemoryTokenStore):
         self.claims.append(owner)
         return super().claim_due(appid, owner, limit, ttl, due_at)
 
-    def check_schema(self):
+    def touch(self, uses):
         self._answer()
-        if self.schema_error is not None:
-            raise self.schema_error
-        return super().check_schema()
+        if self.touch_error is not None:
+            raise self.touch_error
+        super().touch(uses)
 
     def close(self):
         self.closed += 1
@@ -216,13 +216,53 @@ async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
 
 @pytest.mark.gen_test(timeout=30)
 async def test_an_error_that_no_store_should_raise_does_not_end_the_asking(vault, store):
-    store.schema_error = RuntimeError("a bug")
+    store.touch_error = RuntimeError("a bug")
     await break_down(vault, store)
     store.error = None
     await asyncio.sleep(0.05)
     assert not vault.available
-    store.schema_error = None
+    store.touch_error = None
     await until(lambda: vault.available)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_store_that_lets_only_read_is_not_back(vault, store):
+    store.touch_error = StoreUnavailable("read only")
+    await break_down(vault, store)
+    store.error = None
+    await asyncio.sleep(0.05)
+    assert not vault.available
+    store.touch_error = None
+    await until(lambda: vault.available)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_missing_tables_are_an_outage_and_no_grant_is_tried_alone(vault, store):
+    store.error = SchemaNotReady("run: alembic upgrade head")
+    grants = [a_grant(vault, f"o-{number}") for number in range(20)]
+    answers = await asyncio.gather(*(vault.save(grant) for grant in grants), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {SchemaNotReady}
+    assert len(store.saves) <= 2
+    assert not vault.available
+    with pytest.raises(StoreUnavailable), vault.reserve():
+        pass
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_store_that_comes_back_only_to_fail_again_is_asked_ever_later(open_vault, store, changes):
+    vault = open_vault(probe_seconds=0.01)
+    started = asyncio.get_running_loop().time()
+    for _ in range(6):
+        await break_down(vault, store)
+        store.error = None
+        await until(lambda: vault.available)
+    # 10, 20, 40 … 320 ms: the pauses alone add up to this.
+    assert asyncio.get_running_loop().time() - started >= 0.63
+    await vault.save(a_grant(vault))
+    await break_down(vault, store)
+    store.error = None
+    await until(lambda: vault.available)
+    assert changes.count(True) == 7
 
 
 @pytest.mark.gen_test(timeout=30)

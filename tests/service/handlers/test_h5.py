@@ -170,6 +170,43 @@ async def test_a_process_waits_for_the_other_one_that_is_exchanging_the_code(pag
     assert second.body == (await first).body
 
 
+async def test_an_exchange_that_takes_too_long_goes_on_and_answers_the_next_post(page, wechat, monkeypatch):
+    monkeypatch.setattr("service.exchange._ANSWER_SECONDS", 0.2)
+    wechat.faults.add(Fault(endpoint=EXCHANGE, latency_seconds=0.5))
+    code = wechat.issue_code()
+    late = await page.post_code(code)
+    assert (late.code, reply_of(late)["error"], late.headers["Retry-After"]) == (504, "retry", "1")
+    while (again := await page.post_code(code)).code == 504:
+        pass
+    assert again.code == 200
+    assert wechat.calls[EXCHANGE] == 1
+
+
+async def test_behind_a_proxy_that_nobody_named_no_browser_passes_for_another(page, wechat, http):
+    code = wechat.issue_code()
+
+    async def post_from(address):
+        headers = {"X-Forwarded-For": address, "User-Agent": "MicroMessenger/8.0"}
+        body = json.dumps({"code": code}).encode()
+        url = f"{page.url}/getCode"
+        return await http.fetch(url, method="POST", body=body, headers=headers, raise_error=False)
+
+    assert (await post_from("203.0.113.1")).code == 200
+    assert reply_of(await post_from("203.0.113.2"))["errcode"] == 40163
+
+
+async def test_a_repeat_in_another_process_tells_no_unionid_that_the_code_did_not_give(
+    page, wechat, open_another, serve
+):
+    await page.post_code(wechat.issue_code(scope="snsapi_userinfo"))
+    code = wechat.issue_code()
+    other = replace(page, url=await serve(make_public_app(await open_another())))
+    first = await page.post_code(code)
+    again = await other.post_code(code)
+    assert first.body == again.body
+    assert "unionid" not in reply_of(again)
+
+
 async def test_an_expired_and_an_unknown_code_ask_for_a_new_authorization(page, wechat, clock):
     code = wechat.issue_code()
     clock.advance(301)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
+from storage.errors import StoreUnavailable
 from storage.sql.engine import Database
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -64,7 +65,9 @@ async def test_a_user_whose_thirty_days_are_over_must_authorize_again(page, wech
     assert (status, reply["error"]) == (409, "reauthorize")
 
 
-@pytest.mark.parametrize("value", ["-1", "3601", "abc", "", "99999999999999999999", "１"])
+@pytest.mark.parametrize(
+    "value", ["-1", "3601", "abc", "", "99999999999999999999", "１", "0" * 5000, "000000000999999"]
+)
 async def test_minimum_seconds_out_of_range_is_refused(ask, api_key, value):
 
     status, reply, _ = await ask("nobody", key=api_key, query=f"?minimum_seconds={quote(value)}")
@@ -79,6 +82,23 @@ async def test_minimum_seconds_refreshes_a_token_that_would_end_too_soon(page, w
     status, reply, _ = await ask(openid, key=api_key, query="?minimum_seconds=3600")
     assert status == 200
     assert reply["expires_at"] == clock.now() + 7200
+
+
+async def test_a_token_that_wechat_refused_is_refreshed_though_it_should_live(page, wechat, ask, api_key):
+    openid = json.loads((await page.post_code(wechat.issue_code())).body)["openid"]
+    assert (await ask(openid, key=api_key))[0] == 200
+    assert wechat.calls["refresh_token"] == 0
+    assert (await ask(openid, key=api_key, query="?refused=true"))[0] == 200
+    assert wechat.calls["refresh_token"] == 1
+    assert (await ask(openid, key=api_key, query="?refused=perhaps"))[0] == 400
+
+
+async def test_not_ready_while_the_store_cannot_be_written(http, private_url, service):
+    service.vault._next_probe_seconds = 60
+    service.vault._note_unavailable(StoreUnavailable("read only"))
+    response = await http.fetch(f"{private_url}/readyz", raise_error=False)
+    assert response.code == 503
+    assert json.loads(response.body)["status"] == "store_unavailable"
 
 
 async def test_health_readiness_and_metrics(http, private_url, page, wechat):

@@ -1,0 +1,14 @@
+"""Waiting that an event can end."""
+
+import asyncio
+
+__all__ = ["happens_within"]
+
+
+async def happens_within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event, but no longer than so many seconds; tell whether it has happened."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return event.is_set()
