@@ -15,6 +15,7 @@ from service.wechat.protocol import Account
 from storage.records import UserQuery
 from storage.sealing import KeyRing
 from storage.store import API_VERSION
+from tests.docs.markdown_text import ROOT, code_blocks, read
 from tests.service.harness import Page, free_port
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -97,19 +98,27 @@ async def test_a_generated_key_is_a_key(run):
     assert len(KeyRing.parse(key).key_ids) == 1
 
 
+def listed_stores(output):
+    """Return the rows of what `stores` prints, by name: distribution, version, API version, capabilities."""
+    head, *rows = [re.split(r"  +", line, maxsplit=4) for line in output.splitlines()]
+    assert head == ["NAME", "DISTRIBUTION", "VERSION", "API", "CAPABILITIES"]
+    return {row[0]: row[1:] for row in rows}
+
+
 async def test_stores_lists_names_distributions_versions_and_capabilities(run):
     status, output = await run("stores")
     assert status == 0
-    table = [re.split(r"  +", line, maxsplit=4) for line in output.splitlines()]
-    assert table[0] == ["NAME", "DISTRIBUTION", "VERSION", "API", "CAPABILITIES"]
-    rows = {row[0]: row[1:] for row in table[1:]}
-    assert {"memory", "redis", "sql"} <= rows.keys()
+    listed = listed_stores(output)
     for name in ("memory", "redis", "sql"):
-        distribution, version, api, capabilities = rows[name]
+        distribution, version, api, capabilities = listed[name]
         assert (distribution, api) == ("wechat-openid", ".".join(map(str, API_VERSION)))
         assert re.match(r"\d", version)
         assert "scheduling" in capabilities
         assert ("sharing" in capabilities) == (name != "memory")
+    [documented] = [code for language, code in code_blocks(read(ROOT / "docs" / "stores.md")) if language == "text"]
+    assert {name: row[3] for name, row in listed_stores(documented).items()}.items() <= {
+        name: row[3] for name, row in listed.items()
+    }.items()
 
 
 async def test_a_store_of_one_process_is_not_shared_by_workers(run):
