@@ -18,7 +18,7 @@ from storage.directory import (
     UserSearch,
 )
 from storage.records import AuthorizedUser, Status
-from storage.sql.dialects import Dialect
+from storage.sql.dialects import Dialect, entering
 from storage.sql.engine import Database
 from storage.sql.schema import authorizations
 
@@ -31,6 +31,8 @@ DUE_WITHIN = (1800, 3600, 7200)
 ENDING_WITHIN = 3 * 86_400
 
 _ROW = authorizations.c
+#: What the users of one account are indexed by.
+_INDEXED_BY_APPID = {"id", "authorized_at"}
 _USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
 
 
@@ -93,6 +95,9 @@ def _page(search: UserSearch, dialect: Dialect) -> Select[Any]:
         statement = statement.where(_is_beyond(key, search.after, descending=search.descending))
     # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
     order = [key] if key is _ROW.id else [key, _ROW.id]
+    by_appid_alone = search.filter.appid is not None and search.filter == UserFilter(appid=search.filter.appid)
+    if by_appid_alone and search.ordered_by in _INDEXED_BY_APPID:
+        statement = entering(statement, authorizations, _ROW.appid, *order)
     return statement.order_by(*(one.desc() if search.descending else one.asc() for one in order)).limit(
         search.limit + 1
     )

@@ -6,6 +6,7 @@ import re
 import pytest
 from sqlalchemy import event, insert, text
 
+from storage.directory import UserFilter, UserSearch, UserSort
 from storage.records import SortKey, UserQuery
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
@@ -107,6 +108,16 @@ def test_pages_are_read_in_order(store, plan_of, sort, descending, appid, is_fir
     assert_in_order_by_index(plan)
     if not is_first:
         assert_enters_at(plan, sort.value)
+
+
+@pytest.mark.parametrize("sort", [UserSort.ID, UserSort.AUTHORIZED_AT])
+@pytest.mark.parametrize("descending", [True, False])
+def test_pages_of_the_dashboard_are_read_in_order(store, plan_of, sort, descending):
+    after = (MIDDLE if sort is UserSort.ID else NOW - MIDDLE, MIDDLE)
+    search = UserSearch(filter=UserFilter(appid=APPID), sort=sort, descending=descending, after=after)
+    plan = plan_of(lambda: store.directory(60).find(search))
+    assert_in_order_by_index(plan)
+    assert_enters_at(plan, sort.value)
 
 
 @pytest.mark.parametrize(
