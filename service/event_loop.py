@@ -1,12 +1,13 @@
-"""The event loop: uvloop where it is installed, asyncio's own elsewhere."""
+"""The event loop: uvloop where it is installed, asyncio's own elsewhere; and the signals that end a program."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-__all__ = ["run"]
+__all__ = ["run", "stop_on_signals"]
 
 T = TypeVar("T")
 
@@ -18,3 +19,10 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         factory = import_module("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set an event when the process is told to stop, by SIGTERM or Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

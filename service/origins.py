@@ -31,7 +31,7 @@ def parse_origin(text: str) -> str:
     """
     match = _ORIGIN.fullmatch(text.lower())
     if match is None:
-        raise ValueError(f"{text!r} is not an origin such as https://h5.example.com")
+        raise ValueError(f"an origin such as https://h5.example.com, not {text!r}")
     scheme, host, port = match.groups()
     return f"{scheme}://{host}" if port in {None, _DEFAULT_PORT[scheme]} else f"{scheme}://{host}:{port}"
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from service.app import Route, Service, make_private_app, make_public_app
 from service.opening import open_service
 from service.settings import Address, Settings
 
-__all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server", "stop_on_signals"]
+__all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server"]
 
 #: What is under way when the process is told to stop has so long to end.
 DRAIN_SECONDS = 10
@@ -61,13 +60,6 @@ def _bind(address: Address, setting: str) -> list[socket.socket]:
         return bind_sockets(address.port, address.host, backlog=1024)
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {address} ({setting}): {error.strerror or error}") from None
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set an event when the process is told to stop, by SIGTERM or Ctrl-C."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
 
 async def run_server(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from service.event_loop import run
+from service.commands.parameters import Parsed
+from service.event_loop import run, stop_on_signals
 from service.handlers.demo import routes
 from service.logs import configure_logging
 from service.opening import open_database
 from service.origins import parse_origin
-from service.server import bind, run_server, stop_on_signals
+from service.server import bind, run_server
 from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator
@@ -27,36 +28,35 @@ __all__ = ["demo"]
 
 #: Who may sign in to the demo's dashboard.
 _OPERATOR = "demo"
-
-
-class _AddressType(click.ParamType[Address]):
-    name = "HOST:PORT"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        try:
-            return parse_address(str(value))
-        except ValueError as error:
-            self.fail(f"must be {error}", param, ctx)
-
-
-class _OriginType(click.ParamType[str]):
-    name = "ORIGIN"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return parse_origin(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+_ADDRESS = Parsed("HOST:PORT", parse_address)
 
 
 @click.command
-@click.option("--listen", type=_AddressType(), default="127.0.0.1:8888", show_default=True, help="The H5 page.")
-@click.option("--admin-listen", type=_AddressType(), default="127.0.0.1:8889", show_default=True, help="Operators.")
-@click.option("--simulator-listen", type=_AddressType(), default="127.0.0.1:8890", show_default=True, help="WeChat.")
+@click.option(
+    "--listen",
+    type=_ADDRESS,
+    default="127.0.0.1:8888",
+    show_default=True,
+    help="The H5 page.",
+)
+@click.option(
+    "--admin-listen",
+    type=_ADDRESS,
+    default="127.0.0.1:8889",
+    show_default=True,
+    help="Operators.",
+)
+@click.option(
+    "--simulator-listen",
+    type=_ADDRESS,
+    default="127.0.0.1:8890",
+    show_default=True,
+    help="WeChat.",
+)
 @click.option(
     "origins",
     "--allow-origin",
-    type=_OriginType(),
+    type=Parsed("ORIGIN", parse_origin),
     multiple=True,
     help="Where a page of yours is, such as http://localhost:5173; may be repeated.",
 )

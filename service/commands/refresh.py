@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from service.event_loop import run
+from service.event_loop import run, stop_on_signals
 from service.logs import configure_logging
 from service.opening import open_service
 from service.scheduler import PassReport
-from service.server import stop_on_signals
 from service.settings import Settings, load_settings
 
 __all__ = ["refresh"]

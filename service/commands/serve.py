@@ -7,10 +7,10 @@ from socket import socket
 
 import click
 
-from service.event_loop import run
+from service.event_loop import run, stop_on_signals
 from service.logs import configure_logging
 from service.opening import open_service
-from service.server import Listeners, bind, run_server, stop_on_signals
+from service.server import Listeners, bind, run_server
 from service.settings import Settings, SettingsError, load_settings
 from service.supervisor import EX_CONFIG, supervise, worker_command
 from storage.errors import StorageError

@@ -1,12 +1,13 @@
 """`wechat-openid simulator`: a stand-in for WeChat on this machine."""
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Sequence
 
 import click
 
+from service.commands.parameters import Parsed
+from service.event_loop import run, stop_on_signals
+from service.settings import Address, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT, Account
 from service.simulator.server import RunningSimulator, start_simulator
 from service.simulator.wechat import SimulatedWeChat
@@ -14,26 +15,11 @@ from storage.clock import SystemClock
 
 __all__ = ["simulator"]
 
-_MAX_PORT = 65535
-
-
-class _ListenAddress(click.ParamType[tuple[str, int]]):
-    """`HOST:PORT`, the host of an IPv6 address in brackets."""
-
-    name = "HOST:PORT"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Return host and port."""
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdecimal() or int(port) > _MAX_PORT:
-            self.fail("expected HOST:PORT, such as 127.0.0.1:8890", param, ctx)
-        return host.removeprefix("[").removesuffix("]"), int(port)
-
 
 @click.command
 @click.option(
     "--listen",
-    type=_ListenAddress(),
+    type=Parsed("HOST:PORT", parse_address),
     default="127.0.0.1:8890",
     show_default=True,
     help="Where to listen; port 0 takes a free one. Beyond the loopback, add --no-control.",
@@ -53,13 +39,13 @@ class _ListenAddress(click.ParamType[tuple[str, int]]):
     help="An authorization domain of the accounts; may be repeated.  [default: any host]",
 )
 @click.option("--control/--no-control", default=True, show_default=True, help="Serve the control API, /simulator/…")
-def simulator(listen: tuple[str, int], accounts: Sequence[str], domains: Sequence[str], control: bool) -> None:
+def simulator(listen: Address, accounts: Sequence[str], domains: Sequence[str], control: bool) -> None:
     """Run a stand-in for WeChat until Ctrl-C, for developing and testing without an account."""
     try:
         wechat = SimulatedWeChat(SystemClock(), accounts=_read_accounts(accounts, domains))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    asyncio.run(_run(wechat, *listen, control=control))
+    run(_run(wechat, listen, control=control))
 
 
 def _read_accounts(pairs: Sequence[str], domains: Sequence[str]) -> list[Account]:
@@ -70,16 +56,13 @@ def _read_accounts(pairs: Sequence[str], domains: Sequence[str]) -> list[Account
     return [Account(appid, secret, hosts) for appid, _, secret in (pair.partition(":") for pair in pairs)]
 
 
-async def _run(wechat: SimulatedWeChat, host: str, port: int, *, control: bool) -> None:
+async def _run(wechat: SimulatedWeChat, listen: Address, *, control: bool) -> None:
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends asyncio.run by itself
-            loop.add_signal_handler(number, stopped.set)
+    stop_on_signals(stopped)
     try:
-        running = await start_simulator(wechat, host, port, control=control)
+        running = await start_simulator(wechat, listen.host, listen.port, control=control)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise click.ClickException(f"cannot listen on {listen}: {error.strerror}") from None
     click.echo(_introduction(wechat, running))
     try:
         await stopped.wait()
