@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from service.commands.parameters import Parsed
 from service.event_loop import run, stop_on_signals
 from service.handlers.demo import routes
 from service.logs import configure_logging
 from service.opening import open_database
 from service.origins import parse_origin
+from service.parameters import Parsed
 from service.server import bind, run_server
 from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import click
 
-from service.commands.parameters import Parsed
 from service.event_loop import run, stop_on_signals
+from service.parameters import Parsed
 from service.settings import Address, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT, Account
 from service.simulator.server import RunningSimulator, start_simulator
