@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.stack import PATIENCE_SECONDS, Stack, pages_at, running
 from tests.service.harness import free_port
@@ -33,13 +33,30 @@ def none_is_here(what: str) -> NoReturn:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         none_is_here("Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def caching_page(playwright: Playwright) -> Iterator[Page]:
+    """A page of a browser that keeps pages for the back button, as phones do and Playwright's otherwise does not."""
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    page = browser.new_page(viewport=PHONE)
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    yield page
+    browser.close()
 
 
 @pytest.fixture(scope="session")

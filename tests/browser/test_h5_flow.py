@@ -88,27 +88,28 @@ def test_back_and_forward_lead_to_the_page_and_not_to_wechat(stack, page):
     assert stack.exchanges() == 1
 
 
-def test_a_page_that_comes_back_from_the_cache_still_has_its_visitor(stack, page):
+def test_a_page_that_comes_back_from_the_cache_still_has_its_visitor(stack, caching_page):
+    page = caching_page
     page.goto(f"{stack.allowed}{ENTRY}")
     first = result(page)
     page.click("#away")
     page.wait_for_selector("p#away")
-    page.go_back()
-    page.wait_for_function("document.querySelector('#shown').textContent")
+    page.evaluate("history.back()")
+    page.wait_for_function("document.querySelector('#shown')?.textContent === 'from the cache'")
     assert result(page) == first
     page.click("#silent")
     assert result(page) == first
     assert stack.exchanges() == 1
 
 
-def test_who_goes_back_from_the_consent_page_can_ask_again(stack, page):
+def test_who_goes_back_from_the_consent_page_to_a_cached_page_is_told_and_can_ask_again(stack, caching_page):
+    page = caching_page
     page.goto(f"{stack.allowed}{ENTRY}?manual")
     page.click("#profile")
     page.wait_for_selector("button.allow")
-    page.go_back()
-    page.wait_for_function("document.querySelector('#shown').textContent")
-    if page.text_content("#shown") == "from the cache":
-        assert result(page)["error"] == "cancelled"
+    page.evaluate("history.back()")
+    page.wait_for_function("document.querySelector('#shown')?.textContent === 'from the cache'")
+    assert result(page)["error"] == "cancelled"
     page.click("#profile")
     page.wait_for_selector("button.allow")
 
