@@ -26,7 +26,7 @@ from storage.testing import a_grant
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 ROWS = int(os.environ.get("TEST_ROTATION_ROWS", "6000"))
-PATIENCE_SECONDS = 60 + ROWS // 500
+PATIENCE_SECONDS = 60 + ROWS // 200
 #: The first run is slowed down to take some seconds, so that it can be killed in the middle.
 FIRST_RUN_SECONDS = 4
 APPID = a_grant().appid
