@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from admin.base import AdminHandler
 from admin.charts import Bar, bar_chart
 from admin.user_labels import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
-from storage.directory import Forecast
-from storage.errors import StoreTooSlow
 from storage.records import Activity, ActivityKind, SchemaReport, SchemaState
 from storage.sql.instances import Instance
 from storage.sql.operators import Role
@@ -54,8 +52,8 @@ class OverviewHandler(AdminHandler):
         services = self.services
         now = services.clock.now()
         span = "days" if self.get_query_argument("span", "") == "days" else "hours"
-        dated, forecast, activity, instances, schema = await asyncio.gather(
-            services.counts.get(), self._forecast(now), self._activity(now), self._instances(now), self._schema()
+        dated, predicted, activity, instances, schema = await asyncio.gather(
+            services.counts.get(), services.forecast.get(), self._activity(now), self._instances(now), self._schema()
         )
         series = _series(activity, span, now)
         today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
@@ -63,8 +61,9 @@ class OverviewHandler(AdminHandler):
             "overview.html",
             tally=tally_text,
             dated=dated,
-            totals=Counter() if dated is None else _by_status(dated.counts.by_status.items()),
-            forecast=forecast,
+            totals=Counter() if dated is None else _by_status(dated.figures.by_status.items()),
+            predicted=predicted,
+            forecast=None if predicted is None else predicted.figures,
             series=series,
             charts=[self._chart(series, kind) for kind in _CHARTED],
             kinds=(*_CHARTED, *_FAILURES),
@@ -84,15 +83,6 @@ class OverviewHandler(AdminHandler):
             key_ids=services.key_ids,
             SchemaState=SchemaState,
         )
-
-    async def _forecast(self, now: int) -> Forecast | None:
-        directory = self.services.directory
-        if directory is None:
-            return None
-        try:
-            return await self.run(directory.forecast, [one.appid for one in self.services.accounts], now)
-        except StoreTooSlow:
-            return None
 
     async def _activity(self, now: int) -> list[Activity]:
         if Capability.ACTIVITY not in self.services.vault.capabilities:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.cached_counts import CachedCounts
 from admin.passwords import Passwords
+from admin.remembered import Remembered
 from admin.sign_in_throttle import SignInThrottle
 from storage.clock import Clock
-from storage.directory import UserDirectory
+from storage.directory import Forecast, UserDirectory
+from storage.records import Counts
 from storage.sql.api_keys import ApiKeys
 from storage.sql.audit import AuditLog
 from storage.sql.instances import Instances
@@ -74,6 +75,7 @@ class AdminServices:
     Attributes:
         directory: What finds users; None where the token store has no such thing.
         counts: How many users there are.
+        forecast: What is coming; None where nobody can tell.
         store: The token store's name.
         key_ids: The keys that open tokens, the one that seals first.
         remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`.
@@ -87,7 +89,8 @@ class AdminServices:
 
     vault: TokenVault
     directory: UserDirectory | None
-    counts: CachedCounts
+    counts: Remembered[Counts]
+    forecast: Remembered[Forecast | None]
     jobs: Jobs
     instances: Instances
     store: str

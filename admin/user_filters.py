@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -33,7 +33,8 @@ FIELDS = (
     "ends_from",
     "ends_to",
 )
-_LARGEST_ERRCODE = 2**63 - 1
+#: The largest number that a database compares with its own.
+_LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ class Listing:
         Raises:
             Refused: The cursor is none of ours.
         """
-        return UserSearch(
-            filter=self.filter, sort=self.sort, descending=self.descending, after=_place(self.cursor), limit=limit
-        )
+        search = UserSearch(filter=self.filter, sort=self.sort, descending=self.descending, limit=limit)
+        kind = int if search.ordered_by == self.sort.value else str
+        return replace(search, after=_place(self.cursor, kind)) if self.cursor else search
 
     @property
     def is_filtered(self) -> bool:
@@ -122,10 +123,8 @@ def _filter_of(given: dict[str, str]) -> UserFilter:
 
 
 def _searched(given: dict[str, str]) -> Searched | None:
-    if not given["q"]:
-        return None
     field = _one_of(SearchField, given["by"]) or SearchField.OPENID
-    return Searched(field, given["q"], exact=given["match"] == "exact")
+    return None if not given["q"] else Searched(field, given["q"], exact=given["match"] == "exact")
 
 
 def _natural_sort(wanted: UserFilter) -> UserSort:
@@ -151,7 +150,7 @@ def _errcode(text: str) -> int | None:
         number = int(text)
     except ValueError:
         raise _meaningless() from None
-    if abs(number) > _LARGEST_ERRCODE:
+    if abs(number) > _LARGEST_NUMBER:
         raise _meaningless()
     return number
 
@@ -163,14 +162,14 @@ def _one_of(kind: Callable[[str], T], text: str) -> T | None:
         raise _meaningless() from None
 
 
-def _place(cursor: str) -> tuple[int | str, int] | None:
-    if not cursor:
-        return None
+def _place(cursor: str, kind: type[int] | type[str]) -> tuple[int | str, int]:
     try:
         value, row_id = json.loads(base64.urlsafe_b64decode(cursor))
     except (ValueError, TypeError):
         raise _meaningless() from None
-    if not isinstance(value, int | str) or not isinstance(row_id, int):
+    if not isinstance(value, kind) or not isinstance(row_id, int):
+        raise _meaningless()
+    if any(isinstance(one, int) and abs(one) > _LARGEST_NUMBER for one in (value, row_id)):
         raise _meaningless()
     return value, row_id
 

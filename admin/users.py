@@ -10,7 +10,7 @@ from http import HTTPStatus
 from tornado.iostream import StreamClosedError
 
 from admin.base import AdminHandler, Refused
-from admin.spreadsheet import BYTE_ORDER_MARK, csv_line
+from admin.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
 from admin.user import user_path
 from admin.user_filters import Listing
 from admin.user_labels import ACTION_LABELS, SCOPES, SEARCH_FIELDS, SORTS, STATUS_BADGES, STATUSES, tally_text
@@ -126,7 +126,7 @@ def _count(directory: UserDirectory, wanted: UserFilter) -> Tally | None:
 
 
 def _lines(users: tuple[AuthorizedUser, ...]) -> bytes:
-    return b"".join(csv_line(_cells(user)) for user in users)
+    return csv_lines(_cells(user) for user in users)
 
 
 def _cells(user: AuthorizedUser) -> Iterator[str | int | None]:
@@ -148,7 +148,7 @@ def _cells(user: AuthorizedUser) -> Iterator[str | int | None]:
 
 
 def _moment(at: int | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds")[:19]
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(" ")[:19]
 
 
 routes: list[tuple[str, type[AdminHandler]]] = [

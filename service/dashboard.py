@@ -1,12 +1,13 @@
 """What the dashboard is handed of the service: actions on users, accounts without secrets, and who asks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.cached_counts import CachedCounts
 from admin.passwords import Passwords
+from admin.remembered import Remembered
 from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminServices
 from admin.sign_in_throttle import SignInThrottle
 from service.account_check import Verdict, check_account
@@ -19,6 +20,7 @@ from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError, remedy_of, summary_of
 from service.wechat.protocol import Account, Endpoint
 from storage.clock import Clock
+from storage.directory import Forecast
 from storage.errors import SealError
 from storage.passwords import PasswordHashes
 from storage.records import Status
@@ -151,7 +153,8 @@ def make_admin_services(
     return AdminServices(
         vault=vault,
         directory=vault.directory(),
-        counts=CachedCounts(vault.counts, clock),
+        counts=Remembered(vault.counts, clock, good_for=20),
+        forecast=Remembered(_forecaster(vault, settings.all_accounts(), clock), clock, good_for=5),
         jobs=Jobs(database),
         instances=Instances(database),
         store=settings.token_store,
@@ -178,6 +181,18 @@ def make_admin_services(
         client_address=client_address,
         own_origin=lambda request: _origin_of(own_address(request)),
     )
+
+
+def _forecaster(
+    vault: TokenVault, accounts: Sequence[Account], clock: Clock
+) -> Callable[[], Awaitable[Forecast | None]]:
+    directory = vault.directory()
+    appids = [account.appid for account in accounts]
+
+    async def forecast() -> Forecast | None:
+        return None if directory is None else await asyncio.to_thread(directory.forecast, appids, clock.now())
+
+    return forecast
 
 
 def _summary(account: Account) -> AccountSummary:

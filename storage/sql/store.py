@@ -170,8 +170,17 @@ class SqlTokenStore(TokenStore):
 
     def counts(self) -> Counts:
         """See `TokenStore.counts`."""
-        rows = self._database.read(lambda connection: connection.execute(statements.COUNTS).all())
-        return Counts({(appid, Status(status)): count for appid, status, count in rows})
+
+        def work(connection: Connection) -> Counts:
+            active = {row[0]: row[1] for row in connection.execute(statements.COUNT_ALL)}
+            counted = {}
+            for appid, status, count in connection.execute(statements.COUNT_INACTIVE):
+                counted[appid, Status(status)] = count
+                active[appid] = max(0, active.get(appid, 0) - count)
+            counted.update({(appid, Status.ACTIVE): count for appid, count in active.items() if count})
+            return Counts(counted)
+
+        return self._database.read(work)
 
     def activity(self, since: int) -> list[Activity]:
         """See `TokenStore.activity`."""

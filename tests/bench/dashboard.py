@@ -1,0 +1,229 @@
+"""Measures the dashboard over many users: the 95th percentile of each page's time, and the export.
+
+Usage: python -m tests.bench.dashboard [--users N] [--requests N] [--keep-url URL]
+"""
+
+import argparse
+import asyncio
+import base64
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tornado.httpserver import HTTPServer
+
+from service.app import make_private_app, make_service
+from service.metrics import Metrics
+from service.opening import open_client
+from service.settings import load_settings
+from service.wechat.protocol import Account
+from storage.clock import SystemClock
+from storage.sealing import KeyRing
+from storage.sql.engine import Database
+from storage.sql.operators import Operators, Role
+from storage.sql.sessions import Sessions
+from storage.sql.store import SqlTokenStore
+from storage.vault import TokenVault
+from tests.bench.exchanges import postgresql_database
+from tests.bench.made_up_users import APPIDS, fill, made_up_hash
+from tests.service.harness import free_port
+
+DAY = 86_400
+OPERATOR = "bench"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--url", help="a database filled before, instead of new ones")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve(arguments.url, int(arguments.serve)))
+    elif arguments.url:
+        report(arguments.url, arguments.users, arguments.requests)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            filled_and_reported(f"sqlite:///{folder}/bench.db", arguments)
+        with postgresql_database() as url:
+            filled_and_reported(url, arguments)
+
+
+def filled_and_reported(url, arguments):
+    began = time.time()
+    fill(url, arguments.users, int(began))
+    print(f"\nFilled in {time.time() - began:.0f} s.")
+    report(url, arguments.users, arguments.requests)
+
+
+async def serve(url, port):
+    """Serve the dashboard alone: no scheduler takes the made-up tokens for real ones."""
+    settings = replace(
+        load_settings(environment={}),
+        accounts=tuple(Account(appid, "secret", appid) for appid in APPIDS),
+        database_url=url,
+    )
+    keys = KeyRing.parse("A" * 43)
+    metrics = Metrics(APPIDS)
+    service = make_service(
+        settings,
+        keys=keys,
+        vault=TokenVault(SqlTokenStore.open(url), keys, instance="bench"),
+        database=Database.open(url),
+        client=open_client(settings, metrics),
+        clock=SystemClock(),
+        metrics=metrics,
+    )
+    HTTPServer(make_private_app(service)).listen(port, "127.0.0.1")
+    await asyncio.Event().wait()
+
+
+def report(url, users, requests):
+    """Print the table of one database."""
+    cookie = f"wechat_openid_session={begin_session(url)}"
+    with server(url) as (process, port):
+        print(f"\n{url.partition(':')[0]}, {users:,} users; milliseconds over {requests} requests\n")
+        print("| page | p50 | p95 | longest |")
+        print("|---|---|---|---|")
+        for name, path in pages(url, users).items():
+            times = [ask(port, path, cookie) for _ in range(requests)]
+            p95 = statistics.quantiles(times, n=20)[18]
+            print(f"| {name} | {statistics.median(times):.1f} | {p95:.1f} | {max(times):.1f} |", flush=True)
+        print(f"\nCSV of {users:,} users: {export(process.pid, port, cookie)}")
+
+
+def begin_session(url):
+    database = Database.open(url)
+    try:
+        operators = Operators(database)
+        if operators.find(OPERATOR) is None:
+            operators.add(OPERATOR, "no password", Role.OWNER, int(time.time()))
+        operator, _ = operators.find(OPERATOR)
+        return Sessions(database).begin(operator.id, int(time.time()), "127.0.0.1", "bench")
+    finally:
+        database.close()
+
+
+@contextmanager
+def server(url):
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.dashboard", "--url", url, "--serve", str(port)])
+    try:
+        while True:
+            try:
+                http.client.HTTPConnection("127.0.0.1", port).request("GET", "/healthz")
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended"
+                time.sleep(0.05)
+        yield process, port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def pages(url, users):
+    """Return the addresses to measure, by what they are."""
+    now = int(time.time())
+    day = time.strftime("%Y-%m-%d", time.gmtime(now - 10 * DAY))
+    some = users // 2 - users // 2 % 5 + 1  # has shown a profile
+    digest = made_up_hash(some)
+    nickname = "王李张刘陈杨赵黄周吴徐孙胡朱高"[some % 15] + "小大明红阳春花"[some % 7] + digest[8:14]
+    appid = APPIDS[1] if some % 10 == 0 else APPIDS[0]
+    return {
+        "overview": "/admin/overview",
+        "overview, 14 days": "/admin/overview?span=days",
+        "users, first page": listed(),
+        "users, page 1,000": listed(cursor=cursor(newest_id(url) - 999 * 50)),
+        "account (a tenth)": listed(appid=APPIDS[1]),
+        "status: active": listed(status="active"),
+        "status: must authorize again": listed(status="needs_reauthorization"),
+        "status: revoked": listed(status="revoked"),
+        "scope": listed(scope="snsapi_userinfo"),
+        "scope that nobody has": listed(scope="snsapi_none"),
+        "snapshot users": listed(snapshot="yes"),
+        "last errcode": listed(errcode="45011"),
+        "last errcode that nobody has": listed(errcode="40001"),
+        "authorized on a day": listed(authorized_from=day, authorized_to=day),
+        "used until a day": listed(used_to=day),
+        "ending from a day on": listed(ends_from=time.strftime("%Y-%m-%d", time.gmtime(now + 3 * DAY))),
+        "sorted by last use": listed(sort="last_used_at"),
+        "status, scope and account": listed(status="revoked", scope="snsapi_userinfo", appid=APPIDS[1]),
+        "openid, exactly": listed(by="openid", match="exact", q="o" + digest[:27]),
+        "openid, 3 characters": listed(by="openid", q="o" + digest[:2]),
+        "unionid, exactly": listed(by="unionid", match="exact", q="u" + digest[4:31]),
+        "unionid, 3 characters": listed(by="unionid", q="u" + digest[4:6]),
+        "nickname, exactly": listed(by="nickname", match="exact", q=nickname),
+        "nickname, 1 character": listed(by="nickname", q="王"),
+        "nickname that nobody has": listed(by="nickname", q="龘"),
+        "a user": f"/admin/users/{appid}/o{digest[:27]}",
+    }
+
+
+def listed(**arguments):
+    return "/admin/users" + (f"?{urlencode(arguments)}" if arguments else "")
+
+
+def cursor(row_id):
+    return base64.urlsafe_b64encode(json.dumps([row_id, row_id]).encode()).decode()
+
+
+def newest_id(url):
+    database = Database.open(url)
+    try:
+        return SqlTokenStore(database).directory(60).last_id()
+    finally:
+        database.close()
+
+
+_connections = {}
+
+
+def ask(port, path, cookie):
+    """Ask for a page on a kept connection; return the milliseconds until its last byte."""
+    connection = _connections.setdefault(port, http.client.HTTPConnection("127.0.0.1", port))
+    began = time.perf_counter()
+    connection.request("GET", path, headers={"Cookie": cookie, "Accept-Language": "zh-CN"})
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 200, f"{path}: {response.status}"
+    return 1000 * (time.perf_counter() - began)
+
+
+def export(pid, port, cookie):
+    """Fetch the CSV of everybody; return rows, seconds, and by how much the server's memory grew at most."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+    before = memory(pid, "VmRSS")
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    began = time.perf_counter()
+    connection.request("GET", "/admin/users.csv", headers={"Cookie": cookie})
+    response = connection.getresponse()
+    rows = size = 0
+    while block := response.read(1 << 20):
+        rows += block.count(b"\n")
+        size += len(block)
+    seconds = time.perf_counter() - began
+    peak = memory(pid, "VmHWM")
+    return (
+        f"{rows - 1:,} rows, {size / 1e6:.0f} MB, {seconds:.0f} s; memory {before:.0f} MB before, {peak:.0f} MB at most"
+    )
+
+
+def memory(pid, name):
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(name)]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()
