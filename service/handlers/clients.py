@@ -44,7 +44,8 @@ def service_address(request: HTTPServerRequest, public_url: str, trusted_proxies
     if public_url:
         return public_url
     scheme, authority = request.protocol, request.host
-    if _is_from_a_trusted_proxy(request, trusted_proxies):
+    peer = _parsed(request.remote_ip or "")
+    if peer is not None and any(peer in network for network in trusted_proxies):
         # The last value is the nearest proxy's own; those before it came with the request.
         forwarded_scheme = _last_value(request, "X-Forwarded-Proto")
         scheme = forwarded_scheme if forwarded_scheme in {"http", "https"} else scheme
@@ -56,21 +57,16 @@ def service_address(request: HTTPServerRequest, public_url: str, trusted_proxies
 def browser_of(request: HTTPServerRequest, session: Session | None, trusted_proxies: Sequence[Network]) -> Browser:
     """Tell a browser by its session cookie, or by its address and user agent where it has none.
 
-    Behind a proxy that TRUSTED_PROXIES does not name, all visitors come from one address, and user agents repeat: a
+    Behind a proxy while TRUSTED_PROXIES names none, all visitors come from one address, and user agents repeat: a
     browser without a cookie is then nobody's double, rather than everybody's.
     """
     if session is not None:
         binding = hashlib.sha256(b"browser|" + session.browser_id.encode()).digest()
         return Browser(binding, session.appid, session.openid)
-    if "X-Forwarded-For" in request.headers and not _is_from_a_trusted_proxy(request, trusted_proxies):
+    if not trusted_proxies and "X-Forwarded-For" in request.headers:
         return Browser(secrets.token_bytes(32))
     traits = f"{client_address(request, trusted_proxies)}|{request.headers.get('User-Agent', '')}"
     return Browser(hashlib.sha256(b"address|" + traits.encode()).digest())
-
-
-def _is_from_a_trusted_proxy(request: HTTPServerRequest, trusted_proxies: Sequence[Network]) -> bool:
-    peer = _parsed(request.remote_ip or "")
-    return peer is not None and any(peer in network for network in trusted_proxies)
 
 
 def _last_value(request: HTTPServerRequest, name: str) -> str:

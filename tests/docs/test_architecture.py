@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from markdown_text import ROOT, read, section, table_rows
+
+from tests.docs.markdown_text import ROOT, read, section, table_rows
 
 PAGE = ROOT / "docs" / "architecture.md"
 PACKAGES = ("admin", "service", "storage")

@@ -2,7 +2,19 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from markdown_text import ENGLISH, ROOT, anchors, code_blocks, code_spans, headings, links, pages, prose, read
+
+from tests.docs.markdown_text import (
+    ENGLISH,
+    ROOT,
+    anchors,
+    code_blocks,
+    code_spans,
+    headings,
+    links,
+    pages,
+    prose,
+    read,
+)
 
 EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))

@@ -11,12 +11,12 @@ import time
 
 import jwt
 import pytest
-from markdown_text import ROOT, code_blocks, headings, read, section, table_rows
 
 from service.identity import IdTokens, public_keys
 from storage.clock import ManualClock
 from storage.records import RedeemedCode
 from storage.sealing import KeyRing, generate_key
+from tests.docs.markdown_text import ROOT, code_blocks, headings, read, section, table_rows
 
 ENGLISH = ROOT / "docs" / "h5.md"
 CHINESE = ROOT / "docs" / "h5.zh-CN.md"

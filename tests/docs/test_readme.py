@@ -6,13 +6,24 @@ from pathlib import Path
 
 import click
 import pytest
-from markdown_text import CHINESE, ENGLISH, ROOT, code_blocks, code_spans, headings, pages, read, section, table_rows
 
 from service import refusals
 from service.cli import main
 from service.refresh_policy import RefreshPolicy
 from service.settings import PREFIX, Settings
 from service.wechat.errors import Kind
+from tests.docs.markdown_text import (
+    CHINESE,
+    ENGLISH,
+    ROOT,
+    code_blocks,
+    code_spans,
+    headings,
+    pages,
+    read,
+    section,
+    table_rows,
+)
 
 LANGUAGES = pytest.mark.parametrize("page", [pytest.param(ENGLISH, id="English"), pytest.param(CHINESE, id="Chinese")])
 SETTINGS = {ENGLISH: "Settings", CHINESE: "配置项"}
