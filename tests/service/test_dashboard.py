@@ -9,7 +9,7 @@ from service.wechat.errors import WeChatRefusal
 from storage.records import Status
 from tests.service.conftest import ACCOUNT
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 APPID = ACCOUNT.appid
 ACTIONS = ("refresh_now", "check_token", "fetch_profile")
 

@@ -100,7 +100,7 @@ def assert_all_are_stored(load, database, appid):
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.gen_test(timeout=140)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_postgresql_is_stopped_and_started_under_load(settings, http, start_server, page_at, load, mode):
     with cluster_of_its_own() as cluster:
@@ -142,7 +142,7 @@ def kill_connections(url):
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.gen_test(timeout=140)
+@pytest.mark.gen_test
 async def test_connections_to_mariadb_are_killed_under_load(settings, http, start_server, page_at, load):
     with database_of_its_own(mysql_server()) as url:
         database = migrated(url)
@@ -165,7 +165,7 @@ async def test_connections_to_mariadb_are_killed_under_load(settings, http, star
         database.close()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_readiness_follows_the_database(settings, http, start_server, page_at):
     with cluster_of_its_own() as cluster:
         migrated(cluster.url).close()

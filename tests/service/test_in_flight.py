@@ -45,12 +45,12 @@ async def is_idle(in_flight):
     return bool(done)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_nothing_is_under_way_at_first(in_flight):
     assert await is_idle(in_flight)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_end_is_when_every_request_has_left(in_flight):
     in_flight.enter("a")
     in_flight.enter("b")
@@ -60,7 +60,7 @@ async def test_the_end_is_when_every_request_has_left(in_flight):
     assert await is_idle(in_flight)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_request_that_leaves_twice_or_never_entered_counts_for_nothing(in_flight):
     in_flight.leave("never entered")
     in_flight.enter("a")
@@ -72,7 +72,7 @@ async def test_a_request_that_leaves_twice_or_never_entered_counts_for_nothing(i
     assert await is_idle(in_flight)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_request_is_under_way_until_it_is_answered(http_client, base_url, in_flight, begun, may_end):
     fetching = asyncio.ensure_future(http_client.fetch(f"{base_url}/slow"))
     await begun.wait()
@@ -82,7 +82,7 @@ async def test_a_request_is_under_way_until_it_is_answered(http_client, base_url
     await in_flight.ended()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("request_line", ["PROPFIND /slow", "GET /slow/%ff", "POST /slow"])
 async def test_a_request_refused_before_its_handler_does_not_upset_the_count(
     http_client, http_port, base_url, in_flight, begun, may_end, request_line

@@ -40,7 +40,7 @@ def clock():
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test
 async def test_three_instances_refresh_each_due_token_once(settings, service, wechat, http, start_server):
     account = Account(settings.appid, settings.secret)
     for _ in range(USERS):

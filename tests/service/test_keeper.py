@@ -13,7 +13,7 @@ from storage.errors import SealError
 from storage.records import Status
 from storage.sealing import KeyRing, generate_key
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 REFRESH = "refresh_token"
 HOURS = 3600

@@ -44,7 +44,7 @@ async def start(settings, *arguments):
     return process
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_two_hundred_callers_in_four_processes_cause_one_refresh(service, settings, wechat):
     openid = await authorize(service, wechat)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3, times=None))
@@ -56,7 +56,7 @@ async def test_two_hundred_callers_in_four_processes_cause_one_refresh(service, 
     assert wechat.calls[REFRESH] == 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_when_the_holder_is_killed_another_takes_over_after_the_lease(service, settings, wechat, clock):
     openid = await authorize(service, wechat)
     holder = await start(settings, openid, "1", "hold")
@@ -68,7 +68,7 @@ async def test_when_the_holder_is_killed_another_takes_over_after_the_lease(serv
     assert wechat.calls[REFRESH] == 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_leases_hold_between_processes_whose_clocks_differ_by_five_minutes(
     service, settings, wechat, clock, open_another
 ):

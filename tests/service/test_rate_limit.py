@@ -66,7 +66,7 @@ async def share_of(limit, address, asked=100):
     return asked, None
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_address_gets_its_share_and_is_told_when_to_come_back(make_limit, clock):
     limit = make_limit("5/minute")
     clock.advance(20)
@@ -79,13 +79,13 @@ async def test_an_address_gets_its_share_and_is_told_when_to_come_back(make_limi
     assert (await share_of(limit, "192.0.2.1"))[0] == 5
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_addresses_are_counted_apart(make_limit):
     limit = make_limit("3/minute")
     assert [(await share_of(limit, f"192.0.2.{host}"))[0] for host in range(5)] == [3] * 5
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_addresses_of_one_ipv6_network_are_one_client(make_limit):
     limit = make_limit("3/minute")
     assert (await share_of(limit, "2001:db8:1:2::1"))[0] == 3
@@ -95,7 +95,7 @@ async def test_the_addresses_of_one_ipv6_network_are_one_client(make_limit):
     assert (await share_of(limit, "not:an:address"))[0] == 3
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_of_several_rates_each_holds(make_limit, clock):
     limit = make_limit("3/second;5/hour")
     assert (await share_of(limit, "192.0.2.1"))[0] == 3
@@ -105,12 +105,12 @@ async def test_of_several_rates_each_holds(make_limit, clock):
     assert refusal.retry_after == 3599
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_without_rates_everything_passes(make_limit):
     assert await share_of(make_limit(""), "192.0.2.1") == (100, None)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_what_is_counted_is_forgotten_when_its_window_is_over(make_limit, clock):
     limit = make_limit("3/minute")
     for number in range(1000):
@@ -121,7 +121,7 @@ async def test_what_is_counted_is_forgotten_when_its_window_is_over(make_limit, 
     assert dict(counts) == {"192.0.2.1": 1}
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("storage", ["silent_server", "closed_port"])
 async def test_requests_pass_while_the_shared_counters_are_down(make_limit, request, caplog, storage):
     caplog.set_level(logging.WARNING, "service.rate_limit")
@@ -132,7 +132,7 @@ async def test_requests_pass_while_the_shared_counters_are_down(make_limit, requ
     assert "a-password" not in caplog.text
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_processes_share_the_counters_of_one_redis(redis):
     first, second = (RateLimit("5/hour", redis, SystemClock()) for _ in range(2))
     assert await share_of(first, "192.0.2.1", asked=3) == (3, None)
@@ -142,7 +142,7 @@ async def test_processes_share_the_counters_of_one_redis(redis):
     assert (await share_of(second, "192.0.2.2"))[0] == 5
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_log_says_once_that_counting_goes_on(make_limit, caplog):
     caplog.set_level(logging.WARNING, "service.rate_limit")
     limit = make_limit("100/minute")

@@ -13,7 +13,7 @@ from storage.errors import StorageError
 from storage.records import Status, UserQuery
 from storage.sealing import KeyRing, generate_key
 
-pytestmark = pytest.mark.gen_test(timeout=90)
+pytestmark = pytest.mark.gen_test
 
 REFRESH = "refresh_token"
 MINUTE = 60

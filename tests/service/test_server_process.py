@@ -35,7 +35,7 @@ def is_running(pid):
         return False
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_sigterm_finishes_the_exchange_under_way_and_then_ends(
     settings, wechat, http, start_server, page_at, clock
 ):
@@ -52,7 +52,7 @@ async def test_sigterm_finishes_the_exchange_under_way_and_then_ends(
         assert await service.vault.get(settings.appid, json.loads(response.body)["openid"]) is not None
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test
 async def test_killed_twenty_times_under_load_every_openid_answered_is_stored(
     settings, wechat, http, start_server, page_at, clock
 ):
@@ -83,7 +83,7 @@ async def test_killed_twenty_times_under_load_every_openid_answered_is_stored(
     assert stored == answered
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_workers_share_the_port_and_one_that_dies_is_replaced(wechat, http, start_server, page_at):
     server = await start_server("--workers", "2").answers(http)
     while len(children_of(server.process)) < 2:
@@ -100,7 +100,7 @@ async def test_workers_share_the_port_and_one_that_dies_is_replaced(wechat, http
     assert await server.ended() == 0
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_the_same_browser_is_answered_the_same_by_any_worker(wechat, http, start_server, page_at):
     server = await start_server("--workers", "2").answers(http)
     for _ in range(10):
@@ -110,7 +110,7 @@ async def test_the_same_browser_is_answered_the_same_by_any_worker(wechat, http,
         assert len({response.body for response in replies}) == 1
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_workers_end_when_their_supervisor_is_killed(http, start_server):
     server = await start_server("--workers", "2").answers(http)
     while len(children_of(server.process)) < 2:
@@ -121,7 +121,7 @@ async def test_workers_end_when_their_supervisor_is_killed(http, start_server):
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_brand_new_sqlite_file_is_migrated_and_one_behind_is_refused_with_the_command(
     settings, http, start_server
 ):
@@ -136,7 +136,7 @@ async def test_a_brand_new_sqlite_file_is_migrated_and_one_behind_is_refused_wit
     assert "alembic upgrade head" in refused.log.read_text()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_database_ahead_of_the_code_is_served_with_a_warning(settings, http, start_server):
     database = Database.open(settings.database_url)
     upgrade(database.engine)
@@ -146,7 +146,7 @@ async def test_a_database_ahead_of_the_code_is_served_with_a_warning(settings, h
     assert "ahead of this version" in server.log.read_text()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_missing_key_is_refused_by_name_and_changes_nothing(
     settings, wechat, service, page, start_server, http
 ):
@@ -160,7 +160,7 @@ async def test_a_missing_key_is_refused_by_name_and_changes_nothing(
     assert (await service.vault.page(UserQuery())).users == (before,)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_port_in_use_is_named(http, start_server):
     server = await start_server().answers(http)
     second = start_server(WECHAT_OPENID_LISTEN=server.url.removeprefix("http://"))
@@ -168,7 +168,7 @@ async def test_a_port_in_use_is_named(http, start_server):
     assert f"cannot listen on {server.url.removeprefix('http://')} (LISTEN)" in second.log.read_text()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_without_an_account_the_server_says_what_to_set(start_server):
     server = start_server(WECHAT_OPENID_APPID="", WECHAT_OPENID_SECRET="")
     assert await server.ended() == 1
@@ -176,7 +176,7 @@ async def test_without_an_account_the_server_says_what_to_set(start_server):
     assert "Traceback" not in server.log.read_text()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_nothing_secret_is_in_the_database_file_or_in_any_log(
     settings, wechat, http, start_server, page_at, tmp_path
 ):
@@ -202,7 +202,7 @@ async def test_nothing_secret_is_in_the_database_file_or_in_any_log(
         assert not [secret for secret in secrets if secret in content], path.name
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_while_the_store_is_down_codes_are_not_spent(settings, wechat, http, start_server, page_at):
     server = await start_server().answers(http)
     database = Path(settings.database_url.removeprefix("sqlite:///"))
@@ -222,7 +222,7 @@ async def test_while_the_store_is_down_codes_are_not_spent(settings, wechat, htt
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_process_whose_store_hangs_is_ended_by_force():
     program = (
         "import threading, time; from service.server import _end_anyway_after; "

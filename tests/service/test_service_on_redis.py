@@ -12,7 +12,7 @@ from service.wechat.protocol import Account
 from storage.redis.store import RedisTokenStore
 from tests.servers import redis_prefix_of_its_own, redis_server
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def callers(flights, work, count, key="key"):
     return [asyncio.ensure_future(flights.run(key, work)) for _ in range(count)]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_callers_at_the_same_time_share_one_run(flights):
     work = Work()
     waiting = callers(flights, work, 50)
@@ -43,7 +43,7 @@ async def test_callers_at_the_same_time_share_one_run(flights):
     assert work.runs == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_different_keys_fly_apart(flights):
     work = Work()
     work.may_end.set()
@@ -51,7 +51,7 @@ async def test_different_keys_fly_apart(flights):
     assert work.runs == 2
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_later_caller_starts_anew(flights):
     work = Work()
     work.may_end.set()
@@ -60,7 +60,7 @@ async def test_a_later_caller_starts_anew(flights):
     assert work.runs == 2
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_exception_reaches_every_caller_and_is_not_kept(flights):
     failing = Work(ValueError("no"))
     failing.may_end.set()
@@ -72,7 +72,7 @@ async def test_an_exception_reaches_every_caller_and_is_not_kept(flights):
     assert await flights.run("key", work) == "result"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_caller_that_tries_again_at_once_gets_a_run_of_its_own(flights):
     failing, working = Work(ValueError("no")), Work()
     failing.may_end.set()
@@ -88,7 +88,7 @@ async def test_a_caller_that_tries_again_at_once_gets_a_run_of_its_own(flights):
     assert (failing.runs, working.runs) == (1, 1)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_caller_who_is_cancelled_ends_neither_the_work_nor_the_others_wait(flights):
     work = Work()
     first, second = callers(flights, work, 2)
@@ -101,7 +101,7 @@ async def test_a_caller_who_is_cancelled_ends_neither_the_work_nor_the_others_wa
     assert work.runs == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_work_goes_on_when_every_caller_has_gone(flights, caplog):
     failing = Work(ValueError("nobody is there to see it"))
     waiting = callers(flights, failing, 3)
@@ -117,7 +117,7 @@ async def test_work_goes_on_when_every_caller_has_gone(flights, caplog):
     assert not caplog.records
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_draining_waits_for_all_work_and_for_what_it_starts(flights):
     await flights.drain()
     first, second = Work(), Work()

@@ -12,7 +12,7 @@ import pytest
 from tests.service.harness import RunningServer, environment_of
 from tests.storage.test_documented_store import documented_files
 
-pytestmark = pytest.mark.gen_test(timeout=120)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture(scope="module")

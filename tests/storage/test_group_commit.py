@@ -62,13 +62,13 @@ def outcomes_of(futures):
     return asyncio.gather(*futures, return_exceptions=True)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_lone_write_is_written_at_once_and_answered_with_its_result(queue, table):
     assert await queue.submit(1) == "wrote 1"
     assert table.transactions == [[1]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_writes_that_arrive_during_a_transaction_share_the_next_in_their_order(queue, table):
     table.open.clear()
     first = queue.submit(0)
@@ -82,14 +82,14 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_in_their_o
     assert queue.pending == 0
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_transaction_takes_no_more_than_its_share(table, executor):
     queue = GroupCommit(table.write, executor, max_batch=10)
     await asyncio.gather(*[queue.submit(number) for number in range(25)])
     assert table.transactions == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_caller_is_answered_only_after_the_commit(queue, table):
     table.open.clear()
     future = queue.submit(1)
@@ -102,7 +102,7 @@ async def test_a_caller_is_answered_only_after_the_commit(queue, table):
     assert table.transactions == [[1]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_bad_row_fails_alone(queue, table):
     table.bad = {37}
     answers = await outcomes_of([queue.submit(number) for number in range(100)])
@@ -112,7 +112,7 @@ async def test_a_bad_row_fails_alone(queue, table):
     assert table.rows == good
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_many_bad_rows_fail_and_the_others_do_not(queue, table):
     table.bad = set(range(0, 100, 3))
     answers = await outcomes_of([queue.submit(number) for number in range(100)])
@@ -120,7 +120,7 @@ async def test_many_bad_rows_fail_and_the_others_do_not(queue, table):
     assert table.rows == [number for number in range(100) if number % 3]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_full_queue_refuses_one_more_and_queues_nothing(table, executor):
     queue = GroupCommit(table.write, executor, max_pending=3)
     table.open.clear()
@@ -136,7 +136,7 @@ async def test_a_full_queue_refuses_one_more_and_queues_nothing(table, executor)
     assert await queue.submit("later") == "wrote later"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_batch_is_tried_again_while_the_store_is_unavailable(queue, table):
     table.failures = [StoreUnavailable("down"), StoreUnavailable("down")]
     assert await asyncio.gather(*[queue.submit(number) for number in range(5)]) == [f"wrote {n}" for n in range(5)]
@@ -144,7 +144,7 @@ async def test_a_batch_is_tried_again_while_the_store_is_unavailable(queue, tabl
     assert table.attempts == 3
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_callers_are_told_when_the_store_stays_unavailable_and_later_writes_pass(queue, table):
     table.failures = [StoreUnavailable("down")] * 3
     answers = await outcomes_of([queue.submit(number) for number in range(5)])
@@ -154,7 +154,7 @@ async def test_callers_are_told_when_the_store_stays_unavailable_and_later_write
     assert await queue.submit("later") == "wrote later"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_error_that_no_store_should_raise_reaches_the_callers_and_not_the_queue(queue, table):
     table.failures = [RuntimeError("a bug")]
     with pytest.raises(RuntimeError, match="a bug"):
@@ -162,7 +162,7 @@ async def test_an_error_that_no_store_should_raise_reaches_the_callers_and_not_t
     assert await queue.submit(2) == "wrote 2"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 @pytest.mark.parametrize("results", [[], ["one too few"], ["a", "b", "one too many"]])
 async def test_a_store_that_gives_the_wrong_number_of_results_leaves_no_caller_waiting(executor, results):
     queue = GroupCommit(lambda _: results, executor)
@@ -171,7 +171,7 @@ async def test_a_store_that_gives_the_wrong_number_of_results_leaves_no_caller_w
     await queue.drain()
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_store_that_hangs_fails_its_callers_and_holds_up_nothing_else(table, executor):
     queue = GroupCommit(table.write, executor, timeout_seconds=0.1)
     table.open.clear()
@@ -185,7 +185,7 @@ async def test_a_store_that_hangs_fails_its_callers_and_holds_up_nothing_else(ta
     assert table.attempts == 1
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_writes_are_taken_again_when_a_store_that_hung_goes_on(table, executor):
     queue = GroupCommit(table.write, executor, timeout_seconds=0.1)
     table.open.clear()
@@ -198,7 +198,7 @@ async def test_writes_are_taken_again_when_a_store_that_hung_goes_on(table, exec
     assert 2 not in table.rows, "a write that was given up before it began must not happen later"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_caller_who_goes_away_does_not_lose_the_write(queue, table):
     table.open.clear()
     first = queue.submit(0)
@@ -219,7 +219,7 @@ async def test_a_caller_who_goes_away_does_not_lose_the_write(queue, table):
     assert sorted(table.rows) == [0, 1, 2]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_draining_waits_for_what_is_queued(queue, table):
     await queue.drain()
     table.open.clear()

@@ -122,7 +122,7 @@ async def break_down(vault, store):
         await vault.get(APPID, "o-1")
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_saved_grant_can_be_read_and_opened(vault):
     await vault.save(a_grant(vault))
     authorization = await vault.get(APPID, "o-1")
@@ -130,7 +130,7 @@ async def test_a_saved_grant_can_be_read_and_opened(vault):
     assert await vault.get(APPID, "o-2") is None
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_grants_that_arrive_during_a_commit_share_the_next(vault, store):
     store.writable.clear()
     saving = [asyncio.ensure_future(vault.save(a_grant(vault, "o-first")))]
@@ -142,7 +142,7 @@ async def test_grants_that_arrive_during_a_commit_share_the_next(vault, store):
     assert store.saves == [["o-first"], [f"o-{number}" for number in range(20)]]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_refused_grant_fails_alone(vault):
     grants = [a_grant(vault, f"o-{number}") for number in range(10)]
     grants[4] = replace(grants[4], expires_at=2**70)
@@ -152,7 +152,7 @@ async def test_a_refused_grant_fails_alone(vault):
     assert vault.available
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_lease_is_settled_once(vault):
     await vault.save(a_grant(vault))
     lease = await vault.claim(APPID, "o-1", ttl=30)
@@ -161,7 +161,7 @@ async def test_a_lease_is_settled_once(vault):
     assert await vault.settle(lease.released()) is False
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_no_two_claims_share_an_owner(vault, store):
     await vault.save(a_grant(vault, next_refresh_at=NOW))
     await asyncio.gather(*[vault.claim(APPID, "o-1", ttl=30) for _ in range(10)], vault.claim_due(APPID, 5, 30, NOW))
@@ -169,7 +169,7 @@ async def test_no_two_claims_share_an_owner(vault, store):
     assert all(owner.startswith("host:1/") for owner in store.claims)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_reads_and_single_writes_reach_the_store(vault):
     await vault.save(a_grant(vault, code_digest=b"d" * 32, code_binding=b"b" * 32))
     assert (await vault.find_by_code(b"d" * 32, NOW)).binding == b"b" * 32
@@ -189,7 +189,7 @@ async def test_reads_and_single_writes_reach_the_store(vault):
     assert (await vault.check_schema()).state is SchemaState.CURRENT
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_no_place_is_reserved_while_the_store_is_down(vault, store, changes):
     with vault.reserve():
         pass
@@ -200,7 +200,7 @@ async def test_no_place_is_reserved_while_the_store_is_down(vault, store, change
     assert changes == [False]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
     await break_down(vault, store)
     with pytest.raises(StoreUnavailable):
@@ -214,7 +214,7 @@ async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
     assert changes == [False, True, False]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_an_error_that_no_store_should_raise_does_not_end_the_asking(vault, store):
     store.touch_error = RuntimeError("a bug")
     await break_down(vault, store)
@@ -225,7 +225,7 @@ async def test_an_error_that_no_store_should_raise_does_not_end_the_asking(vault
     await until(lambda: vault.available)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_store_that_lets_only_read_is_not_back(vault, store):
     store.touch_error = StoreUnavailable("read only")
     await break_down(vault, store)
@@ -236,7 +236,7 @@ async def test_a_store_that_lets_only_read_is_not_back(vault, store):
     await until(lambda: vault.available)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_missing_tables_are_an_outage_and_no_grant_is_tried_alone(vault, store):
     store.error = SchemaNotReady("run: alembic upgrade head")
     grants = [a_grant(vault, f"o-{number}") for number in range(20)]
@@ -248,7 +248,7 @@ async def test_missing_tables_are_an_outage_and_no_grant_is_tried_alone(vault, s
         pass
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_store_that_comes_back_only_to_fail_again_is_asked_ever_later(open_vault, store, changes):
     vault = open_vault(probe_seconds=0.01)
     started = asyncio.get_running_loop().time()
@@ -265,7 +265,7 @@ async def test_a_store_that_comes_back_only_to_fail_again_is_asked_ever_later(op
     assert changes.count(True) == 7
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_store_that_hangs_in_a_write_is_not_back_because_it_can_be_read(vault, store):
     store.writable.clear()
     saving = asyncio.ensure_future(vault.save(a_grant(vault)))
@@ -280,7 +280,7 @@ async def test_a_store_that_hangs_in_a_write_is_not_back_because_it_can_be_read(
     await until(lambda: vault.available)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_failed_write_also_tells_that_the_store_is_down(vault, store, changes):
     store.error = StoreUnavailable("connection refused")
     with pytest.raises(StoreUnavailable):
@@ -288,7 +288,7 @@ async def test_a_failed_write_also_tells_that_the_store_is_down(vault, store, ch
     assert changes == [False]
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_places_are_limited_and_given_back(open_vault):
     vault = open_vault(max_pending=2)
     with vault.reserve():
@@ -302,7 +302,7 @@ async def test_places_are_limited_and_given_back(open_vault):
         pass
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_missing_key_is_found_among_the_oldest_and_the_newest_and_nothing_is_changed(open_vault, store):
     with_old_key = open_vault()
     for number in range(30):
@@ -321,7 +321,7 @@ async def test_a_missing_key_is_found_among_the_oldest_and_the_newest_and_nothin
     assert [store.get(APPID, f"o-{number}") for number in range(30)] == before
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_users_without_tokens_and_stores_without_lists_need_no_keys(open_vault, store):
     vault = open_vault()
     await vault.save(a_grant(vault))
@@ -334,7 +334,7 @@ async def test_users_without_tokens_and_stores_without_lists_need_no_keys(open_v
     assert other.capabilities == store.capabilities
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_tokens_of_one_user_do_not_open_for_another(vault):
     await vault.save(a_grant(vault))
     authorization = await vault.get(APPID, "o-1")
@@ -342,7 +342,7 @@ async def test_tokens_of_one_user_do_not_open_for_another(vault):
         vault.open(replace(authorization, openid="o-2"))
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_closing_writes_what_waits_and_lets_go_of_the_store(vault, store):
     store.writable.clear()
     saving = [asyncio.ensure_future(vault.save(a_grant(vault, f"o-{number}"))) for number in range(3)]
@@ -359,7 +359,7 @@ async def test_closing_writes_what_waits_and_lets_go_of_the_store(vault, store):
     assert store.get(APPID, "o-waiting") is not None
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_closing_while_the_store_is_down_leaves_nothing_running(open_vault, store, changes):
     vault = open_vault()
     store.error = StoreUnavailable("connection refused")
@@ -374,7 +374,7 @@ async def test_closing_while_the_store_is_down_leaves_nothing_running(open_vault
     assert not changes
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_the_log_says_when_the_store_goes_and_comes_back_once_each(vault, store, caplog):
     caplog.set_level(logging.WARNING, "storage.vault")
     await break_down(vault, store)

@@ -18,7 +18,7 @@ from storage.store import API_VERSION
 from tests.docs.markdown_text import ROOT, code_blocks, read
 from tests.service.harness import Page, free_port
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 async def authorize(service, wechat, count):

@@ -21,7 +21,7 @@ from tests.service.harness import environment_of, free_port
 CHECKOUT = Path(__file__).parents[3]
 SHIPPED = ("service", "storage", "admin", "alembic")
 
-pytestmark = pytest.mark.gen_test(timeout=100)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from service.simulator.authorize_request import read_authorize_request
 from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 
 async def test_the_browser_is_sent_to_wechat_with_everything_in_its_order(browser, settings):

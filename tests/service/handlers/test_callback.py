@@ -7,7 +7,7 @@ import pytest
 from service.simulator.faults import Fault
 from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 EXCHANGE = "access_token"
 BAD_CODE = "0" * 32

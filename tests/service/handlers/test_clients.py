@@ -81,7 +81,7 @@ def test_without_trusted_proxies_only_the_peer_counts():
     assert client_address(a_request("10.0.0.1", "203.0.113.9"), ()) == "10.0.0.1"
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_a_listener_for_both_families_knows_its_ipv4_proxy(http):
     class Echo(RequestHandler):
         def get(self):

@@ -18,7 +18,7 @@ from storage.sql.audit import AuditLog, AuditQuery
 from storage.sql.engine import Database
 from tests.service.handlers.h5_browser import reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 TOKEN = "event-token"
 AES_KEY = base64.b64encode(bytes(range(32))).decode().rstrip("=")

@@ -7,7 +7,7 @@ import pytest
 import service
 from tests.service.handlers.h5_browser import reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 NAME = "MP_verify_aB3xYz0123456789.txt"
 CONTENT = b"aB3xYz0123456789\r\n\xef\xbb\xbf"

@@ -14,7 +14,7 @@ from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from service.wechat.protocol import Account
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 EXCHANGE = "access_token"
 

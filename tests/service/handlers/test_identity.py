@@ -8,7 +8,7 @@ import pytest
 from storage.sealing import generate_key
 from tests.service.handlers.h5_browser import reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 AUDIENCE = "https://shop.example.com"
 ISSUER = "https://api.example.com"

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from storage.errors import StoreUnavailable
 from storage.sql.engine import Database
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture

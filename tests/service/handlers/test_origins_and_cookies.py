@@ -9,7 +9,7 @@ from storage.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 FOREIGN = [
     "https://evil.com",

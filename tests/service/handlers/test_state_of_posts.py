@@ -4,7 +4,7 @@ import pytest
 
 from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test
 
 EXCHANGE = "access_token"
 

@@ -38,7 +38,7 @@ def until():
     """Waits until a condition holds; the test's own timeout ends what never does."""
 
     async def until(condition):
-        while not condition():  # noqa: ASYNC110 - what is waited for lies in the simulation, which has no events
+        while not condition():
             await asyncio.sleep(0.01)
 
     return until

@@ -129,7 +129,7 @@ async def test_successes_and_refusals_log_and_raise_no_credential(
     assert_hidden(everything_logged.texts)
 
 
-@pytest.mark.gen_test(timeout=30)
+@pytest.mark.gen_test
 async def test_faults_log_and_raise_no_credential(everything_logged, start_peer, quick_transport, leaky_misbehaviours):
     acts = {}
     peer = await start_peer(acts)
