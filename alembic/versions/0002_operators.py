@@ -93,7 +93,13 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         **MYSQL_OPTIONS,
     )
-    for columns in (["at", "id"], ["operator", "at", "id"], ["action", "at", "id"], ["openid", "appid", "at", "id"]):
+    for columns in (
+        ["at", "id"],
+        ["operator", "at", "id"],
+        ["action", "at", "id"],
+        ["result", "at", "id"],
+        ["openid", "appid", "at", "id"],
+    ):
         op.create_index("_".join(["ix_audit_log", *columns]), "audit_log", columns)
 
 

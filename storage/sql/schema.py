@@ -248,6 +248,7 @@ audit_log = Table(
     Index(None, "at", "id"),
     Index(None, "operator", "at", "id"),
     Index(None, "action", "at", "id"),
+    Index(None, "result", "at", "id"),
     Index(None, "openid", "appid", "at", "id"),
     sqlite_autoincrement=True,
     **_MYSQL_OPTIONS,
