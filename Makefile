@@ -40,6 +40,14 @@ contract: $(READY) ## Try every token store with the same tests, and show which 
 bench-stores: $(READY) ## Measure stores that hold a million users, into docs/scaling.md
 	$(BIN)/python -m tests.bench.stores --write
 
+.PHONY: bench-dashboard
+bench-dashboard: $(READY) ## Measure the dashboard over many users (USERS=1000000)
+	$(BIN)/python -m tests.bench.dashboard --users $(or $(USERS),1000000)
+
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures of the README from the demo
+	$(BIN)/python -m tests.browser.screenshots docs/images
+
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -4,11 +4,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from service.simulator.people import DEFAULT_ACCOUNT
+from storage.sealing import generate_key
+from tests.browser.operators import Dashboard, complaints_of
 from tests.browser.stack import PATIENCE_SECONDS, Stack, pages_at, running
 from tests.service.harness import free_port
 
@@ -118,3 +122,35 @@ def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 @pytest.fixture
 def page(open_browser: Callable[..., BrowserContext]) -> Page:
     return open_browser().new_page()
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dashboard")
+    url, wechat = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    settings = {
+        "WECHAT_OPENID_APPID": DEFAULT_ACCOUNT.appid,
+        "WECHAT_OPENID_SECRET": DEFAULT_ACCOUNT.secret,
+        "WECHAT_OPENID_DATABASE_URL": f"sqlite:///{folder}/wechat-openid.db",
+        "WECHAT_OPENID_SECRET_KEYS": generate_key(),
+        "WECHAT_OPENID_LISTEN": f"127.0.0.1:{free_port()}",
+        "WECHAT_OPENID_ADMIN_LISTEN": url.removeprefix("http://"),
+        "WECHAT_OPENID_WECHAT_API_URL": wechat,
+        "WECHAT_OPENID_LOG_LEVEL": "WARNING",
+    }
+    simulator = ["simulator", "--listen", wechat.removeprefix("http://")]
+    with (
+        running(simulator, f"{wechat}/simulator/clock", folder),
+        running(["serve"], f"{url}/healthz", folder, **settings),
+    ):
+        root = str(Path(__file__).parents[2])
+        yield Dashboard(url, folder, {**os.environ, "PYTHONPATH": root, **settings})
+
+
+@pytest.fixture
+def owner(dashboard, chromium):
+    with dashboard.open(chromium) as context:
+        page = context.new_page()
+        complaints = complaints_of(page)
+        yield page
+        assert complaints == []

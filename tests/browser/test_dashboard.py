@@ -1,6 +1,5 @@
 """The dashboard's own pages in Chromium: both languages, with and without script, on a phone and at a desk."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,18 +7,14 @@ import pytest
 from playwright.sync_api import expect
 
 from service.simulator.people import DEFAULT_ACCOUNT
-from storage.sealing import generate_key
 from tests.browser.operators import (
     DESK,
     PASSWORD,
     PHONE,
-    Dashboard,
     complaints_of,
     faults_of_accessibility,
     width_of,
 )
-from tests.browser.stack import running
-from tests.service.harness import free_port
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -29,38 +24,6 @@ HEADINGS = {
     "en-GB": ["Audit log", "Accounts", DEFAULT_ACCOUNT.appid, "Operators", "API keys", "owner"],
     "zh-CN": ["审计日志", "公众号", DEFAULT_ACCOUNT.appid, "操作员", "API key", "owner"],
 }
-
-
-@pytest.fixture(scope="module")
-def dashboard(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dashboard")
-    url, wechat = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    settings = {
-        "WECHAT_OPENID_APPID": DEFAULT_ACCOUNT.appid,
-        "WECHAT_OPENID_SECRET": DEFAULT_ACCOUNT.secret,
-        "WECHAT_OPENID_DATABASE_URL": f"sqlite:///{folder}/wechat-openid.db",
-        "WECHAT_OPENID_SECRET_KEYS": generate_key(),
-        "WECHAT_OPENID_LISTEN": f"127.0.0.1:{free_port()}",
-        "WECHAT_OPENID_ADMIN_LISTEN": url.removeprefix("http://"),
-        "WECHAT_OPENID_WECHAT_API_URL": wechat,
-        "WECHAT_OPENID_LOG_LEVEL": "WARNING",
-    }
-    simulator = ["simulator", "--listen", wechat.removeprefix("http://")]
-    with (
-        running(simulator, f"{wechat}/simulator/clock", folder),
-        running(["serve"], f"{url}/healthz", folder, **settings),
-    ):
-        root = str(Path(__file__).parents[2])
-        yield Dashboard(url, folder, {**os.environ, "PYTHONPATH": root, **settings})
-
-
-@pytest.fixture
-def owner(dashboard, chromium):
-    with dashboard.open(chromium) as context:
-        page = context.new_page()
-        complaints = complaints_of(page)
-        yield page
-        assert complaints == []
 
 
 @pytest.mark.parametrize(
