@@ -41,6 +41,7 @@ TEST = [
     # pkg_resources, which setuptools 82 no longer has.
     "pytest>=8.3,<10",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "pytest-tornado==0.8.1",
     "setuptools>=77,<82",
 ]

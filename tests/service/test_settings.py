@@ -104,7 +104,7 @@ def test_values_are_read_from_the_environment(name, text, value):
         ("WORKERS", "0", "a whole number from 1 to 128"),
         ("WORKERS", "1.5", "a whole number from 1 to 128"),
         ("WORKERS", "many", "a whole number from 1 to 128"),
-        ("REFRESH_MAX_PER_SECOND", "inf", "a number from 0.01 to 10000"),
+        ("REFRESH_MAX_PER_SECOND", "inf", "a number from 0.1 to 10000"),
         ("RATE_LIMIT", "a lot", "rates such as 600/minute"),
         ("RATE_LIMIT", "600/fortnight", "rates such as 600/minute"),
         ("RATE_LIMIT_STORAGE", "redis://redis:6379", "async+redis://host:6379"),
