@@ -38,6 +38,10 @@ test-large: $(READY) ## Rotate the keys of a million rows on each database (over
 contract: $(READY) ## Try every token store with the same tests, and show which passes what
 	$(BIN)/python -m tests.contract_table
 
+.PHONY: bench
+bench: $(READY) ## Measure exchanges beside other stacks, into docs/performance.md
+	$(BIN)/python -m tests.bench.exchanges --write
+
 .PHONY: bench-stores
 bench-stores: $(READY) ## Measure stores that hold a million users, into docs/scaling.md
 	$(BIN)/python -m tests.bench.stores --write
