@@ -293,12 +293,12 @@ def spread(values, form):
 
 
 def write_report(report):
-    """Put the tables between the marks in the documentation."""
-    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+    """Put the tables into their chapter of the documentation, in place of those of the last run."""
+    heading, next_heading = "## Exchanges\n", "## Scheduled refreshes\n"
     text = REPORT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(begin)
-    _, _, after = rest.partition(end)
-    REPORT.write_text(f"{before}{begin}\n\n{report}\n{end}{after}", encoding="utf-8")
+    before, _, rest = text.partition(heading)
+    _, _, after = rest.partition(next_heading)
+    REPORT.write_text(f"{before}{heading}\n{report}\n{next_heading}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
