@@ -162,15 +162,7 @@ def parse_token_reply(body: bytes, appid: str = "") -> TokenReply:
         WeChatFault: It is not a reply of WeChat's.
     """
     reply = _Reply(Endpoint.EXCHANGE, body, appid)
-    return TokenReply(
-        openid=reply.identifier("openid"),
-        scope=reply.identifier("scope"),
-        access_token=reply.identifier("access_token"),
-        refresh_token=reply.identifier("refresh_token"),
-        expires_in=reply.lifetime("expires_in"),
-        is_snapshotuser=reply.flag("is_snapshotuser"),
-        unionid=reply.optional_identifier("unionid"),
-    )
+    return _token_reply(reply, reply.identifier("refresh_token"))
 
 
 def parse_refresh_reply(body: bytes, appid: str = "") -> TokenReply:
@@ -181,15 +173,7 @@ def parse_refresh_reply(body: bytes, appid: str = "") -> TokenReply:
         WeChatFault: It is not a reply of WeChat's.
     """
     reply = _Reply(Endpoint.REFRESH, body, appid)
-    return TokenReply(
-        openid=reply.identifier("openid"),
-        scope=reply.identifier("scope"),
-        access_token=reply.identifier("access_token"),
-        refresh_token=reply.optional_identifier("refresh_token"),
-        expires_in=reply.lifetime("expires_in"),
-        is_snapshotuser=reply.flag("is_snapshotuser"),
-        unionid=reply.optional_identifier("unionid"),
-    )
+    return _token_reply(reply, reply.optional_identifier("refresh_token"))
 
 
 def parse_userinfo(body: bytes, appid: str = "") -> UserInfo:
@@ -301,6 +285,18 @@ class _Reply:
 
     def _malformed(self, detail: str) -> WeChatFault:
         return WeChatFault.malformed(self._endpoint, self._appid, detail)
+
+
+def _token_reply(reply: _Reply, refresh_token: str | None) -> TokenReply:
+    return TokenReply(
+        openid=reply.identifier("openid"),
+        scope=reply.identifier("scope"),
+        access_token=reply.identifier("access_token"),
+        refresh_token=refresh_token,
+        expires_in=reply.lifetime("expires_in"),
+        is_snapshotuser=reply.flag("is_snapshotuser"),
+        unionid=reply.optional_identifier("unionid"),
+    )
 
 
 def _is_identifier(value: Any) -> TypeGuard[str]:
