@@ -6,7 +6,7 @@ rotates these, and a session outlives a rotation as long as the older key is lis
 
 import json
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from tornado.web import create_signed_value, decode_signed_value
@@ -27,7 +27,7 @@ class Session:
         browser_id: Random; stays with the browser.
     """
 
-    browser_id: str
+    browser_id: str = field(repr=False)
     appid: str | None = None
     openid: str | None = None
 

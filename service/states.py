@@ -12,7 +12,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tornado.web import create_signed_value, decode_signed_value
 
@@ -60,9 +60,9 @@ class Asked:
 class IssuedState:
     """A state, and the cookie to set with it or after it was spent."""
 
-    state: str
+    state: str = field(repr=False)
     cookie_name: str
-    cookie_value: str
+    cookie_value: str = field(repr=False)
     asked: Asked
 
 

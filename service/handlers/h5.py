@@ -1,7 +1,7 @@
 """`POST /getCode`: the code that WeChat gave a page, for its user's openid."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.handlers.page import PageHandler, PageServices
@@ -20,8 +20,8 @@ _TEXTS = ("code", "state", "appid")
 class _Post:
     """What a page posts."""
 
-    code: str = ""
-    state: str = ""
+    code: str = field(default="", repr=False)
+    state: str = field(default="", repr=False)
     appid: str = ""
     id_token: bool = False
 

@@ -115,3 +115,7 @@ def test_a_cookies_value_can_stand_in_a_header(signer, session):
     value = signer.sign(session)
     assert value.isascii()
     assert not set(value) & set(' ";,\\\r\n')
+
+
+def test_what_names_a_browser_is_in_no_repr():
+    assert "browser-1" not in repr(Session("browser-1", "wx1", "o1"))
