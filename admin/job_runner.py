@@ -12,6 +12,7 @@ from storage.directory import UserDirectory, UserSearch, UserSort
 from storage.errors import StorageError
 from storage.sql.audit import AuditResult, NewAuditEntry
 from storage.sql.jobs import Job, JobAction, JobStatus, Position
+from storage.waiting import happens_within
 
 __all__ = ["JobRunner"]
 
@@ -87,7 +88,7 @@ class JobRunner:
             except Exception:
                 # Whatever it was, the lease ends by itself and the job is tried again.
                 _logger.exception("a job failed")
-            await self._wait(self._every_seconds)
+            await happens_within(self._every_seconds, self._stopping)
 
     async def work(self) -> bool:
         """Take a job and work on it until it is done, paused, stopped or lost. False when there was none."""
@@ -116,7 +117,7 @@ class JobRunner:
                 return
             if job.action not in _AUDITED_ONE_BY_ONE:
                 elapsed = asyncio.get_running_loop().time() - began
-                await self._wait(len(batch.users) / self._max_per_second - elapsed)
+                await happens_within(len(batch.users) / self._max_per_second - elapsed, self._stopping)
 
     async def _act(self, job: Job, users: Sequence[tuple[str, str]], position: Position) -> Counter[str] | None:
         """Act on all users of a batch and count how it ended; None when the job is not to go on.
@@ -141,7 +142,7 @@ class JobRunner:
                 # What is done so far is not written down: were this process to die, it would be done again.
                 if self._stopping.is_set() or await self._note(job, position, {}) is not JobStatus.RUNNING:
                     return None
-                await self._wait(_PAUSE_SECONDS)
+                await happens_within(_PAUSE_SECONDS, self._stopping)
         return results
 
     def _next_batch(self, job: Job, position: Position) -> _Batch:
@@ -179,12 +180,3 @@ class JobRunner:
             details={"job": job.id},
         )
         await asyncio.to_thread(self._services.audit.record, entry)
-
-    async def _wait(self, seconds: float) -> None:
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return

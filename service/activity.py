@@ -7,7 +7,6 @@ What a process had not recorded when it was killed is lost: these are figures fo
 import asyncio
 import logging
 from collections import Counter
-from contextlib import suppress
 
 from storage.activity import hour_of
 from storage.clock import Clock
@@ -15,6 +14,7 @@ from storage.errors import StorageError
 from storage.records import Activity, ActivityKind
 from storage.store import Capability
 from storage.vault import TokenVault
+from storage.waiting import cancel
 
 __all__ = ["ActivityLog"]
 
@@ -52,9 +52,7 @@ class ActivityLog:
     async def stop(self) -> None:
         """Record what is left and end."""
         if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+            await cancel(self._running)
         await self.flush()
 
     async def flush(self) -> None:

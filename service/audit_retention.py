@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import random
-from contextlib import suppress
 
 from storage.clock import Clock
 from storage.errors import StorageError
 from storage.sql.audit import AuditLog
+from storage.waiting import cancel
 
 __all__ = ["AuditRetention"]
 
@@ -40,9 +40,7 @@ class AuditRetention:
     async def stop(self) -> None:
         """End. A transaction under way is finished."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel(self._task)
             self._task = None
 
     async def trim(self) -> int:

@@ -9,6 +9,7 @@ from service.breaker import Pause
 from storage.clock import Clock
 from storage.errors import StorageError
 from storage.sql.instances import BEAT_SECONDS, Instance, InstancePause, Instances
+from storage.waiting import cancel
 
 __all__ = ["Heartbeat"]
 
@@ -45,9 +46,7 @@ class Heartbeat:
         """Say goodbye and end."""
         if self._running is None:
             return
-        self._running.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._running
+        await cancel(self._running)
         with suppress(StorageError):  # then the silence tells
             await asyncio.to_thread(self._instances.leave, self._name)
 

@@ -1,8 +1,9 @@
-"""Waiting that an event can end."""
+"""Waiting that an event can end, and ending what waits."""
 
 import asyncio
+from contextlib import suppress
 
-__all__ = ["happens_within"]
+__all__ = ["cancel", "happens_within"]
 
 
 async def happens_within(seconds: float, event: asyncio.Event) -> bool:
@@ -12,3 +13,10 @@ async def happens_within(seconds: float, event: asyncio.Event) -> bool:
             return await event.wait()
     except TimeoutError:
         return event.is_set()
+
+
+async def cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and return when it has ended. What it was cancelled out of is not an error."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

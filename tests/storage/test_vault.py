@@ -214,20 +214,10 @@ async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
     assert changes == [False, True, False]
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("read only"), RuntimeError("a bug that no store should raise")])
 @pytest.mark.gen_test
-async def test_an_error_that_no_store_should_raise_does_not_end_the_asking(vault, store):
-    store.touch_error = RuntimeError("a bug")
-    await break_down(vault, store)
-    store.error = None
-    await asyncio.sleep(0.05)
-    assert not vault.available
-    store.touch_error = None
-    await until(lambda: vault.available)
-
-
-@pytest.mark.gen_test
-async def test_a_store_that_lets_only_read_is_not_back(vault, store):
-    store.touch_error = StoreUnavailable("read only")
+async def test_a_store_that_can_be_read_but_not_written_is_not_back_and_is_asked_on(vault, store, error):
+    store.touch_error = error
     await break_down(vault, store)
     store.error = None
     await asyncio.sleep(0.05)
