@@ -92,7 +92,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--scenarios", type=int, default=len(SCENARIOS), help="only the first so many")
-    parser.add_argument("--only", default="", help="only stacks whose name holds this")
+    parser.add_argument("--only", nargs="+", default=[""], help="only stacks whose names hold one of these")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {REPORT}")
     return parser.parse_args()
 
@@ -105,7 +105,7 @@ def measure(scenario, arguments, folder, certificate, left_out):
             with postgresql_database() as postgresql:
                 sqlite = folder / f"{scenario.workers}-{scenario.latency}-{number}.db"
                 for stack in stacks(scenario.workers, PORT, ADMIN_PORT, sqlite, postgresql):
-                    if stack.missing or arguments.only not in stack.name:
+                    if stack.missing or not any(part in stack.name for part in arguments.only):
                         continue
                     environment = environment_for(
                         stack,

@@ -2,10 +2,14 @@
 
 import hashlib
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import Connection, text
 
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
+from storage.sql.schema import authorizations
 
 #: The accounts; nine in ten users are the first one's.
 APPIDS = ("wx_bench_main", "wx_bench_small")
@@ -82,9 +86,10 @@ def fill(url: str, users: int, now: int) -> None:
             "numbers": _NUMBERS[kind],
             "day": _DAY,
         }
-        for low in range(1, users + 1, _BATCH):
-            values = {"low": low, "high": min(low + _BATCH - 1, users), "users": users, "now": now}
-            database.write(lambda connection, values=values: _insert(connection, _USERS.format(**words), values))
+        with without_indexes(database):
+            for low in range(1, users + 1, _BATCH):
+                values = {"low": low, "high": min(low + _BATCH - 1, users), "users": users, "now": now}
+                database.write(lambda connection, values=values: _insert(connection, _USERS.format(**words), values))
         hours = {"low": 1, "high": _HOURS, "now": now}
         database.write(lambda connection: _insert(connection, _ACTIVITY.format(**words), hours))
         analyze = "VACUUM ANALYZE" if kind == "postgresql" else "ANALYZE"
@@ -92,6 +97,19 @@ def fill(url: str, users: int, now: int) -> None:
             connection.exec_driver_sql(analyze)
     finally:
         database.close()
+
+
+@contextmanager
+def without_indexes(database: Database, wanted: frozenset[str] | None = None) -> Iterator[None]:
+    """Drop the users' indexes meanwhile, and make them (or only those wanted) anew: that takes a tenth of the time."""
+    with database.engine.begin() as connection:
+        for index in authorizations.indexes:
+            index.drop(connection, checkfirst=True)
+    yield
+    with database.engine.begin() as connection:
+        for index in sorted(authorizations.indexes, key=lambda one: str(one.name)):
+            if wanted is None or index.name in wanted:
+                index.create(connection)
 
 
 def _insert(connection: Connection, statement: str, values: dict[str, int]) -> None:

@@ -25,6 +25,7 @@ from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
 from storage.sql.store import SqlTokenStore
+from tests.bench.made_up_users import without_indexes
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 T = TypeVar("T")
@@ -75,7 +76,9 @@ ANALYZE = {"postgresql": "VACUUM ANALYZE authorizations", "mysql": "ANALYZE TABL
 
 
 #: What claims and pages use.
-MEASURED_INDEXES = {"ix_authorizations_appid_next_refresh_at_id", "ix_authorizations_appid_authorized_at_id"}
+MEASURED_INDEXES = frozenset(
+    {"ix_authorizations_appid_next_refresh_at_id", "ix_authorizations_appid_authorized_at_id"}
+)
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,6 @@ def fill(database: Database, rows: int, *, few_indexes: bool) -> None:
     name = database.engine.dialect.name
     with database.engine.connect() as connection:
         there = connection.scalar(select(func.max(authorizations.c.id))) or 0
-    with database.engine.begin() as connection:
-        for index in authorizations.indexes:
-            index.drop(connection, checkfirst=True)
     statement = text(
         "INSERT INTO authorizations (appid, openid, unionid, scope, is_snapshotuser, access_token, refresh_token, "
         "expires_at, refresh_expires_at, next_refresh_at, code_digest, code_binding, code_scope, "
@@ -133,13 +133,10 @@ def fill(database: Database, rows: int, *, few_indexes: bool) -> None:
         f":now - n % 86400 + 7200, :now + 2592000, :now - n % 86400, {DIGEST[name]}, {DIGEST[name]}, "
         f"'snsapi_userinfo', :now - n, :now - n, :now - n FROM {NUMBERS[name]}"
     )
-    for first in range(there + 1, rows + 1, CHUNK):
-        values = {"first": first, "last": min(first + CHUNK - 1, rows), "now": NOW}
-        database.write(lambda connection, values=values: connection.execute(statement, values))
-    with database.engine.begin() as connection:
-        for index in sorted(authorizations.indexes, key=lambda one: str(one.name)):
-            if not few_indexes or index.name in MEASURED_INDEXES:
-                index.create(connection)
+    with without_indexes(database, MEASURED_INDEXES if few_indexes else None):
+        for first in range(there + 1, rows + 1, CHUNK):
+            values = {"first": first, "last": min(first + CHUNK - 1, rows), "now": NOW}
+            database.write(lambda connection, values=values: connection.execute(statement, values))
     with database.engine.connect() as connection:
         if name == "postgresql":
             connection.execution_options(isolation_level="AUTOCOMMIT")

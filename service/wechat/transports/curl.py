@@ -1,12 +1,11 @@
-"""The transport over libcurl, by Tornado's client. Needs pycurl."""
+"""The transport over libcurl, by pycurl's own asyncio interface."""
 
 import asyncio
 from typing import Final
 
 import pycurl
+from pycurl import AsyncCurlMulti
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
-from tornado.httpclient import HTTPRequest, HTTPResponse
 
 from service.redaction import install_redaction
 from service.wechat.errors import FaultReason
@@ -20,7 +19,7 @@ _REASONS: Final = {
     pycurl.E_COULDNT_CONNECT: (FaultReason.CONNECTION, "refused or unreachable"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (FaultReason.MALFORMED, "the answer is not HTTP"),
     pycurl.E_PARTIAL_FILE: (FaultReason.CONNECTION, "closed in the middle of the reply"),
-    pycurl.E_WRITE_ERROR: (FaultReason.MALFORMED, "the headers cannot be read"),
+    pycurl.E_WRITE_ERROR: (FaultReason.TOO_LARGE, ""),  # only `_Handle` refuses to take what comes
     pycurl.E_OPERATION_TIMEDOUT: (FaultReason.TIMEOUT, ""),
     pycurl.E_SSL_CONNECT_ERROR: (FaultReason.CONNECTION, "the TLS handshake failed"),
     pycurl.E_GOT_NOTHING: (FaultReason.CONNECTION, "closed without an answer"),
@@ -38,11 +37,48 @@ _BEFORE_ANY_REPLY: Final = frozenset(
     }
 )
 #: libcurl takes 0 milliseconds for "no limit".
-_LEAST_SECONDS: Final = 0.01
+_LEAST_MILLISECONDS: Final = 10
+
+
+class _Handle:
+    """An easy handle, set up once for all of its calls, and the body that it is receiving."""
+
+    def __init__(self, ca_certs: str) -> None:
+        self.curl = pycurl.Curl()
+        self._body = bytearray()
+        for option, value in {
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
+            pycurl.PROXY: "",  # otherwise libcurl takes one from the environment
+            pycurl.NOSIGNAL: 1,  # the store works in threads, where libcurl's signals are not safe
+            pycurl.FOLLOWLOCATION: 0,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.USERAGENT: USER_AGENT,
+            pycurl.CAINFO: ca_certs,
+            pycurl.WRITEFUNCTION: self._receive,
+        }.items():
+            self.curl.setopt(option, value)
+
+    def prepare(self, url: str, seconds: float) -> pycurl.Curl:
+        """Return the easy handle, ready for its next call."""
+        self._body.clear()
+        self.curl.setopt(pycurl.URL, url)
+        self.curl.setopt(pycurl.TIMEOUT_MS, max(round(1000 * seconds), _LEAST_MILLISECONDS))
+        return self.curl
+
+    def reply(self) -> RawReply:
+        """Return what the call that has ended received."""
+        return RawReply(self.curl.getinfo(pycurl.RESPONSE_CODE), bytes(self._body))
+
+    def _receive(self, part: bytes) -> int:
+        """Take a part of the body; a number other than its length makes libcurl give the call up."""
+        if len(self._body) + len(part) > MAX_BODY_BYTES:
+            return 0
+        self._body += part
+        return len(part)
 
 
 class CurlTransport(Transport):
-    """Speaks HTTP/2 where TLS offers it, else HTTP/1.1. Make it on the thread of its event loop.
+    """Speaks HTTP/2 where TLS offers it, else HTTP/1.1.
 
     Args:
         timeout_seconds: How long a call may take in all, waiting for a free connection included.
@@ -55,33 +91,36 @@ class CurlTransport(Transport):
         install_redaction()
         self._timeout_seconds = timeout_seconds
         self._ca_certs = ca_certs or DEFAULT_CA_BUNDLE_PATH
-        self._client = CurlAsyncHTTPClient(
-            force_instance=True, max_clients=max_connections, max_body_size=MAX_BODY_BYTES
-        )
-        # Calls wait here, not in the client's own queue, which would still send one whose caller has given up.
+        self._multi = AsyncCurlMulti()
         self._free = asyncio.Semaphore(max_connections)
-        self._under_way: set[asyncio.Future[HTTPResponse]] = set()
+        self._handles: list[_Handle] = []
 
     async def get(self, url: str) -> RawReply:
         """Fetch a URL; see `Transport.get`."""
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         await self._take_connection(deadline)
-        future = self._start(url, deadline)
-        # The future is waited for and never cancelled: Tornado logs the errors of futures that were.
-        await asyncio.wait((future,), timeout=self._remaining(deadline))
-        if not future.done():
-            raise TransportFault(FaultReason.TIMEOUT, reply_started=True)
-        error = future.exception()
-        if error is not None:
-            raise _fault_of(error)
-        response = future.result()
-        return RawReply(response.code, response.body)
+        failure: TransportFault
+        try:
+            handle = self._handles.pop() if self._handles else _Handle(self._ca_certs)
+            remaining = deadline - asyncio.get_running_loop().time()
+            # Whoever is cancelled here ends the call: its handle is not used again.
+            await self._multi.perform(handle.prepare(url, remaining))
+            reply = handle.reply()
+            self._handles.append(handle)
+            return reply
+        except pycurl.error as error:
+            failure = _fault_of(error)
+            self._handles.append(handle)
+        finally:
+            self._free.release()
+        raise failure  # out here, chained to nothing: libcurl's error may quote the URL
 
     async def close(self) -> None:
         """Wait for calls under way and close the connections; see `Transport.close`."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self._timeout_seconds)
-        self._client.close()
+        under_way = self._multi.futures()
+        if under_way:
+            await asyncio.wait(under_way, timeout=self._timeout_seconds)
+        await self._multi.aclose()
 
     async def _take_connection(self, deadline: float) -> None:
         if not self._free.locked():
@@ -96,46 +135,10 @@ class CurlTransport(Transport):
         if is_late:
             raise TransportFault(FaultReason.TIMEOUT, reply_started=False, detail="every connection is busy")
 
-    def _start(self, url: str, deadline: float) -> "asyncio.Future[HTTPResponse]":
-        remaining = self._remaining(deadline)
-        future = self._client.fetch(
-            HTTPRequest(
-                url,
-                connect_timeout=remaining,
-                request_timeout=remaining,
-                follow_redirects=False,
-                decompress_response=False,
-                user_agent=USER_AGENT,
-                ca_certs=self._ca_certs,
-                prepare_curl_callback=_prepare,
-            ),
-            raise_error=False,
-        )
-        self._under_way.add(future)
-        future.add_done_callback(self._end)
-        return future
 
-    def _end(self, future: "asyncio.Future[HTTPResponse]") -> None:
-        self._under_way.discard(future)
-        self._free.release()
-        future.exception()  # seen, even where the caller has gone
-
-    def _remaining(self, deadline: float) -> float:
-        return max(deadline - asyncio.get_running_loop().time(), _LEAST_SECONDS)
-
-
-def _prepare(curl: pycurl.Curl) -> None:
-    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-    curl.setopt(pycurl.PROXY, "")  # otherwise libcurl takes one from the environment
-    curl.setopt(pycurl.NOSIGNAL, 1)  # the store works in threads, where libcurl's signals are not safe
-
-
-def _fault_of(error: BaseException) -> TransportFault:
+def _fault_of(error: pycurl.error) -> TransportFault:
     """Say in the service's words what libcurl reports. Its own may quote the URL."""
-    if not isinstance(error, CurlError):
-        return TransportFault(FaultReason.CONNECTION, reply_started=False, detail="the request cannot be made")
-    if error.errno == pycurl.E_WRITE_ERROR and "max_body_size" in str(error.message):
-        return TransportFault(FaultReason.TOO_LARGE, reply_started=True)
-    reason, words = _REASONS.get(error.errno, (FaultReason.CONNECTION, "broken"))
-    detail = f"{words} (curl error {error.errno})" if words else ""
-    return TransportFault(reason, reply_started=error.errno not in _BEFORE_ANY_REPLY, detail=detail)
+    code = error.args[0] if error.args else None
+    reason, words = _REASONS.get(code, (FaultReason.CONNECTION, "broken"))
+    detail = f"{words} (curl error {code})" if words else ""
+    return TransportFault(reason, reply_started=code not in _BEFORE_ANY_REPLY, detail=detail)

@@ -55,9 +55,12 @@ def everything_logged(transport_name):
     yield recorder
     root.removeHandler(recorder)
     root.setLevel(before)
-    # The search proves something only where the library did log the calls.
-    assert {"curl": "tornado.curl_httpclient", "requests": "urllib3.connectionpool"}[transport_name] in recorder.names
-    assert any("?" in text and "secret=***" in text for text in recorder.texts)
+    if transport_name == "curl":
+        assert recorder.names <= {"asyncio"}  # libcurl itself logs nothing
+    else:
+        # The search proves something only where the library did log the calls.
+        assert "urllib3.connectionpool" in recorder.names
+        assert any("?" in text and "secret=***" in text for text in recorder.texts)
 
 
 @pytest.fixture
