@@ -240,11 +240,11 @@ class CodeExchange:
 
 async def _result_in_time(task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:
     """Wait for an exchange as long as a page waits, and leave it running after that."""
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await asyncio.shield(task)
-    except TimeoutError:
-        raise ExchangeUnderWay("the exchange is still under way; post the same code again") from None
+    # Unlike `await` and `asyncio.timeout`, this leaves the task alone when its own caller is cancelled.
+    await asyncio.wait((task,), timeout=_ANSWER_SECONDS)
+    if not task.done():
+        raise ExchangeUnderWay("the exchange is still under way; post the same code again")
+    return task.result()
 
 
 def _as_the_code_gave(redeemed: RedeemedCode) -> RedeemedCode:

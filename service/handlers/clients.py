@@ -5,6 +5,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tornado.httputil import HTTPServerRequest
 
@@ -74,6 +75,7 @@ def _last_value(request: HTTPServerRequest, name: str) -> str:
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
+@lru_cache(maxsize=4096)
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Read an address; IPv4 clients of a socket that takes both come as `::ffff:10.0.0.1`, which is 10.0.0.1."""
     try:

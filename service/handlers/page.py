@@ -42,6 +42,11 @@ class CookiePolicy:
     secure: bool
     samesite: str
 
+    def header(self, name: str, value: str, max_age: int) -> str:
+        """Return the Set-Cookie of a cookie; 0 seconds take it back. What is signed needs no quotes."""
+        secure = "; Secure" if self.secure else ""
+        return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly{secure}; SameSite={self.samesite}"
+
     @classmethod
     def suiting(cls, public_url: str, origins: AllowedOrigins) -> "CookiePolicy":
         """Return the strictest policy that the allowed pages can work with."""
@@ -178,14 +183,12 @@ class PageHandler(JsonHandler):
         self.set_plain_cookie(name, "", 0)
 
     def set_plain_cookie(self, name: str, value: str, max_age: int) -> None:
-        """Set a cookie as it is; 0 seconds take it back."""
-        cookies = self.services.cookies
-        if max_age:
-            self.set_cookie(
-                name, value, max_age=max_age, path="/", httponly=True, secure=cookies.secure, samesite=cookies.samesite
-            )
-        else:
-            self.clear_cookie(name, path="/", httponly=True, secure=cookies.secure, samesite=cookies.samesite)
+        """Set a cookie as it is; 0 seconds take it back.
+
+        The header is written here: Tornado's `set_cookie` checks and quotes anew what never needs it, which took a
+        twentieth of an exchange.
+        """
+        self.add_header("Set-Cookie", self.services.cookies.header(name, value, max_age))
 
     def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
         """Add where to send the user, where only the user can mend it."""
