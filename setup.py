@@ -28,7 +28,8 @@ class BuildWithMigrations(build_py):
             )
 
 
-FAST = ["pycurl>=7.45.3", "uvloop>=0.21; sys_platform != 'win32'"]
+# AsyncCurlMulti is younger than most releases of pycurl.
+FAST = ["pycurl>=7.49", "uvloop>=0.21; sys_platform != 'win32'"]
 POSTGRESQL = ["psycopg[binary]>=3.2"]
 MYSQL = ["PyMySQL>=1.1.1"]
 REDIS = ["redis>=5.2", "limits[async-redis]>=4.0"]
@@ -71,6 +72,7 @@ setup(
         "aiolimiter>=1.2",
         "alembic>=1.14",
         "argon2-cffi>=23.1",
+        "certifi",
         "click>=8.1.8",
         "cryptography>=44",
         "defusedxml>=0.7.1",

@@ -1,28 +1,49 @@
 """The command `wechat-openid`: what its subcommands share. Each of them is a module of `service.commands`."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from service.commands.apikeys import apikeys
-from service.commands.demo import demo
-from service.commands.doctor import doctor
-from service.commands.keys import keys
-from service.commands.migrate import migrate
-from service.commands.operators import operators
-from service.commands.refresh import refresh
-from service.commands.serve import serve, worker
-from service.commands.simulator import simulator
-from service.commands.stores import stores
 from service.settings import SettingsError
 from storage.errors import StorageError
 
 __all__ = ["main"]
 
 
+#: Each subcommand and its module in `service.commands`, in the order of the help.
+_COMMANDS = {
+    "serve": "serve",
+    "worker": "serve",
+    "demo": "demo",
+    "simulator": "simulator",
+    "refresh": "refresh",
+    "doctor": "doctor",
+    "migrate": "migrate",
+    "keys": "keys",
+    "operators": "operators",
+    "apikeys": "apikeys",
+    "stores": "stores",
+}
+
+
 class _Commands(click.Group):
-    """Says what was wrong in a sentence instead of a traceback, where a person can mend it."""
+    """Loads the subcommand that is asked for, and no other: a server needs neither the simulator nor Alembic.
+
+    Says what was wrong in a sentence instead of a traceback, where a person can mend it.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        """Return the names of all subcommands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a subcommand; None where there is none of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"service.commands.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
@@ -43,7 +64,3 @@ class _Commands(click.Group):
 def main(context: click.Context, config: Path | None) -> None:
     """WeChat Official Account authorization: code to openid, tokens stored sealed and kept fresh."""
     context.obj = config
-
-
-for _command in (serve, worker, demo, simulator, refresh, doctor, migrate, keys, operators, apikeys, stores):
-    main.add_command(_command)

@@ -20,7 +20,7 @@ from storage.records import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
 from storage.sql.engine import HOW_TO_MIGRATE, Database
-from storage.sql.migrations import schema_report, upgrade
+from storage.sql.revisions import schema_report
 from storage.store import TokenStore
 from storage.vault import TokenVault
 
@@ -53,6 +53,8 @@ def open_database(settings: Settings) -> Database:
         raise SettingsError(str(error)) from None
     report = database.read(schema_report)
     if report.state is SchemaState.EMPTY and database.engine.dialect.name == "sqlite":
+        from storage.sql.migrations import upgrade  # noqa: PLC0415 - only a new file needs Alembic, and its 8 MB
+
         upgrade(database.engine)
         report = database.read(schema_report)
     _require_current(report)

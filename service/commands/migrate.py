@@ -8,7 +8,8 @@ import click
 from service.settings import SettingsError, load_settings
 from storage.records import SchemaState
 from storage.sql.engine import Database
-from storage.sql.migrations import schema_report, upgrade, write_upgrade
+from storage.sql.migrations import upgrade, write_upgrade
+from storage.sql.revisions import schema_report
 
 __all__ = ["migrate"]
 

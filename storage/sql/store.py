@@ -36,7 +36,7 @@ from storage.records import (
 from storage.sql import statements
 from storage.sql.directory import SqlUserDirectory
 from storage.sql.engine import Database
-from storage.sql.migrations import schema_report
+from storage.sql.revisions import schema_report
 from storage.store import TokenStore
 
 __all__ = ["SqlTokenStore"]

@@ -1,7 +1,6 @@
 """Fills a database with made-up users, a million or ten, as a busy account has them after some months."""
 
 import hashlib
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -76,9 +76,7 @@ ANALYZE = {"postgresql": "VACUUM ANALYZE authorizations", "mysql": "ANALYZE TABL
 
 
 #: What claims and pages use.
-MEASURED_INDEXES = frozenset(
-    {"ix_authorizations_appid_next_refresh_at_id", "ix_authorizations_appid_authorized_at_id"}
-)
+MEASURED_INDEXES = frozenset({"ix_authorizations_appid_next_refresh_at_id", "ix_authorizations_appid_authorized_at_id"})
 
 
 @dataclass(frozen=True)

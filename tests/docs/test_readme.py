@@ -67,7 +67,9 @@ def test_every_variable_that_a_document_names_is_a_setting(page):
 def commands_of(group: click.Group, path: str) -> dict[str, click.Command]:
     """Return the visible commands that do something, by what is typed for them."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found |= commands_of(command, f"{path} {name}")
         elif not command.hidden:
@@ -95,7 +97,7 @@ def test_every_command_that_a_document_types_exists(page):
     shells = [block for language, block in code_blocks(text) if language in {"bash", "console"}]
     typed = [*code_spans(text), *(line.removeprefix("$ ") for block in shells for line in block.splitlines())]
     words = {tuple(line.split()[1:2]) for line in typed if line.startswith("wechat-openid ")}
-    assert words <= {(name,) for name in main.commands} | {("COMMAND",), ("--config",)}
+    assert words <= {(name,) for name in main.list_commands(click.Context(main))} | {("COMMAND",), ("--config",)}
 
 
 def routes_in_code() -> list[str]:

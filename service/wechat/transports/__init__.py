@@ -7,11 +7,9 @@ nothing from the environment: no proxy, no certificates, no passwords.
 from typing import Literal
 
 from service.wechat.transports.base import RawReply, Transport, TransportFault
-from service.wechat.transports.requests_pool import RequestsTransport
 
 __all__ = [
     "RawReply",
-    "RequestsTransport",
     "Transport",
     "TransportFault",
     "TransportName",
@@ -44,15 +42,18 @@ def make_transport(
     Raises:
         TransportUnavailable: `curl` without pycurl.
     """
-    if name == "requests":
-        return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
-    try:
-        from service.wechat.transports.curl import CurlTransport  # noqa: PLC0415 - pycurl may not be installed
-    except ImportError as error:
-        if name == "curl":
-            raise TransportUnavailable(
-                f"WeChat's transport is set to curl, which cannot be loaded ({error}). Install it by: "
-                "pip install 'wechat-openid[fast]'"
-            ) from error
-        return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
-    return CurlTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
+    # Each transport's library takes some megabytes: only the one in use is loaded.
+    if name != "requests":
+        try:
+            from service.wechat.transports.curl import CurlTransport  # noqa: PLC0415
+        except ImportError as error:  # pycurl may not be installed
+            if name == "curl":
+                raise TransportUnavailable(
+                    f"WeChat's transport is set to curl, which cannot be loaded ({error}). Install it by: "
+                    "pip install 'wechat-openid[fast]'"
+                ) from error
+        else:
+            return CurlTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
+    from service.wechat.transports.requests_pool import RequestsTransport  # noqa: PLC0415
+
+    return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)

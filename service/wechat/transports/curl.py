@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
+import certifi
 import pycurl
 from pycurl import AsyncCurlMulti
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from service.redaction import install_redaction
 from service.wechat.errors import FaultReason
@@ -90,7 +90,7 @@ class CurlTransport(Transport):
     def __init__(self, timeout_seconds: float = 4.0, max_connections: int = 64, *, ca_certs: str | None = None) -> None:
         install_redaction()
         self._timeout_seconds = timeout_seconds
-        self._ca_certs = ca_certs or DEFAULT_CA_BUNDLE_PATH
+        self._ca_certs = ca_certs or certifi.where()
         self._multi = AsyncCurlMulti()
         self._free = asyncio.Semaphore(max_connections)
         self._handles: list[_Handle] = []
@@ -99,21 +99,17 @@ class CurlTransport(Transport):
         """Fetch a URL; see `Transport.get`."""
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         await self._take_connection(deadline)
-        failure: TransportFault
         try:
             handle = self._handles.pop() if self._handles else _Handle(self._ca_certs)
             remaining = deadline - asyncio.get_running_loop().time()
-            # Whoever is cancelled here ends the call: its handle is not used again.
-            await self._multi.perform(handle.prepare(url, remaining))
-            reply = handle.reply()
-            self._handles.append(handle)
-            return reply
-        except pycurl.error as error:
-            failure = _fault_of(error)
+            # Whoever is cancelled here ends the call, and its handle is not used again.
+            outcome = await self._outcome(handle, url, remaining)
             self._handles.append(handle)
         finally:
             self._free.release()
-        raise failure  # out here, chained to nothing: libcurl's error may quote the URL
+        if isinstance(outcome, TransportFault):
+            raise outcome
+        return outcome
 
     async def close(self) -> None:
         """Wait for calls under way and close the connections; see `Transport.close`."""
@@ -121,6 +117,14 @@ class CurlTransport(Transport):
         if under_way:
             await asyncio.wait(under_way, timeout=self._timeout_seconds)
         await self._multi.aclose()
+
+    async def _outcome(self, handle: _Handle, url: str, seconds: float) -> RawReply | TransportFault:
+        """Return the fault, so that it is chained to nothing: libcurl's error may quote the URL."""
+        try:
+            await self._multi.perform(handle.prepare(url, seconds))
+        except pycurl.error as error:
+            return _fault_of(error)
+        return handle.reply()
 
     async def _take_connection(self, deadline: float) -> None:
         if not self._free.locked():

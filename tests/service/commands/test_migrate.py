@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from service.cli import main
 from storage.records import SchemaState
 from storage.sql.engine import Database
-from storage.sql.migrations import head_revision, schema_report
+from storage.sql.revisions import head_revision, schema_report
 from tests.servers import database_of_its_own, postgresql_server
 from tests.service.harness import environment_of, free_port
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from service.wechat.errors import FaultReason
-from service.wechat.transports import RawReply, RequestsTransport, TransportFault, TransportUnavailable, make_transport
+from service.wechat.transports import RawReply, TransportFault, TransportUnavailable, make_transport
 from service.wechat.transports.curl import CurlTransport
+from service.wechat.transports.requests_pool import RequestsTransport
 
 FAULTS = {
     "hang": (FaultReason.TIMEOUT, True),

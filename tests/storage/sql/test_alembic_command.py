@@ -7,7 +7,7 @@ import pytest
 
 from storage.records import SchemaState
 from storage.sql.engine import Database
-from storage.sql.migrations import schema_report
+from storage.sql.revisions import schema_report
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -8,8 +8,10 @@ from sqlalchemy import insert, inspect, text
 
 from storage.errors import StoreUnavailable
 from storage.records import SchemaState
+from storage.sql import revisions
 from storage.sql.engine import Database
-from storage.sql.migrations import head_revision, migrations_folder, schema_report, upgrade
+from storage.sql.migrations import upgrade
+from storage.sql.revisions import head_revision, migrations_folder, schema_report
 from storage.sql.schema import api_keys, metadata
 from storage.sql.store import SqlTokenStore
 from storage.testing import a_grant
@@ -52,11 +54,13 @@ def migrated(any_database):
     upgrade(any_database.engine)
 
 
-def test_head_is_the_one_of_the_scripts():
+def test_revisions_are_those_of_the_scripts_in_their_order():
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
     config.set_main_option("path_separator", "os")
-    assert ScriptDirectory.from_config(config).get_heads() == [head_revision()]
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [head_revision()]
+    assert tuple(script.revision for script in scripts.walk_revisions()) == revisions._revisions()
 
 
 def test_migrations_go_up_and_down_and_up_again(migrated):
@@ -92,7 +96,7 @@ def test_tables_without_a_revision_are_behind(database):
 
 def test_older_revision_is_behind(database, monkeypatch):
     head = head_revision()
-    monkeypatch.setattr("storage.sql.migrations._revisions", lambda: ("9999", head))
+    monkeypatch.setattr("storage.sql.revisions._revisions", lambda: ("9999", head))
     report = report_of(database)
     assert (report.state, report.current, report.expected) == (SchemaState.BEHIND, head, "9999")
 

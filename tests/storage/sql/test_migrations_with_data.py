@@ -11,7 +11,8 @@ from sqlalchemy import MetaData, insert, select, text
 from storage.records import SchemaState
 from storage.sql import migrations
 from storage.sql.engine import Database
-from storage.sql.migrations import schema_report, upgrade, write_upgrade
+from storage.sql.migrations import upgrade, write_upgrade
+from storage.sql.revisions import schema_report
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 #: What any column of a type takes.

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import inspect, text
 
 from storage.records import SchemaState
-from storage.sql import migrations
+from storage.sql import migrations, revisions
 from storage.sql.engine import Database
-from storage.sql.migrations import head_revision, migrations_folder, schema_report, upgrade
+from storage.sql.migrations import upgrade
+from storage.sql.revisions import head_revision, migrations_folder, schema_report
 from storage.sql.store import SqlTokenStore
 from storage.testing import a_grant
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
@@ -50,12 +51,13 @@ def with_later(folder, monkeypatch):
     """Let the code expect the later migration."""
     use_folder(folder, monkeypatch.setattr)
     yield
-    migrations._revisions.cache_clear()
+    revisions._revisions.cache_clear()
 
 
 def use_folder(folder, set_attribute=setattr):
-    set_attribute(migrations, "migrations_folder", lambda: Path(folder))
-    migrations._revisions.cache_clear()
+    for module in (migrations, revisions):
+        set_attribute(module, "migrations_folder", lambda: Path(folder))
+    revisions._revisions.cache_clear()
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mysql"])
