@@ -1,6 +1,7 @@
 """The transport over libcurl, by pycurl's own asyncio interface."""
 
 import asyncio
+import time
 from typing import Final
 
 import certifi
@@ -97,13 +98,12 @@ class CurlTransport(Transport):
 
     async def get(self, url: str) -> RawReply:
         """Fetch a URL; see `Transport.get`."""
-        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        deadline = time.monotonic() + self._timeout_seconds
         await self._take_connection(deadline)
         try:
             handle = self._handles.pop() if self._handles else _Handle(self._ca_certs)
-            remaining = deadline - asyncio.get_running_loop().time()
             # Whoever is cancelled here ends the call, and its handle is not used again.
-            outcome = await self._outcome(handle, url, remaining)
+            outcome = await self._outcome(handle, url, deadline - time.monotonic())
             self._handles.append(handle)
         finally:
             self._free.release()
@@ -132,7 +132,7 @@ class CurlTransport(Transport):
             return
         is_late = False
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 await self._free.acquire()
         except TimeoutError:
             is_late = True
