@@ -41,6 +41,16 @@ contract: $(READY) ## Try every token store with the same tests, and show which 
 .PHONY: bench
 bench: $(READY) ## Measure exchanges beside other stacks, into docs/performance.md
 	$(BIN)/python -m tests.bench.exchanges --write
+	$(BIN)/python -m tests.bench.latency --write
+	$(BIN)/python -m tests.bench.refreshes --write
+
+.PHONY: bench-growth
+bench-growth: $(READY) ## Measure exchanges over many users (USERS="0 1000000")
+	$(BIN)/python -m tests.bench.growth --users $(or $(USERS),0 1000000) --write
+
+.PHONY: guard
+guard: $(READY) ## Fail if an exchange has come to cost more (half a minute)
+	$(BIN)/python -m tests.bench.guard
 
 .PHONY: bench-stores
 bench-stores: $(READY) ## Measure stores that hold a million users, into docs/scaling.md

@@ -45,7 +45,7 @@ REFRESH_TOKEN_SECONDS = 30 * 86_400
 #: A page in WeChat gives up, and asks again by itself, after 5 seconds.
 _ANSWER_SECONDS = 4.8
 #: Results kept in this process; older ones are looked up in the store.
-_REMEMBERED = 8192
+_REMEMBERED = 2048
 #: Pauses before each look for the row that another process may be about to commit for the same code.
 _LOOK_AGAIN_SECONDS = (0.0, 0.1, 0.2, 0.4, 0.8)
 

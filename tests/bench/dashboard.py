@@ -33,8 +33,8 @@ from storage.sql.operators import Operators, Role
 from storage.sql.sessions import Sessions
 from storage.sql.store import SqlTokenStore
 from storage.vault import TokenVault
-from tests.bench.exchanges import postgresql_database
 from tests.bench.made_up_users import APPIDS, fill, made_up_hash
+from tests.bench.servers import postgresql_database
 from tests.service.harness import free_port
 
 DAY = 86_400

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
+from storage.records import Resealing, SealedRow, SortKey, Status, UserQuery
+from storage.sealing import KeyRing, Tokens
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
+from storage.sql.store import SqlTokenStore
 
 #: The accounts; nine in ten users are the first one's.
-APPIDS = ("wx_bench_main", "wx_bench_small")
+APPIDS = ("wx51a7ed0000000001", "wx51a7ed0000000002")
 #: Users in one statement: each is a transaction that others can follow.
 _BATCH = 250_000
 _DAY = 86_400
@@ -28,8 +31,8 @@ _BLOB = {"postgresql": "decode(repeat('5a', 160), 'hex')", "sqlite": "zeroblob(1
 _USERS = """
 INSERT INTO authorizations (
   appid, openid, unionid, scope, is_snapshotuser, access_token, refresh_token, expires_at, refresh_expires_at, status,
-  version, next_refresh_at, code_scope, first_authorized_at, authorized_at, refreshed_at, last_used_at,
-  refresh_failures, last_error_code, last_error_kind, last_error_at, nickname, avatar_url, profile_at)
+  version, next_refresh_at, code_digest, code_binding, code_scope, first_authorized_at, authorized_at, refreshed_at,
+  last_used_at, refresh_failures, last_error_code, last_error_kind, last_error_at, nickname, avatar_url, profile_at)
 SELECT
   CASE WHEN n % 10 = 0 THEN '{small}' ELSE '{main}' END,
   'o' || substr({hash}, 1, 27),
@@ -42,6 +45,7 @@ SELECT
   CASE WHEN n % 50 = 7 THEN 'needs_reauthorization' WHEN n % 100 = 8 THEN 'revoked' ELSE 'active' END,
   1 + n % 40,
   CASE WHEN n % 50 = 7 OR n % 100 = 8 OR n % 4 = 0 THEN NULL ELSE :now - 60 + n % 7200 END,
+  {digest}, {digest},
   'snsapi_base',
   :now - (:users - n) % (180 * {day}),
   :now - (:users - n) % (30 * {day}),
@@ -67,8 +71,9 @@ FROM ({numbers}) AS numbers,
    UNION ALL SELECT 'exchange_failed', 40163, 300 UNION ALL SELECT 'exchange_failed', 40029, 70) AS kinds
 """
 _HOURS = 24 * 30
-#: A hash that both databases have or can be given.
+#: Hashes that both databases have or can be given.
 _HASH = {"postgresql": "md5(CAST(n AS TEXT))", "sqlite": "made_up_hash(n)"}
+_DIGEST = {"postgresql": "sha256(CAST(CAST(n AS TEXT) AS BYTEA))", "sqlite": "made_up_digest(n)"}
 
 
 def fill(url: str, users: int, now: int) -> None:
@@ -82,6 +87,7 @@ def fill(url: str, users: int, now: int) -> None:
             "small": APPIDS[1],
             "blob": _BLOB[kind],
             "hash": _HASH[kind],
+            "digest": _DIGEST[kind],
             "numbers": _NUMBERS[kind],
             "day": _DAY,
         }
@@ -96,6 +102,20 @@ def fill(url: str, users: int, now: int) -> None:
             connection.exec_driver_sql(analyze)
     finally:
         database.close()
+
+
+def seal_some(url: str, secret_key: str) -> None:
+    """Give the oldest and the newest users tokens that open: a service looks at those when it starts."""
+    store = SqlTokenStore.open(url)
+    keys = KeyRing.parse(secret_key)
+    try:
+        for descending in (True, False):
+            for user in store.page(UserQuery(status=Status.ACTIVE, sort=SortKey.ID, descending=descending)).users:
+                tokens = keys.seal(user.appid, user.openid, Tokens("access", "refresh"))
+                row = SealedRow(user.id, user.appid, user.openid, store.get(user.appid, user.openid).tokens)
+                store.reseal([Resealing(row, tokens)])
+    finally:
+        store.close()
 
 
 @contextmanager
@@ -115,9 +135,14 @@ def _insert(connection: Connection, statement: str, values: dict[str, int]) -> N
     raw = connection.connection.driver_connection
     if hasattr(raw, "create_function"):
         raw.create_function("made_up_hash", 1, made_up_hash, deterministic=True)
+        raw.create_function("made_up_digest", 1, _made_up_digest, deterministic=True)
     connection.execute(text(statement), values)
 
 
 def made_up_hash(number: int) -> str:
     """Return what PostgreSQL's md5 of a number is."""
     return hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
+
+
+def _made_up_digest(number: int) -> bytes:
+    return hashlib.sha256(str(number).encode()).digest()

@@ -7,12 +7,16 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["FOLDER", "Stack", "prepare", "stacks"]
+__all__ = ["APPID", "SECRET_KEY", "Stack", "bare_tornado", "environment_for", "prepare", "stacks", "this_service"]
 
 HERE = Path(__file__).parent
 FOLDER = Path("var/bench")
 PYTHON = FOLDER / "venv/bin"
 NODE = FOLDER / "node"
+
+#: What this service is run with.
+APPID = "wx51a7ed0000000001"
+SECRET_KEY = "A" * 43
 
 PYTHON_PACKAGES = [
     "asyncpg",
@@ -69,19 +73,30 @@ def prepare() -> list[str]:
     return missing
 
 
-def stacks(workers: int, port: int, admin_port: int, sqlite: Path, postgresql: str) -> list[Stack]:
-    """Return what to measure, the yardstick first."""
-    ours = {
-        "WECHAT_OPENID_APPID": "wx51a7ed0000000001",
+def this_service(name: str, database_url: str, *, port: int, admin_port: int, workers: int = 1) -> Stack:
+    """Return this service with everything on but the limit of rates: all requests come from one address."""
+    environment = {
+        "WECHAT_OPENID_APPID": APPID,
         "WECHAT_OPENID_SECRET": "51a7ed00c0ffee0051a7ed00c0ffee00",
+        "WECHAT_OPENID_DATABASE_URL": database_url,
         "WECHAT_OPENID_LISTEN": f"127.0.0.1:{port}",
         "WECHAT_OPENID_ADMIN_LISTEN": f"127.0.0.1:{admin_port}",
         "WECHAT_OPENID_RATE_LIMIT": "",
-        "WECHAT_OPENID_SECRET_KEYS": "A" * 43,
+        "WECHAT_OPENID_SECRET_KEYS": SECRET_KEY,
         "WECHAT_OPENID_LOG_LEVEL": "WARNING",
         "WECHAT_OPENID_REFRESH_EVERY_SECONDS": "3600",
     }
-    serve = [sys.executable, "-m", "service", "serve", "--workers", str(workers)]
+    return Stack(name, [sys.executable, "-m", "service", "serve", "--workers", str(workers)], environment)
+
+
+def bare_tornado() -> Stack:
+    """Return the least that Tornado and its curl client can do."""
+    return Stack("bare Tornado + curl, nothing stored", [sys.executable, str(HERE / "alternatives/bare_tornado.py")])
+
+
+def stacks(workers: int, port: int, admin_port: int, sqlite: Path, postgresql: str) -> list[Stack]:
+    """Return what to measure, the yardstick first."""
+    ports = {"port": port, "admin_port": admin_port, "workers": workers}
     express = ["node", str(HERE / "alternatives/express.js")]
     modules = {"NODE_PATH": str((NODE / "node_modules").absolute()), "WORKERS": str(workers)}
     gunicorn = [
@@ -93,33 +108,20 @@ def stacks(workers: int, port: int, admin_port: int, sqlite: Path, postgresql: s
         *(f"--app-dir={HERE / 'alternatives'}", "fastapi_app:app"),
     ]
     node_modules = NODE / "node_modules/pg"
-    bare = (
-        []
-        if workers > 1
-        else [
-            Stack("bare Tornado + curl, nothing stored", [sys.executable, str(HERE / "alternatives/bare_tornado.py")])
-        ]
-    )
     return [
         Stack("Express + axios, nothing stored", express, modules, needs=node_modules),
-        Stack(
-            "this service, sealed, SQLite",
-            serve,
-            {**ours, "WECHAT_OPENID_DATABASE_URL": f"sqlite:///{sqlite}"},
-        ),
-        Stack(
-            "this service, sealed, PostgreSQL",
-            serve,
-            {**ours, "WECHAT_OPENID_DATABASE_URL": postgresql},
-        ),
-        *bare,
+        this_service("this service, sealed, SQLite", f"sqlite:///{sqlite}", **ports),
+        this_service("this service, sealed, PostgreSQL", postgresql, **ports),
+        *([bare_tornado()] if workers == 1 else []),
         Stack("Express + axios + pg, PostgreSQL", express, modules, "postgresql", needs=node_modules),
         Stack("FastAPI + httpx + async ORM, PostgreSQL", uvicorn, {}, "postgresql+asyncpg", needs=PYTHON / "uvicorn"),
         Stack("Flask + requests + ORM, PostgreSQL", gunicorn, {}, "postgresql+psycopg", needs=PYTHON / "gunicorn"),
     ]
 
 
-def environment_for(stack: Stack, *, port: int, upstream: str, ca_file: Path | None, postgresql: str) -> dict[str, str]:
+def environment_for(
+    stack: Stack, *, port: int, upstream: str, ca_file: Path | None = None, postgresql: str = ""
+) -> dict[str, str]:
     """Return the environment a stack is started in."""
     environment = {
         **os.environ,
