@@ -135,7 +135,16 @@ authorizations = Table(
     Index(None, "nickname", "id"),
     Index(None, "last_used_at", "id"),
     Index(None, "refresh_expires_at", "id"),
-    Index(None, "status", "id", sqlite_where=text("status != 'active'"), postgresql_where=text("status != 'active'")),
+    # PostgreSQL compares the account and the scope within it: a filter by them reads no rows that do not match.
+    Index(
+        None,
+        "status",
+        "id",
+        "appid",
+        "scope",
+        sqlite_where=text("status != 'active'"),
+        postgresql_where=text("status != 'active'"),
+    ),
     Index(
         None,
         "last_error_code",

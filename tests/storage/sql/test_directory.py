@@ -178,7 +178,7 @@ def test_indexes_serve_filters_on_sqlite(database):
     """Each filter enters an index made for it; the plan names it."""
     directory = SqlUserDirectory(database)
     plans = {
-        "ix_authorizations_status_id": UserFilter(status=Status.REVOKED),
+        "ix_authorizations_status_id_appid_scope": UserFilter(status=Status.REVOKED),
         "ix_authorizations_last_error_code_id": UserFilter(last_error_code=40001),
         "ix_authorizations_is_snapshotuser_id": UserFilter(is_snapshotuser=True),
         "ix_authorizations_scope_id": UserFilter(scope="snsapi_base"),

@@ -96,8 +96,13 @@ def run_script(database, script):
         return
     raw = database.engine.raw_connection()
     try:
-        raw.autocommit = True
-        raw.executescript(script) if database.engine.dialect.name == "sqlite" else raw.execute(script)
+        if database.engine.dialect.name == "sqlite":
+            raw.executescript(script)
+        else:
+            raw.driver_connection.autocommit = True
+            # One after the other: several sent as one are one transaction, and an index made online is in none.
+            for statement in script.split(";\n"):
+                raw.execute(statement)
     finally:
         raw.detach()
         raw.close()

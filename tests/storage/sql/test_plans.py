@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from storage.directory import UserFilter, UserSearch, UserSort
-from storage.records import SortKey, UserQuery
+from storage.records import SortKey, Status, UserQuery
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
@@ -17,6 +17,7 @@ from tests.servers import database_of_its_own, mysql_server, postgresql_server
 from tests.storage.sql.many_rows import APPIDS, NOW, rows
 
 COUNT = 6000
+REVOKED = 300
 APPID = APPIDS[0]
 MIDDLE = COUNT // 2
 SHORT = {"access_token": b"a", "refresh_token": b"r"}
@@ -30,6 +31,8 @@ def database(request):
         upgrade(database.engine)
         with database.engine.begin() as connection:
             connection.execute(insert(authorizations), [{**row, **SHORT} for row in rows(COUNT)])
+            gone = {**SHORT, "status": Status.REVOKED, "next_refresh_at": None}
+            connection.execute(insert(authorizations), [{**row, **gone} for row in rows(REVOKED, start=COUNT)])
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             is_postgresql = database.engine.dialect.name == "postgresql"
             connection.execute(text("ANALYZE authorizations" if is_postgresql else "ANALYZE TABLE authorizations"))
@@ -118,6 +121,18 @@ def test_pages_of_the_dashboard_are_read_in_order(store, plan_of, sort, descendi
     plan = plan_of(lambda: store.directory(60).find(search))
     assert_in_order_by_index(plan)
     assert_enters_at(plan, sort.value)
+
+
+def test_status_account_and_scope_are_answered_by_one_index(database, store, plan_of):
+    search = UserSearch(filter=UserFilter(status=Status.REVOKED, appid=APPID, scope="snsapi_userinfo"))
+    plan = plan_of(lambda: store.directory(60).find(search))
+    index = "ix_authorizations_status_id_appid_scope"
+    assert_in_order_by_index(plan)
+    assert re.search(rf'"(?:Index Name|key)": "{index}"', plan), plan
+    if database.engine.dialect.name == "postgresql":
+        # MariaDB enters by the status and compares the rows.
+        assert_enters_at(plan, "appid")
+        assert_enters_at(plan, "scope")
 
 
 @pytest.mark.parametrize(
