@@ -94,7 +94,12 @@ class ConfirmJobHandler(_WishHandler):
             wish=wish,
             users=[json.dumps(user) for user in wish.users],
             count=await self.count(wish),
-            conditions=[(name, value) for name, value in parse_qsl(wish.query) if name not in {"sort", "order"}],
+            # Users who were selected one by one are meant whatever the filter says.
+            conditions=[
+                (name, value)
+                for name, value in parse_qsl("" if wish.users else wish.query)
+                if name not in {"sort", "order"}
+            ],
             word=CONFIRMED_BY.get(wish.action, ""),
             problem=problem,
             actions=ACTION_LABELS,
