@@ -351,8 +351,9 @@ class MySQL(Dialect):
         return numbers is not None and (int(numbers[1]), int(numbers[2])) >= needed
 
     def locks_migrations(self, connection: Connection) -> bool:
-        """Take a named lock that the end of the session gives back."""
-        taken = connection.scalar(func.get_lock(MIGRATION_LOCK, 0).select())
+        """Take a named lock that the end of the session gives back. Such names are the server's: add the database's."""
+        name = func.concat(MIGRATION_LOCK, ":", func.md5(func.database()))
+        taken = connection.scalar(func.get_lock(name, 0).select())
         connection.rollback()
         return bool(taken == 1)
 

@@ -15,6 +15,7 @@ from storage.sql.revisions import head_revision, migrations_folder, schema_repor
 from storage.sql.schema import api_keys, metadata
 from storage.sql.store import SqlTokenStore
 from storage.testing import a_grant
+from tests.servers import database_of_its_own, mysql_server
 
 
 def alembic(database, action, *arguments):
@@ -146,10 +147,20 @@ def test_processes_that_upgrade_at_once_do_it_once(request, where):
 @pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
 def test_who_waits_too_long_for_another_migration_is_told(request, monkeypatch, which):
     database = request.getfixturevalue(which)
-    monkeypatch.setattr("storage.sql.dialects.MIGRATION_WAIT_SECONDS", 0)
-    with database.changing_schema(), pytest.raises(StoreUnavailable, match="Somebody else has been migrating"):
-        upgrade(database.engine)
+    with monkeypatch.context() as patch, database.changing_schema():
+        patch.setattr("storage.sql.dialects.MIGRATION_WAIT_SECONDS", 0)
+        with pytest.raises(StoreUnavailable, match="Somebody else has been migrating"):
+            upgrade(database.engine)
     upgrade(database.engine)
+
+
+def test_databases_of_one_server_do_not_wait_for_each_other(mysql_database, monkeypatch):
+    monkeypatch.setattr("storage.sql.dialects.MIGRATION_WAIT_SECONDS", 0)
+    with database_of_its_own(mysql_server()) as url:
+        other = Database.open(url)
+        with other.changing_schema():
+            upgrade(mysql_database.engine)
+        other.close()
 
 
 @pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
