@@ -293,8 +293,13 @@ class PostgreSQL(Dialect):
 
     @contextmanager
     def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
-        """Set it for the transaction, whose end takes it back."""
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+        """Set it for the transaction, whose end takes it back.
+
+        What may take long gets one processor besides: a count of millions would take all of them from the exchanges.
+        """
+        connection.exec_driver_sql(
+            f"SET LOCAL statement_timeout = {round(seconds * 1000)}; SET LOCAL max_parallel_workers_per_gather = 0"
+        )
         yield
 
     def is_too_slow(self, error: BaseException) -> bool:

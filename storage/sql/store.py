@@ -44,6 +44,9 @@ __all__ = ["SqlTokenStore"]
 #: How many due rows are looked at for each one wanted, where rows that others are claiming cannot be skipped.
 SAMPLE_FACTOR = 4
 
+#: How long counting everybody may take: some seconds for ten million users.
+COUNT_SECONDS = 60
+
 Values = dict[str, Any]
 
 
@@ -180,7 +183,7 @@ class SqlTokenStore(TokenStore):
             counted.update({(appid, Status.ACTIVE): count for appid, count in active.items() if count})
             return Counts(counted)
 
-        return self._database.read(work)
+        return self._database.read_within(COUNT_SECONDS, work)
 
     def activity(self, since: int) -> list[Activity]:
         """See `TokenStore.activity`."""
