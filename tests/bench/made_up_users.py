@@ -97,11 +97,16 @@ def fill(url: str, users: int, now: int) -> None:
                 database.write(lambda connection, values=values: _insert(connection, _USERS.format(**words), values))
         hours = {"low": 1, "high": _HOURS, "now": now}
         database.write(lambda connection: _insert(connection, _ACTIVITY.format(**words), hours))
-        analyze = "VACUUM ANALYZE" if kind == "postgresql" else "ANALYZE"
-        with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql(analyze)
+        analyze(database)
     finally:
         database.close()
+
+
+def analyze(database: Database) -> None:
+    """Let the database learn what is in its tables, as its own housekeeping does in the first minutes."""
+    statement = "VACUUM ANALYZE" if database.engine.dialect.name == "postgresql" else "ANALYZE"
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def seal_some(url: str, secret_key: str) -> None:

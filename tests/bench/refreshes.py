@@ -18,6 +18,7 @@ from storage.sealing import KeyRing, Tokens
 from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
+from tests.bench.made_up_users import analyze
 from tests.bench.report import write_chapter
 from tests.bench.servers import UPSTREAM_PORT, postgresql_database, upstream
 from tests.bench.stacks import APPID, SECRET_KEY
@@ -58,6 +59,7 @@ def fill(url, rows):
     for start in range(0, rows, 10_000):
         part = [due_row(keys, f"o{number:027d}", now) for number in range(start, min(start + 10_000, rows))]
         database.write(lambda connection, part=part: connection.execute(insert(authorizations), part))
+    analyze(database)
     database.close()
 
 
