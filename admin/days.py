@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from admin.base import Refused
 
-__all__ = ["midnight"]
+__all__ = ["day_of", "midnight"]
 
 
 def midnight(day: str, days_later: int = 0) -> int | None:
@@ -21,3 +21,8 @@ def midnight(day: str, days_later: int = 0) -> int | None:
     except (ValueError, OverflowError):
         raise Refused(HTTPStatus.BAD_REQUEST, "A day is written as 2027-01-31.") from None
     return int(begins.timestamp())
+
+
+def day_of(at: int) -> str:
+    """Write the day in UTC that a second belongs to, as forms do."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -1,25 +1,29 @@
 """Jobs: one action on many users. Choosing them, confirming, watching, pausing, stopping."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
 from admin.base import AdminHandler, Refused
-from admin.user_filters import Listing
+from admin.user_filters import Listing, described, given_of
 from admin.user_labels import (
     ACTION_LABELS,
     ACTION_MEANINGS,
     CONFIRMED_BY,
     JOB_BADGES,
+    JOB_MEANINGS,
     JOB_STATUSES,
+    OUTCOME_FILTERS,
     OUTCOMES,
+    SUCCESSES,
     tally_text,
 )
 from admin.users import directory_of
 from storage.directory import Tally
 from storage.sql.audit import AuditAction
-from storage.sql.jobs import Job, JobAction, JobTarget
+from storage.sql.jobs import Job, JobAction, JobStatus, JobTarget
 from storage.sql.operators import Role
 
 __all__ = ["routes"]
@@ -45,7 +49,31 @@ class _Wish:
         return JobTarget(filter=Listing.read(lambda name: arguments.get(name, "")).filter)
 
 
-class _WishHandler(AdminHandler):
+class _JobsHandler(AdminHandler):
+    """About jobs, made or to be made."""
+
+    requires = Role.OPERATOR
+
+    def conditions(self, target: JobTarget) -> list[tuple[str, str]]:
+        """Return what a target's filter asks for, in the reader's words. Selected users are meant whatever it says."""
+        if target.users:
+            return []
+        accounts = {account.appid: account.name for account in self.services.accounts}
+        return described(target.filter, accounts, self.locale.translate)
+
+    def whom(self, target: JobTarget) -> str:
+        """Say in a few of the reader's words whom a target is about."""
+        translate = self.locale.translate
+        match len(target.users):
+            case 0:
+                return translate("all that the filter matches" if self.conditions(target) else "all users")
+            case 1:
+                return translate("one selected user")
+            case number:
+                return translate("%s selected users") % number
+
+
+class _WishHandler(_JobsHandler):
     """About a job that is to be made."""
 
     requires = Role.OPERATOR
@@ -88,22 +116,19 @@ class ConfirmJobHandler(_WishHandler):
 
     async def show(self, wish: _Wish, problem: str = "") -> None:
         """Show the form that makes the job."""
+        count = await self.count(wish)
         self.render(
             "job_confirm.html",
             tally=tally_text,
             wish=wish,
             users=[json.dumps(user) for user in wish.users],
-            count=await self.count(wish),
-            # Users who were selected one by one are meant whatever the filter says.
-            conditions=[
-                (name, value)
-                for name, value in parse_qsl("" if wish.users else wish.query)
-                if name not in {"sort", "order"}
-            ],
+            count=count,
+            whom=self.whom(wish.target),
+            conditions=self.conditions(wish.target),
             word=CONFIRMED_BY.get(wish.action, ""),
             problem=problem,
             actions=ACTION_LABELS,
-            meanings=ACTION_MEANINGS,
+            meanings=_meanings(count),
         )
 
 
@@ -123,10 +148,10 @@ class JobsHandler(ConfirmJobHandler):
             tally=tally_text,
             jobs=listed,
             older=listed[-1].id if len(listed) == _PAGE_SIZE else None,
-            share=_share,
             actions=ACTION_LABELS,
-            statuses=JOB_STATUSES,
-            badges=JOB_BADGES,
+            state_of=_state,
+            whom=self.whom,
+            conditions_of=self.conditions,
         )
 
     async def post(self) -> None:
@@ -159,7 +184,7 @@ class JobsHandler(ConfirmJobHandler):
         self.redirect(f"/admin/jobs/{job_id}", status=HTTPStatus.SEE_OTHER)
 
 
-class JobHandler(AdminHandler):
+class JobHandler(_JobsHandler):
     """`GET /admin/jobs/{id}`: a job and how far it has come."""
 
     requires = Role.OPERATOR
@@ -174,11 +199,14 @@ class JobHandler(AdminHandler):
             tally=tally_text,
             job=job,
             share=_share(job),
+            state=_state(job),
             outcomes=OUTCOMES,
+            users_after=_users_after,
             actions=ACTION_LABELS,
-            meanings=ACTION_MEANINGS,
-            statuses=JOB_STATUSES,
-            badges=JOB_BADGES,
+            meanings=_meanings(job.expected),
+            whom=self.whom(job.target),
+            conditions=self.conditions(job.target),
+            filter=list(given_of(job.target.filter).items()),
         )
 
 
@@ -202,6 +230,29 @@ class JobChangeHandler(AdminHandler):
             self.redirect(f"/admin/jobs/{number}", status=HTTPStatus.SEE_OTHER)
         else:
             self.redirect_with_notice(f"/admin/jobs/{number}", "The job had moved on already.", good=False)
+
+
+def _meanings(count: Tally) -> Mapping[str, str]:
+    """Return the words for what actions do, to one user or to many."""
+    return ACTION_MEANINGS if count == Tally(1) else JOB_MEANINGS
+
+
+def _state(job: Job) -> tuple[str, str]:
+    """Return a job's badge and what it says: that all is done does not mean that it went well."""
+    succeeded = sum(number for result, number in job.results.items() if result in SUCCESSES[job.action])
+    if job.status is not JobStatus.DONE or succeeded == job.done:
+        return JOB_BADGES[job.status], JOB_STATUSES[job.status]
+    return ("warn", "Finished with failures") if succeeded else ("bad", "Finished; all failed")
+
+
+def _users_after(job: Job, result: str) -> list[tuple[str, str]]:
+    """Return the filter of those users of a job whose action ended so; empty where none tells them from others."""
+    if job.target.users or result not in OUTCOME_FILTERS:
+        return []
+    # What an action changes about a user is not what the user was found by any more.
+    given = given_of(job.target.filter)
+    given.pop("errcode", None)
+    return list((given | dict([OUTCOME_FILTERS[result]])).items())
 
 
 def _share(job: Job) -> int | None:

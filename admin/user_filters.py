@@ -2,17 +2,18 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TypeVar
 
 from admin.base import Refused
-from admin.days import midnight
+from admin.days import day_of, midnight
+from admin.user_labels import FILTERS, SCOPES, SEARCH_FIELDS, STATUSES
 from storage.directory import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
 from storage.records import Status
 
-__all__ = ["FIELDS", "Listing"]
+__all__ = ["FIELDS", "Listing", "described", "given_of"]
 
 T = TypeVar("T")
 
@@ -103,6 +104,53 @@ class Listing:
         """Return the arguments of the page that follows one."""
         place = json.dumps(page.next_cursor, ensure_ascii=False, separators=(",", ":"))
         return [*self.arguments(), ("cursor", base64.urlsafe_b64encode(place.encode()).decode())]
+
+
+def given_of(wanted: UserFilter) -> dict[str, str]:
+    """Write a filter as an address's arguments; those that narrow nothing are left out."""
+    searched = wanted.searched
+    given = {
+        "appid": wanted.appid,
+        "status": wanted.status,
+        "scope": wanted.scope,
+        "snapshot": None if wanted.is_snapshotuser is None else ("yes" if wanted.is_snapshotuser else "no"),
+        "errcode": wanted.last_error_code,
+        "by": searched and searched.field,
+        "match": "exact" if searched and searched.exact else None,
+        "q": searched and searched.text,
+    }
+    for name, span in (("authorized", wanted.authorized), ("used", wanted.used), ("ends", wanted.ending)):
+        given[f"{name}_from"] = None if span.since is None else day_of(span.since)
+        given[f"{name}_to"] = None if span.until is None else day_of(span.until - 1)
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def described(
+    wanted: UserFilter, accounts: Mapping[str, str], translate: Callable[[str], str]
+) -> list[tuple[str, str]]:
+    """Put a filter into the words of its form: each condition's label and value, translated.
+
+    Args:
+        wanted: The filter.
+        accounts: The accounts' names by their appids.
+        translate: Translates the words of the form; what was typed stays as it is.
+    """
+    given = given_of(wanted)
+    words = {"appid": accounts, "status": STATUSES, "scope": SCOPES}
+    conditions = []
+    for name, label in FILTERS.items():
+        if name not in given:
+            continue
+        value = given[name]
+        if name == "snapshot":
+            value = translate(value)
+        elif value in words.get(name, {}):
+            value = words[name][value] if name == "appid" else translate(words[name][value])
+        conditions.append((translate(label), value))
+    if wanted.searched is not None:
+        match = translate("is exactly" if wanted.searched.exact else "begins with")
+        conditions.append((translate(SEARCH_FIELDS[wanted.searched.field]), f"{match} {wanted.searched.text}"))
+    return conditions
 
 
 def _filter_of(given: dict[str, str]) -> UserFilter:

@@ -11,14 +11,18 @@ __all__ = [
     "ACTION_MEANINGS",
     "ACTIVITY",
     "CONFIRMED_BY",
+    "FILTERS",
     "JOB_BADGES",
+    "JOB_MEANINGS",
     "JOB_STATUSES",
     "OUTCOMES",
+    "OUTCOME_FILTERS",
     "SCOPES",
     "SEARCH_FIELDS",
     "SORTS",
     "STATUSES",
     "STATUS_BADGES",
+    "SUCCESSES",
     "tally_text",
 ]
 
@@ -35,6 +39,21 @@ SEARCH_FIELDS: Mapping[str, str] = {
     SearchField.OPENID: "openid",
     SearchField.UNIONID: "unionid",
     SearchField.NICKNAME: "Nickname",
+}
+
+#: What a filter's arguments are called, besides what is searched for.
+FILTERS: Mapping[str, str] = {
+    "status": "Status",
+    "appid": "Account",
+    "scope": "Scope",
+    "snapshot": "Snapshot user",
+    "errcode": "Last errcode",
+    "authorized_from": "Authorized from (UTC)",
+    "authorized_to": "Authorized to (UTC)",
+    "used_from": "Used from (UTC)",
+    "used_to": "Used to (UTC)",
+    "ends_from": "Ends from (UTC)",
+    "ends_to": "Ends to (UTC)",
 }
 
 SORTS: Mapping[str, str] = {
@@ -58,6 +77,14 @@ ACTION_MEANINGS: Mapping[str, str] = {
     JobAction.REVOKE: "Forgets the tokens. The user may authorize again.",
     JobAction.ERASE: "Deletes everything that is kept about the user. Nothing brings it back.",
 }
+#: The same, where it is done to many.
+JOB_MEANINGS: Mapping[str, str] = {
+    JobAction.REFRESH: "Asks WeChat for a new access token of each user.",
+    JobAction.CHECK: "Asks WeChat whether each user's stored access token is valid. Nothing changes.",
+    JobAction.PROFILE: "Asks WeChat for each user's nickname and picture.",
+    JobAction.REVOKE: "Forgets the tokens of all these users. They may authorize again.",
+    JobAction.ERASE: "Deletes everything that is kept about all these users. Nothing brings it back.",
+}
 #: What has to be typed before these are done to many.
 CONFIRMED_BY: Mapping[str, str] = {JobAction.REVOKE: "REVOKE", JobAction.ERASE: "ERASE"}
 
@@ -79,6 +106,22 @@ OUTCOMES: Mapping[str, str] = {
     "snapshot_user": "This is the virtual user of a snapshot page; there is no profile.",
     "sealed": "The tokens do not open: a key is missing.",
     "unknown_user": "There is no such user.",
+}
+
+#: The outcomes by which an action did what it is for.
+SUCCESSES: Mapping[JobAction, frozenset[str]] = {
+    JobAction.REFRESH: frozenset({"refreshed"}),
+    JobAction.CHECK: frozenset({"valid", "invalid"}),
+    JobAction.PROFILE: frozenset({"fetched"}),
+    JobAction.REVOKE: frozenset({"revoked"}),
+    JobAction.ERASE: frozenset({"erased"}),
+}
+#: The argument of a filter that finds the users whose action ended so.
+OUTCOME_FILTERS: Mapping[str, tuple[str, str]] = {
+    "needs_reauthorization": ("status", Status.NEEDS_REAUTHORIZATION),
+    "reauthorization_needed": ("status", Status.NEEDS_REAUTHORIZATION),
+    "revoked": ("status", Status.REVOKED),
+    "snapshot_user": ("snapshot", "yes"),
 }
 
 JOB_STATUSES: Mapping[str, str] = {

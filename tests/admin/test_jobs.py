@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -96,6 +97,118 @@ async def test_what_cannot_be_undone_takes_a_word_typed_out(signed_in, users, da
     refused = await operator.post("/admin/jobs", confirmation="erase", **fields)
     assert "Type the word to confirm." in text_of(refused)
     assert dashboard.jobs.list() == []
+
+
+FILTER = "status=needs_reauthorization&scope=snsapi_userinfo&snapshot=no&ends_to=2027-01-31&by=nickname&q=status"
+WORDS = {
+    "en": {
+        "Status": "Must authorize again",
+        "Scope": "Profile (snsapi_userinfo)",
+        "Snapshot user": "no",
+        "Ends to (UTC)": "2027-01-31",
+        "Nickname": "begins with status",
+    },
+    "zh-CN": {
+        "状态": "需重新授权",
+        "授权范围": "用户资料（snsapi_userinfo）",
+        "快照页用户": "否",
+        "到期时间止（UTC）": "2027-01-31",
+        "昵称": "开头为 status",
+    },
+}
+
+
+def facts(response):
+    """Return the terms of a page and what they say, without their markup."""
+    pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd[^>]*>(.*?)</dd>", text_of(response), re.DOTALL)
+    return {words_of(term): words_of(fact) for term, fact in pairs}
+
+
+def words_of(markup):
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.gen_test
+async def test_a_filter_is_told_in_the_words_of_its_form(signed_in, users, language):
+    operator = signed_in()
+    operator.headers["Accept-Language"] = language
+    confirmed = await operator.post("/admin/jobs/confirm", action="check", whom="all", filter=FILTER)
+    assert WORDS[language].items() <= facts(confirmed).items()
+    job_id = await start(operator, "check", query=FILTER)
+    assert WORDS[language].items() <= facts(await operator.get(f"/admin/jobs/{job_id}")).items()
+    listed = words_of(text_of(await operator.get("/admin/jobs")))
+    assert " ".join(f"{label} {value}" for label, value in WORDS[language].items()) in listed
+
+
+@pytest.mark.gen_test
+async def test_a_job_leads_to_the_list_with_its_filter(signed_in, users):
+    operator = signed_in()
+    page = text_of(await operator.get(f"/admin/jobs/{await start(operator, 'check', query=FILTER)}"))
+    [query] = re.findall(r'href="/admin/users\?([^"]*)"', page)
+    assert sorted(unescape(query).split("&")) == sorted(FILTER.split("&"))
+
+
+@pytest.mark.gen_test
+async def test_a_job_tells_whether_users_were_selected_or_all_are_meant(signed_in, users):
+    operator = signed_in()
+    # What the list was filtered by does not matter where users were selected.
+    selected = await start(operator, "check", users=[users[3]], query="status=active")
+    everybody = await start(operator, "check")
+    shown = [facts(await operator.get(f"/admin/jobs/{job_id}")) for job_id in (selected, everybody)]
+    assert [one["Users"] for one in shown] == ["one selected user", "all users"]
+    assert "Status" not in shown[0]
+    listed = words_of(text_of(await operator.get("/admin/jobs")))
+    assert listed.index("all users") < listed.index("one selected user")
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many", "button"),
+    [
+        ("en", "kept about the user.", "kept about all these users.", "Erase"),
+        ("zh-CN", "有关该用户的", "有关这些用户的", "彻底删除"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_what_will_happen_is_worded_for_one_user_or_for_many(signed_in, users, language, one, many, button):
+    operator = signed_in()
+    operator.headers["Accept-Language"] = language
+    chosen = {"user": json.dumps([APPID, users[0]])}
+    for_one = text_of(await operator.post("/admin/jobs/confirm", action="erase", **chosen))
+    for_many = text_of(await operator.post("/admin/jobs/confirm", action="erase", whom="all"))
+    assert (one in for_one, many in for_one) == (True, False)
+    assert (one in for_many, many in for_many) == (False, True)
+    assert re.findall(r'<button class="danger">(.*?)</button>', for_many) == [button]
+
+
+@pytest.mark.parametrize(
+    ("results", "badge"),
+    [
+        (["valid", "invalid"], ("good", "Finished")),
+        (["valid", "revoked"], ("warn", "Finished with failures")),
+        (["needs_reauthorization", "failed"], ("bad", "Finished; all failed")),
+    ],
+)
+@pytest.mark.gen_test
+async def test_the_badge_of_a_finished_job_tells_how_it_went(signed_in, users, make_runner, results, badge):
+    operator = signed_in()
+    job_id = await start(operator, "check", query=f"status=active&errcode=&appid={APPID}")
+
+    async def check(appid, openid):
+        return ActionOutcome(succeeded=True, result=results[users.index(openid) % 2])
+
+    await make_runner(check_token=check).work()
+    page = text_of(await operator.get(f"/admin/jobs/{job_id}"))
+    for shown in (page, text_of(await operator.get("/admin/jobs"))):
+        assert re.findall(r'<span class="badge (\w+)">(.*?)</span>', shown) == [badge]
+    # Those who must authorize again are found by a filter; those whom WeChat refused are not.
+    found = {unescape(link) for link in re.findall(r'<dt><a href="([^"]*)"', page)}
+    expected = {
+        f"/admin/users?appid={APPID}&status={result}"
+        for result in results
+        if result in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
+    }
+    assert found == expected
 
 
 @pytest.mark.parametrize(

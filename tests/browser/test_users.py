@@ -90,7 +90,7 @@ def test_an_operator_erases_what_was_selected(dashboard, users, chromium, javasc
         page.get_by_role("button", name="Continue…").click()
         assert not javascript or faults_of_accessibility(page) == []
         page.get_by_label("Type ERASE to confirm").fill("ERASE")
-        page.get_by_role("button", name="Start").click()
+        page.get_by_role("button", name="Erase", exact=True).click()
         finished = page.locator(".badge", has_text="Finished")
         for _ in range(60):
             if finished.count():
