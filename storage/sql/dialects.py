@@ -21,6 +21,7 @@ from sqlalchemy import (
     NullPool,
     Select,
     Table,
+    UnaryExpression,
     and_,
     cast,
     create_engine,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.types import BigInteger
 
 from storage.errors import StoreUnavailable
@@ -138,6 +140,10 @@ class Dialect(ABC):
         """Return the condition that a text begins with a prefix, in a form that an index serves."""
         return and_(column >= prefix, column < prefix + LAST_CHARACTER)
 
+    def set_aside(self, column: Column[Any]) -> ColumnElement[Any]:
+        """Return a column for a comparison by which no index is to be entered, where the planner has to be told."""
+        return column
+
     @abstractmethod
     def code_of(self, error: BaseException) -> str:
         """Return the driver's code for an error: a word or number that holds no value of a row."""
@@ -244,6 +250,10 @@ class SQLite(Dialect):
             yield
         finally:
             raw.set_progress_handler(None, 0)
+
+    def set_aside(self, column: Column[Any]) -> ColumnElement[Any]:
+        """Return `+ column`: without statistics, which few SQLite files have, any index looks as good as another."""
+        return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def is_too_slow(self, error: BaseException) -> bool:
         """Tell SQLITE_INTERRUPT."""

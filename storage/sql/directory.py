@@ -112,12 +112,21 @@ def _is_beyond(key: Column[Any], after: tuple[int | str, int], *, descending: bo
 
 
 def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool]]:
-    exact: dict[Column[Any], Any] = {
-        _ROW.appid: wanted.appid,
-        _ROW.scope: wanted.scope,
-        _ROW.last_error_code: wanted.last_error_code,
-    }
-    conditions = [column == value for column, value in exact.items() if value is not None]
+    # Many users share an account or a scope: where something rarer is asked for, that finds the index.
+    rare = (
+        wanted.status not in {None, Status.ACTIVE}
+        or wanted.last_error_code is not None
+        or wanted.is_snapshotuser
+        or wanted.searched is not None
+    )
+    shared: dict[Column[Any], str | None] = {_ROW.appid: wanted.appid, _ROW.scope: wanted.scope}
+    conditions = [
+        (dialect.set_aside(column) if rare else column) == value
+        for column, value in shared.items()
+        if value is not None
+    ]
+    if wanted.last_error_code is not None:
+        conditions.append(_ROW.last_error_code == wanted.last_error_code)
     if wanted.status is not None:
         conditions.append(_status_is(wanted.status))
         if wanted.status is not Status.ACTIVE:
