@@ -9,7 +9,7 @@ from tornado.iostream import StreamClosedError
 
 from admin.base import AdminHandler
 from admin.days import midnight
-from admin.labels import ACTIONS, DETAILS, RESULT_BADGES, RESULTS, ROLES
+from admin.labels import ACTIONS, DETAIL_VALUES, DETAILS, RESULT_BADGES, RESULTS
 from admin.spreadsheet import BYTE_ORDER_MARK, csv_line
 from storage.sql.audit import AuditAction, AuditEntry, AuditQuery
 from storage.sql.operators import Role
@@ -81,7 +81,7 @@ class AuditHandler(_FilteredHandler):
             results=RESULTS,
             badges=RESULT_BADGES,
             details=DETAILS,
-            roles=ROLES,
+            detail_values=DETAIL_VALUES,
         )
 
 

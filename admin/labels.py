@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from admin.user_labels import ACTION_LABELS, OUTCOMES
 from storage.sql.audit import AuditAction, AuditResult
 from storage.sql.operators import Role
 
-__all__ = ["ACTIONS", "DETAILS", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
+__all__ = ["ACTIONS", "DETAILS", "DETAIL_VALUES", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
 
 ROLES: Mapping[str, str] = {Role.VIEWER: "Viewer", Role.OPERATOR: "Operator", Role.OWNER: "Owner"}
 
@@ -50,6 +51,18 @@ DETAILS: Mapping[str, str] = {
     "filter": "Filter",
     "sessions_ended": "Sessions ended",
     "errcode": "Errcode",
+    "doing": "Action",
+    "users": "Users",
+    "job": "Job",
+    "outcome": "Result",
+}
+#: What their values are called, where they are words.
+DETAIL_VALUES: Mapping[str, Mapping[str, str]] = {
+    "role": ROLES,
+    "before": ROLES,
+    "after": ROLES,
+    "doing": ACTION_LABELS,
+    "outcome": OUTCOMES,
 }
 
 RESULTS: Mapping[str, str] = {

@@ -142,6 +142,15 @@ async def test_a_filter_is_told_in_the_words_of_its_form(signed_in, users, langu
 
 
 @pytest.mark.gen_test
+async def test_the_audit_log_tells_in_words_what_a_job_does(signed_in, users):
+    operator = signed_in()
+    await start(operator, "check", query="status=active")
+    operator.headers["Accept-Language"] = "zh-CN"
+    shown = words_of(text_of(await operator.get("/admin/audit?action=job_start")))
+    assert "操作: 向微信核对 用户: 100 筛选: status=active" in shown
+
+
+@pytest.mark.gen_test
 async def test_a_job_leads_to_the_list_with_its_filter(signed_in, users):
     operator = signed_in()
     page = text_of(await operator.get(f"/admin/jobs/{await start(operator, 'check', query=FILTER)}"))
