@@ -1,41 +1,27 @@
 """Measures the dashboard over many users: the 95th percentile of each page's time, and the export.
 
-Usage: python -m tests.bench.dashboard [--users N] [--requests N] [--keep-url URL]
+Usage: python -m tests.bench.dashboard [--users N] [--requests N] [--url URL]
 """
 
 import argparse
-import asyncio
 import base64
 import http.client
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tornado.httpserver import HTTPServer
-
-from service.app import make_private_app, make_service
-from service.metrics import Metrics
-from service.opening import open_client
-from service.settings import load_settings
-from service.wechat.protocol import Account
-from storage.clock import SystemClock
-from storage.sealing import KeyRing
 from storage.sql.engine import Database
 from storage.sql.operators import Operators, Role
 from storage.sql.sessions import Sessions
 from storage.sql.store import SqlTokenStore
-from storage.vault import TokenVault
-from tests.bench.made_up_users import APPIDS, fill, made_up_hash
-from tests.bench.servers import postgresql_database
-from tests.service.harness import free_port
+from tests.bench.made_up_users import APPIDS, fill, made_up_hash, seal_some
+from tests.bench.servers import ADMIN_PORT, PORT, postgresql_database, running
+from tests.bench.stacks import HARDLY_ANY_REFRESH, SECRET_KEY, environment_for, this_service
 
 DAY = 86_400
 OPERATOR = "bench"
@@ -48,11 +34,8 @@ def main():
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--url", help="a database filled before, instead of new ones")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        asyncio.run(serve(arguments.url, int(arguments.serve)))
-    elif arguments.url:
+    if arguments.url:
         report(arguments.url, arguments.users, arguments.requests)
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -68,41 +51,24 @@ def filled_and_reported(url, arguments):
     report(url, arguments.users, arguments.requests)
 
 
-async def serve(url, port):
-    """Serve the dashboard alone: no scheduler takes the made-up tokens for real ones."""
-    settings = replace(
-        load_settings(environment={}),
-        accounts=tuple(Account(appid, "secret", appid) for appid in APPIDS),
-        database_url=url,
-    )
-    keys = KeyRing.parse("A" * 43)
-    metrics = Metrics(APPIDS)
-    service = make_service(
-        settings,
-        keys=keys,
-        vault=TokenVault(SqlTokenStore.open(url), keys, instance="bench"),
-        database=Database.open(url),
-        client=open_client(settings, metrics),
-        clock=SystemClock(),
-        metrics=metrics,
-    )
-    HTTPServer(make_private_app(service)).listen(port, "127.0.0.1")
-    await asyncio.Event().wait()
-
-
 def report(url, users, requests):
     """Print the table of one database."""
+    seal_some(url, SECRET_KEY)
     cookie = f"wechat_openid_session={begin_session(url)}"
-    with server(url) as (process, port):
+    stack = this_service("this service", url, port=PORT, admin_port=ADMIN_PORT)
+    with (
+        running(stack.command, environment_of(stack)) as process,
+        closing(http.client.HTTPConnection("127.0.0.1", ADMIN_PORT)) as connection,
+    ):
         print(f"\n{url.partition(':')[0]}, {users:,} users; milliseconds over {requests} requests\n")
         print("| page | p50 | p95 | longest |")
         print("|---|---|---|---|")
         for name, path in pages(url, users).items():
-            times = [ask(port, path, cookie) for _ in range(requests)]
+            times = [ask(connection, path, cookie) for _ in range(requests)]
             p95 = statistics.quantiles(times, n=20)[18]
             print(f"| {name} | {statistics.median(times):.1f} | {p95:.1f} | {max(times):.1f} |", flush=True)
         some = {} if users <= MOST_EXPORTED else {"appid": APPIDS[1]}
-        print(f"\nCSV{' of a tenth of the users' if some else ''}: {export(process.pid, port, cookie, some)}")
+        print(f"\nCSV{' of a tenth of the users' if some else ''}: {export(process.pid, cookie, some)}")
 
 
 def begin_session(url):
@@ -117,22 +83,12 @@ def begin_session(url):
         database.close()
 
 
-@contextmanager
-def server(url):
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.dashboard", "--url", url, "--serve", str(port)])
-    try:
-        while True:
-            try:
-                http.client.HTTPConnection("127.0.0.1", port).request("GET", "/healthz")
-                break
-            except OSError:
-                assert process.poll() is None, "the server ended"
-                time.sleep(0.05)
-        yield process, port
-    finally:
-        process.terminate()
-        process.wait()
+def environment_of(stack):
+    """Return the environment of a service that has both accounts, and hardly takes made-up tokens for real ones."""
+    accounts = [{"appid": appid, "secret": "secret", "name": appid} for appid in APPIDS]
+    environment = {**environment_for(stack, port=PORT, upstream="http://127.0.0.1:9"), **HARDLY_ANY_REFRESH}
+    del environment["WECHAT_OPENID_APPID"], environment["WECHAT_OPENID_SECRET"]
+    return {**environment, "WECHAT_OPENID_ACCOUNTS": json.dumps(accounts)}
 
 
 def pages(url, users):
@@ -189,12 +145,8 @@ def newest_id(url):
         database.close()
 
 
-_connections = {}
-
-
-def ask(port, path, cookie):
+def ask(connection, path, cookie):
     """Ask for a page on a kept connection; return the milliseconds until its last byte."""
-    connection = _connections.setdefault(port, http.client.HTTPConnection("127.0.0.1", port))
     began = time.perf_counter()
     connection.request("GET", path, headers={"Cookie": cookie, "Accept-Language": "zh-CN"})
     response = connection.getresponse()
@@ -203,11 +155,11 @@ def ask(port, path, cookie):
     return 1000 * (time.perf_counter() - began)
 
 
-def export(pid, port, cookie, wanted):
+def export(pid, cookie, wanted):
     """Fetch the CSV of a filter's users; return rows, seconds, and by how much the server's memory grew at most."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
     before = memory(pid, "VmRSS")
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection = http.client.HTTPConnection("127.0.0.1", ADMIN_PORT)
     began = time.perf_counter()
     connection.request("GET", f"/admin/users.csv?{urlencode(wanted)}", headers={"Cookie": cookie})
     response = connection.getresponse()

@@ -14,10 +14,8 @@ from tests.bench.load import median, sample
 from tests.bench.made_up_users import fill, seal_some
 from tests.bench.report import write_chapter
 from tests.bench.servers import ADMIN_PORT, PORT, postgresql_database, running, upstream
-from tests.bench.stacks import SECRET_KEY, environment_for, this_service
+from tests.bench.stacks import HARDLY_ANY_REFRESH, SECRET_KEY, environment_for, this_service
 
-#: Made-up tokens do not open: the scheduler is to try one in ten seconds, and leave the processor alone.
-HARDLY_ANY_REFRESH = {"WECHAT_OPENID_REFRESH_MAX_PER_SECOND": "0.1"}
 FEW_CONNECTIONS = 64
 
 
