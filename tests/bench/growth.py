@@ -23,6 +23,7 @@ def main():
     arguments = parse_arguments()
     with ExitStack() as resources:
         databases = [one for users in arguments.users for one in filled(users, resources)]
+        databases += [(kind_of(url), int(users), url) for users, url in arguments.filled]
         upstream_url = resources.enter_context(upstream())
         by_users = defaultdict(list)
         by_connections = defaultdict(list)
@@ -56,6 +57,9 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=[0, 1_000_000])
+    parser.add_argument(
+        "--filled", nargs=2, metavar=("USERS", "URL"), action="append", default=[], help="a database filled before"
+    )
     parser.add_argument("--connections", type=int, nargs="+", default=[1, FEW_CONNECTIONS, 512, 2000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
@@ -66,14 +70,14 @@ def parse_arguments():
 def filled(users, resources):
     """Give a database of each kind with so many users: its kind, their number, its URL."""
     folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="wechat-openid-bench-"))
-    urls = [
-        ("SQLite", f"sqlite:///{folder}/{users}.db"),
-        ("PostgreSQL", resources.enter_context(postgresql_database())),
-    ]
-    for kind, url in urls:
+    for url in (f"sqlite:///{folder}/{users}.db", resources.enter_context(postgresql_database())):
         fill(url, users, int(time.time()))
         seal_some(url, SECRET_KEY)
-        yield kind, users, url
+        yield kind_of(url), users, url
+
+
+def kind_of(url):
+    return "SQLite" if url.startswith("sqlite") else "PostgreSQL"
 
 
 def measure(url, upstream_url, connections, seconds):

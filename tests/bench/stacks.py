@@ -143,7 +143,9 @@ def environment_for(
         "WECHAT_OPENID_WECHAT_API_URL": upstream,
     }
     if ca_file is not None:
-        environment |= {"CA_FILE": str(ca_file), "WECHAT_OPENID_WECHAT_CA_FILE": str(ca_file)}
+        # requests takes a variable of the machine before what a program says.
+        names = ("CA_FILE", "REQUESTS_CA_BUNDLE", "WECHAT_OPENID_WECHAT_CA_FILE")
+        environment |= {name: str(ca_file) for name in names}
     if stack.database is not None:
         environment["DATABASE_URL"] = postgresql.replace("postgresql+psycopg", stack.database)
     return environment
