@@ -83,6 +83,25 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_in_their_o
 
 
 @pytest.mark.gen_test
+async def test_after_a_shared_transaction_the_next_waits_for_more(table, executor):
+    queue = GroupCommit(table.write, executor, linger_seconds=0.5)
+    await asyncio.gather(*[queue.submit(number) for number in range(3)])
+    fourth = queue.submit(3)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await asyncio.gather(fourth, queue.submit(4))
+    assert table.transactions == [[0, 1, 2], [3, 4]]
+
+
+@pytest.mark.gen_test
+async def test_after_a_lone_write_nobody_waits(table, executor):
+    queue = GroupCommit(table.write, executor, linger_seconds=3600)
+    for number in range(3):
+        await queue.submit(number)
+    assert table.transactions == [[0], [1], [2]]
+
+
+@pytest.mark.gen_test
 async def test_a_transaction_takes_no_more_than_its_share(table, executor):
     queue = GroupCommit(table.write, executor, max_batch=10)
     await asyncio.gather(*[queue.submit(number) for number in range(25)])
