@@ -58,8 +58,7 @@ class _JobsHandler(AdminHandler):
         """Return what a target's filter asks for, in the reader's words. Selected users are meant whatever it says."""
         if target.users:
             return []
-        accounts = {account.appid: account.name for account in self.services.accounts}
-        return described(target.filter, accounts, self.locale.translate)
+        return described(target.filter, self.services.account_names, self.locale.translate)
 
     def whom(self, target: JobTarget) -> str:
         """Say in a few of the reader's words whom a target is about."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from admin.base import AdminHandler
 from admin.charts import Bar, bar_chart
+from admin.days import day_of
 from admin.user_labels import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
 from storage.records import Activity, ActivityKind, SchemaReport, SchemaState
 from storage.sql.instances import Instance
@@ -56,7 +57,6 @@ class OverviewHandler(AdminHandler):
             services.counts.get(), services.forecast.get(), self._activity(now), self._instances(now), self._schema()
         )
         series = _series(activity, span, now)
-        today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
         self.render(
             "overview.html",
             tally=tally_text,
@@ -71,9 +71,9 @@ class OverviewHandler(AdminHandler):
             instances=instances,
             schema=schema,
             pauses=[(instance, pause) for instance in instances for pause in instance.pauses if pause.until > now],
-            accounts={account.appid: account.name for account in services.accounts},
-            today=today,
-            in_three_days=f"{datetime.fromtimestamp(now + 3 * _DAY, UTC):%Y-%m-%d}",
+            accounts=services.account_names,
+            today=day_of(now),
+            in_three_days=day_of(now + 3 * _DAY),
             statuses=STATUSES,
             badges=STATUS_BADGES,
             labels=ACTIVITY,

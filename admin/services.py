@@ -113,3 +113,8 @@ class AdminServices:
     verification_files: Callable[[], Sequence[str]]
     client_address: Callable[[HTTPServerRequest], str]
     own_origin: Callable[[HTTPServerRequest], str]
+
+    @property
+    def account_names(self) -> dict[str, str]:
+        """The accounts' names by their appids."""
+        return {account.appid: account.name for account in self.accounts}

@@ -65,7 +65,7 @@ class UsersHandler(AdminHandler):
             listing=listing,
             page=page,
             count=count,
-            accounts={account.appid: account.name for account in self.services.accounts},
+            accounts=self.services.account_names,
             statuses=STATUSES,
             badges=STATUS_BADGES,
             scopes=SCOPES,

@@ -202,7 +202,6 @@ class SQLite(Dialect):
             connection.execute("PRAGMA foreign_keys = ON")
             # A page that many commits change is copied from the log into the file once in 40 MB, not once in 4.
             connection.execute("PRAGMA wal_autocheckpoint = 10000")
-            connection.execute("PRAGMA cache_size = -2000")
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
