@@ -4,7 +4,6 @@ Usage: python -m tests.bench.refreshes [--rows N] [--write]
 """
 
 import argparse
-import os
 import re
 import resource
 import subprocess
@@ -20,8 +19,8 @@ from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
 from tests.bench.made_up_users import analyze
 from tests.bench.report import write_chapter
-from tests.bench.servers import UPSTREAM_PORT, postgresql_database, upstream
-from tests.bench.stacks import APPID, SECRET_KEY
+from tests.bench.servers import ADMIN_PORT, PORT, UPSTREAM_PORT, postgresql_database, upstream
+from tests.bench.stacks import APPID, SECRET_KEY, environment_for, this_service
 
 
 def main():
@@ -87,16 +86,11 @@ def due_row(keys, openid, now):
 
 def refresh_all(url, rows):
     """Run one pass and return how long it took and what it cost, without what starting the command costs."""
+    stack = this_service("this service", url, port=PORT, admin_port=ADMIN_PORT)
     environment = {
-        **os.environ,
-        "WECHAT_OPENID_APPID": APPID,
-        "WECHAT_OPENID_SECRET": "secret",
-        "WECHAT_OPENID_SECRET_KEYS": SECRET_KEY,
-        "WECHAT_OPENID_DATABASE_URL": url,
-        "WECHAT_OPENID_WECHAT_API_URL": f"http://127.0.0.1:{UPSTREAM_PORT}",
+        **environment_for(stack, port=PORT, upstream=f"http://127.0.0.1:{UPSTREAM_PORT}"),
         "WECHAT_OPENID_REFRESH_MAX_PER_SECOND": "10000",
         "WECHAT_OPENID_REFRESH_CONCURRENCY": "64",
-        "WECHAT_OPENID_LOG_LEVEL": "WARNING",
     }
     output, seconds, cpu = timed(environment)
     assert re.search(rf"\b{rows} refreshed\b", output), output

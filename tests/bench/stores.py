@@ -25,7 +25,7 @@ from storage.sql.engine import Database
 from storage.sql.migrations import upgrade
 from storage.sql.schema import authorizations
 from storage.sql.store import SqlTokenStore
-from tests.bench.made_up_users import without_indexes
+from tests.bench.made_up_users import analyze, without_indexes
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 T = TypeVar("T")
@@ -72,7 +72,6 @@ SIZES = {
         "sum(pgsize) FILTER (WHERE name LIKE '%authorizations_%') FROM dbstat"
     ),
 }
-ANALYZE = {"postgresql": "VACUUM ANALYZE authorizations", "mysql": "ANALYZE TABLE authorizations", "sqlite": "ANALYZE"}
 
 
 #: What claims and pages use.
@@ -135,11 +134,7 @@ def fill(database: Database, rows: int, *, few_indexes: bool) -> None:
         for first in range(there + 1, rows + 1, CHUNK):
             values = {"first": first, "last": min(first + CHUNK - 1, rows), "now": NOW}
             database.write(lambda connection, values=values: connection.execute(statement, values))
-    with database.engine.connect() as connection:
-        if name == "postgresql":
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(text(ANALYZE[name]))
-        connection.commit()
+    analyze(database)
 
 
 def sizes(database: Database, rows: int) -> tuple[str, str]:
