@@ -60,7 +60,7 @@ setup(
     packages=find_packages(include=["service", "service.*", "storage", "storage.*", "admin", "admin.*"]),
     include_package_data=False,
     package_data={
-        "admin": ["locale/*/*.csv", "static/*", "templates/*"],
+        "admin": ["locale/*/*.csv", "static/*", "templates/*.html", "templates/*/*.html"],
         "service": ["static/*"],
         "service.simulator": ["templates/*", "static/*"],
         "service.handlers": ["templates/*"],

@@ -5,11 +5,16 @@ from typing import Any
 
 from tornado.web import RedirectHandler, RequestHandler
 
-from admin import accounts, api_keys, audit, home, jobs, operators, overview, own_account, sign_in, user, users
-from admin.assets import AssetHandler, asset_addresses
-from admin.base import AdminHandler
-from admin.languages import load_languages
+from admin import accounts_page, audit_page
+from admin.jobs import pages as jobs_pages
+from admin.operators import api_keys_page, own_account_page, sign_in_page, team_page
+from admin.overview import overview_page
 from admin.services import AdminServices
+from admin.users import list_page, user_page
+from admin.web import home
+from admin.web.assets import AssetHandler, asset_addresses
+from admin.web.handler import AdminHandler
+from admin.web.i18n import load_languages
 
 __all__ = ["make_admin_routes"]
 
@@ -18,16 +23,16 @@ _STATIC = Path(__file__).parent / "static"
 #: What the pages are, in the order of the navigation.
 _PAGES: list[tuple[str, type[AdminHandler]]] = [
     *home.routes,
-    *sign_in.routes,
-    *own_account.routes,
-    *overview.routes,
-    *users.routes,
-    *user.routes,
-    *jobs.routes,
-    *accounts.routes,
-    *audit.routes,
-    *operators.routes,
-    *api_keys.routes,
+    *sign_in_page.routes,
+    *own_account_page.routes,
+    *overview_page.routes,
+    *list_page.routes,
+    *user_page.routes,
+    *jobs_pages.routes,
+    *accounts_page.routes,
+    *audit_page.routes,
+    *team_page.routes,
+    *api_keys_page.routes,
     # Last: what no page above has taken.
     *home.not_found_routes,
 ]

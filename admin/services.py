@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.passwords import Passwords
-from admin.remembered import Remembered
-from admin.sign_in_throttle import SignInThrottle
+from admin.operators.hashing_pool import Passwords
+from admin.operators.sign_in_throttle import SignInThrottle
+from admin.overview.stale_while_revalidate import Remembered
 from storage.clock import Clock
 from storage.directory import Forecast, UserDirectory
 from storage.records import Counts

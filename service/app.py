@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.web import Application, RequestHandler
 
-from admin.job_runner import JobRunner
+from admin.jobs.runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
 from service.activity import ActivityLog

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.passwords import Passwords
-from admin.remembered import Remembered
+from admin.operators.hashing_pool import Passwords
+from admin.operators.sign_in_throttle import SignInThrottle
+from admin.overview.stale_while_revalidate import Remembered
 from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminServices
-from admin.sign_in_throttle import SignInThrottle
 from service.account_check import Verdict, check_account
 from service.breaker import AccountPaused, Breaker
 from service.keeper import NoAuthorization, RefreshResult, TokenKeeper, TokenUnavailable

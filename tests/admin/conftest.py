@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 
-from admin.passwords import Passwords
+from admin.operators.hashing_pool import Passwords
 from admin.services import AdminServices
 from service.app import Service, make_private_app
 from storage.clock import ManualClock

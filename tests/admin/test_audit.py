@@ -5,7 +5,7 @@ from html import escape
 import pytest
 from sqlalchemy import insert, select
 
-from admin.labels import ACTIONS, RESULTS
+from admin.labels.audit import ACTIONS, RESULTS
 from storage.sql.audit import AuditAction, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.engine import Database
 from storage.sql.operators import Role

@@ -1,0 +1,135 @@
+"""The audit log: who did what to whom, from where, and how it ended."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tornado.iostream import StreamClosedError
+
+from admin.labels.audit import ACTIONS, DETAIL_VALUES, DETAILS, RESULT_BADGES, RESULTS
+from admin.web.days import midnight
+from admin.web.handler import AdminHandler
+from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line
+from storage.sql.audit import AuditAction, AuditEntry, AuditQuery
+from storage.sql.operators import Role
+
+__all__ = ["routes"]
+
+_EXPORT_BATCH = 1000
+_COLUMNS = (
+    "time (UTC)",
+    "operator",
+    "action",
+    "result",
+    "appid",
+    "openid",
+    "subject",
+    "address",
+    "user agent",
+    "request id",
+    "details",
+)
+#: The fields of the filter, each an argument of the page's address.
+_FILTERS = ("operator", "action", "result", "appid", "openid", "from", "to")
+
+
+class _FilteredHandler(AdminHandler):
+    """About the entries that the address's arguments match."""
+
+    requires = Role.OPERATOR
+
+    def query(self) -> AuditQuery:
+        """Return the query of the address.
+
+        Raises:
+            Refused: A day is none.
+        """
+        given = self.given()
+        return AuditQuery(
+            operator=given["operator"] or None,
+            action=given["action"] or None,
+            result=given["result"] or None,
+            appid=given["appid"] or None,
+            openid=given["openid"] or None,
+            since=midnight(given["from"]),
+            until=midnight(given["to"], days_later=1),
+        )
+
+    def given(self) -> dict[str, str]:
+        """Return the filter as it was typed."""
+        return {name: self.get_query_argument(name, "") for name in _FILTERS}
+
+
+class AuditHandler(_FilteredHandler):
+    """`GET /admin/audit`: the log, the newest entries first."""
+
+    requires = Role.OPERATOR
+
+    async def get(self) -> None:
+        """Show a page of it."""
+        cursor = self.get_query_argument("cursor", None)
+        page = await self.run(self.services.audit.page, replace(self.query(), cursor=cursor))
+        operators = await self.run(self.services.operators.list)
+        self.render(
+            "audit.html",
+            page=page,
+            given=self.given(),
+            is_first=cursor is None,
+            operators=[operator.name for operator in operators],
+            actions=ACTIONS,
+            results=RESULTS,
+            badges=RESULT_BADGES,
+            details=DETAILS,
+            detail_values=DETAIL_VALUES,
+        )
+
+
+class AuditExportHandler(_FilteredHandler):
+    """`GET /admin/audit.csv`: every entry that the filter matches, as CSV, however many there are."""
+
+    requires = Role.OPERATOR
+
+    async def get(self) -> None:
+        """Write it in batches, so that memory does not grow with the log."""
+        query = replace(self.query(), limit=_EXPORT_BATCH)
+        matching = " ".join(f"{name}={value}" for name, value in self.given().items() if value)
+        await self.audit(AuditAction.AUDIT_EXPORT, filter=matching)
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="audit-log.csv"')
+        self.write(BYTE_ORDER_MARK + csv_line(_COLUMNS))
+        more = True
+        try:
+            while more:
+                page = await self.run(self.services.audit.page, query)
+                self.write(b"".join(_lines(page.entries)))
+                await self.flush()
+                query = replace(query, cursor=page.next_cursor)
+                more = page.next_cursor is not None
+        except StreamClosedError:
+            return  # the browser has gone
+
+
+def _lines(entries: list[AuditEntry]) -> Iterator[bytes]:
+    for entry in entries:
+        yield csv_line(
+            (
+                f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M:%S}",
+                entry.operator,
+                entry.action,
+                entry.result,
+                entry.appid,
+                entry.openid,
+                entry.subject,
+                entry.address,
+                entry.user_agent,
+                entry.request_id,
+                json.dumps(entry.details, ensure_ascii=False) if entry.details else "",
+            )
+        )
+
+
+routes: list[tuple[str, type[AdminHandler]]] = [
+    (r"/admin/audit", AuditHandler),
+    (r"/admin/audit\.csv", AuditExportHandler),
+]

@@ -1,0 +1,1 @@
+"""Bulk jobs: their pages, and what works on them in the background."""

@@ -1,0 +1,1 @@
+"""What the pages call values that are stored as words. In English, marked for translation."""

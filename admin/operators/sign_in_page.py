@@ -1,0 +1,106 @@
+"""Signing in and out."""
+
+from http import HTTPStatus
+
+from admin.operators.sign_in_throttle import Throttled
+from admin.web.handler import SESSION_COOKIE, AdminHandler
+from storage.sql.audit import AuditAction, AuditResult
+from storage.sql.operators import Operator, Role
+
+__all__ = ["routes"]
+
+#: Said of everything that can be wrong, so that nobody learns which names exist.
+_WRONG = "The name or the password is wrong."
+_TOO_OFTEN = "Too many attempts. Try again later."
+
+
+class SignInHandler(AdminHandler):
+    """`/admin/sign-in`: asks for name and password, and begins a session."""
+
+    requires = None
+
+    def get(self) -> None:
+        """Show the form; who is signed in already goes on."""
+        if self.session is not None:
+            self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
+            return
+        self._show()
+
+    async def post(self) -> None:
+        """Begin a session, under a new id, for the right name and password."""
+        name = self.get_body_argument("name", "")
+        password = self.get_body_argument("password", "", strip=False)
+        try:
+            await self.run(self.services.throttle.check, name, self.client_address)
+        except Throttled as throttled:
+            await self._refuse_for_now(name, throttled)
+            return
+        operator = await self._verified(name, password)
+        if operator is None:
+            self.set_status(HTTPStatus.UNAUTHORIZED)
+            self._show(_WRONG, name)
+            return
+        await self._begin_session(operator)
+        self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
+
+    async def _verified(self, name: str, password: str) -> Operator | None:
+        """Return the operator if name and password are right. Every other case costs the same and is written down."""
+        found = await self.run(self.services.operators.find, name)
+        operator, password_hash = found or (None, None)
+        is_right = await self.services.passwords.verify(password_hash, password)
+        if operator is not None and is_right and operator.disabled_at is None:
+            return operator
+        # What was typed as an unknown name may be a password, typed one field too early.
+        reason = "unknown name" if operator is None else "disabled" if is_right else "wrong password"
+        await self.audit(
+            AuditAction.SIGN_IN,
+            result=AuditResult.REFUSED,
+            operator="",
+            subject=operator.name if operator else "",
+            reason=reason,
+        )
+        return None
+
+    async def _refuse_for_now(self, name: str, throttled: Throttled) -> None:
+        if throttled.is_first:
+            await self.audit(AuditAction.SIGN_IN, result=AuditResult.REFUSED, operator="", reason="too many attempts")
+        self.set_status(HTTPStatus.TOO_MANY_REQUESTS)
+        self.set_header("Retry-After", str(throttled.retry_after))
+        self._show(_TOO_OFTEN, name)
+
+    async def _begin_session(self, operator: Operator) -> None:
+        now = self.services.clock.now()
+        services = self.services
+        await self.run(services.throttle.forgive, operator.name)
+        await self.run(services.sessions.trim, now)
+        if self.session is not None:
+            await self.run(services.sessions.end, self.session.operator_id, self.session.id)
+        token = await self.run(services.sessions.begin, operator.id, now, self.client_address, self.user_agent)
+        await self.run(services.operators.note_sign_in, operator.name, now)
+        self.set_private_cookie(SESSION_COOKIE, token)
+        await self.audit(AuditAction.SIGN_IN, operator=operator.name)
+
+    def _next(self) -> str:
+        return self.own_path(self.get_argument("next", ""))
+
+    def _show(self, refusal: str = "", name: str = "") -> None:
+        self.render("operators/sign_in.html", refusal=refusal, name=name, next=self._next())
+
+
+class SignOutHandler(AdminHandler):
+    """`POST /admin/sign-out`: ends the session."""
+
+    requires = Role.VIEWER
+
+    async def post(self) -> None:
+        """End it here and on the server."""
+        await self.run(self.services.sessions.end, self.operator.operator_id, self.operator.id)
+        await self.audit(AuditAction.SIGN_OUT)
+        self.clear_private_cookie(SESSION_COOKIE)
+        self.redirect("/admin/sign-in", status=HTTPStatus.SEE_OTHER)
+
+
+routes: list[tuple[str, type[AdminHandler]]] = [
+    (r"/admin/sign-in", SignInHandler),
+    (r"/admin/sign-out", SignOutHandler),
+]

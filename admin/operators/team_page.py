@@ -1,0 +1,160 @@
+"""Operators: adding them, their roles, their passwords, and keeping them out."""
+
+from http import HTTPStatus
+
+from admin.labels.audit import ROLE_MEANINGS, ROLES
+from admin.web.handler import AdminHandler, Refused
+from storage.errors import InvalidRecord
+from storage.passwords import generate_password
+from storage.sql.audit import AuditAction
+from storage.sql.operators import Operator, Role
+
+__all__ = ["routes"]
+
+_PAGE = "/admin/operators"
+
+
+class OperatorsHandler(AdminHandler):
+    """`GET /admin/operators`: who may sign in."""
+
+    requires = Role.OWNER
+
+    async def get(self) -> None:
+        """List them."""
+        operators = await self.run(self.services.operators.list)
+        self.render("operators/team.html", operators=operators, roles=ROLES, meanings=ROLE_MEANINGS)
+
+
+class _ChangeHandler(AdminHandler):
+    """A change to one operator, named by the form."""
+
+    requires = Role.OWNER
+
+    async def found(self) -> Operator:
+        """Return the operator that the form names.
+
+        Raises:
+            Refused: There is none.
+        """
+        found = await self.run(self.services.operators.find, self.get_body_argument("name", ""))
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "There is no such operator.")
+        return found[0]
+
+    def role(self) -> Role:
+        """Return the role that the form names.
+
+        Raises:
+            Refused: There is none of this name.
+        """
+        try:
+            return Role(self.get_body_argument("role", ""))
+        except ValueError:
+            raise Refused(HTTPStatus.BAD_REQUEST, "There is no such role.") from None
+
+    def show_password(self, name: str, password: str) -> None:
+        """Show a generated password: the only time that anybody sees it."""
+        self.render(
+            "operators/shown_once.html",
+            title="A password for %s",
+            name=name,
+            secret=password,
+            text="Hand it over on a safe way; it is shown this once. The operator changes it after signing in.",
+            back=_PAGE,
+        )
+
+
+class AddOperatorHandler(_ChangeHandler):
+    """`POST /admin/operators/add`: an operator with a generated password."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Add, and show the password."""
+        name, role, services = self.get_body_argument("name", ""), self.role(), self.services
+        password = generate_password()
+        password_hash = await services.passwords.hash(password)
+        try:
+            await self.run(services.operators.add, name, password_hash, role, services.clock.now())
+        except InvalidRecord:
+            self.redirect_with_notice(
+                _PAGE, "Not added: a name has 1 to 64 letters, digits and . _ @ + - and is not taken.", good=False
+            )
+            return
+        await self.audit(AuditAction.OPERATOR_ADD, subject=name, role=role)
+        self.show_password(name, password)
+
+
+class ResetPasswordHandler(_ChangeHandler):
+    """`POST /admin/operators/password`: another generated password; whoever used the old one is out."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Replace the password, end the operator's sessions, show the new one."""
+        operator, services = await self.found(), self.services
+        password = generate_password()
+        password_hash = await services.passwords.hash(password)
+        await self.run(services.operators.set_password, operator.name, password_hash, services.clock.now())
+        is_own = operator.id == self.operator.operator_id
+        await self.run(services.sessions.end_all, operator.id, but=self.operator.id if is_own else None)
+        await self.audit(AuditAction.OPERATOR_PASSWORD, subject=operator.name)
+        self.show_password(operator.name, password)
+
+
+class ChangeRoleHandler(_ChangeHandler):
+    """`POST /admin/operators/role`: another role, from the operator's next request on."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Change it."""
+        operator, role = await self.found(), self.role()
+        try:
+            await self.run(self.services.operators.set_role, operator.name, role)
+        except InvalidRecord:
+            self.redirect_with_notice(_PAGE, "%s is the last owner; make another one first.", operator.name, good=False)
+            return
+        await self.audit(AuditAction.OPERATOR_ROLE, subject=operator.name, before=operator.role, after=role)
+        self.redirect_with_notice(_PAGE, "The role of %s is changed.", operator.name)
+
+
+class DisableOperatorHandler(_ChangeHandler):
+    """`POST /admin/operators/disable`: keeps an operator out from now on."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Disable, and end the sessions."""
+        operator, services = await self.found(), self.services
+        try:
+            await self.run(services.operators.disable, operator.name, services.clock.now())
+        except InvalidRecord:
+            self.redirect_with_notice(_PAGE, "%s is the last owner; make another one first.", operator.name, good=False)
+            return
+        await self.run(services.sessions.end_all, operator.id)
+        await self.audit(AuditAction.OPERATOR_DISABLE, subject=operator.name)
+        self.redirect_with_notice(_PAGE, "%s can no longer sign in.", operator.name)
+
+
+class EnableOperatorHandler(_ChangeHandler):
+    """`POST /admin/operators/enable`: lets a disabled operator in again."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Enable."""
+        operator = await self.found()
+        await self.run(self.services.operators.enable, operator.name)
+        await self.audit(AuditAction.OPERATOR_ENABLE, subject=operator.name)
+        self.redirect_with_notice(_PAGE, "%s can sign in again.", operator.name)
+
+
+routes: list[tuple[str, type[AdminHandler]]] = [
+    (r"/admin/operators", OperatorsHandler),
+    (r"/admin/operators/add", AddOperatorHandler),
+    (r"/admin/operators/password", ResetPasswordHandler),
+    (r"/admin/operators/role", ChangeRoleHandler),
+    (r"/admin/operators/disable", DisableOperatorHandler),
+    (r"/admin/operators/enable", EnableOperatorHandler),
+]

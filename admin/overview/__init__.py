@@ -1,0 +1,1 @@
+"""The overview page, its charts and its cached figures."""

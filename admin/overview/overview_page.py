@@ -1,0 +1,147 @@
+"""The overview: whether logins and refreshes work, and what is coming."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from admin.labels.users import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
+from admin.overview.charts import Bar, bar_chart
+from admin.web.days import day_of
+from admin.web.handler import AdminHandler
+from storage.records import Activity, ActivityKind, SchemaReport, SchemaState
+from storage.sql.instances import Instance
+from storage.sql.operators import Role
+from storage.store import Capability
+
+__all__ = ["routes"]
+
+_HOUR, _DAY = 3600, 86_400
+_HOURS, _DAYS = 24, 14
+_CHARTED = (ActivityKind.AUTHORIZED, ActivityKind.REFRESHED)
+_FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_NEEDED)
+#: Rows of the table of failures.
+_MOST_FAILURES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What happened, by the hour or by the day: the points in time and how often each kind did."""
+
+    span: str
+    starts: Sequence[int]
+    counts: dict[ActivityKind, list[int]]
+
+    def name(self, start: int) -> str:
+        """Name an hour or a day."""
+        return f"{datetime.fromtimestamp(start, UTC):%H:%M}" if self.span == "hours" else self.day(start)
+
+    @staticmethod
+    def day(start: int) -> str:
+        """Name a day."""
+        return f"{datetime.fromtimestamp(start, UTC):%m-%d}"
+
+
+class OverviewHandler(AdminHandler):
+    """`GET /admin/overview`: the state of everything, on a page."""
+
+    requires = Role.VIEWER
+
+    async def get(self) -> None:
+        """Show it."""
+        services = self.services
+        now = services.clock.now()
+        span = "days" if self.get_query_argument("span", "") == "days" else "hours"
+        dated, predicted, activity, instances, schema = await asyncio.gather(
+            services.counts.get(), services.forecast.get(), self._activity(now), self._instances(now), self._schema()
+        )
+        series = _series(activity, span, now)
+        self.render(
+            "overview.html",
+            tally=tally_text,
+            dated=dated,
+            totals=Counter() if dated is None else _by_status(dated.figures.by_status.items()),
+            predicted=predicted,
+            forecast=None if predicted is None else predicted.figures,
+            series=series,
+            charts=[self._chart(series, kind) for kind in _CHARTED],
+            kinds=(*_CHARTED, *_FAILURES),
+            failures=_failures(one for one in activity if one.hour > now - _DAY),
+            instances=instances,
+            schema=schema,
+            pauses=[(instance, pause) for instance in instances for pause in instance.pauses if pause.until > now],
+            accounts=services.account_names,
+            today=day_of(now),
+            in_three_days=day_of(now + 3 * _DAY),
+            statuses=STATUSES,
+            badges=STATUS_BADGES,
+            labels=ACTIVITY,
+            summary=lambda errcode: services.summary(errcode or None, self.locale.code),
+            remedy=lambda errcode: services.remedy(errcode or None, self.locale.code),
+            store=services.store,
+            key_ids=services.key_ids,
+            SchemaState=SchemaState,
+        )
+
+    async def _activity(self, now: int) -> list[Activity]:
+        if Capability.ACTIVITY not in self.services.vault.capabilities:
+            return []
+        return await self.services.vault.activity(now - _DAYS * _DAY)
+
+    async def _instances(self, now: int) -> Sequence[Instance]:
+        return await self.run(self.services.instances.alive, now)
+
+    async def _schema(self) -> SchemaReport:
+        return await self.services.vault.check_schema()
+
+    def _chart(self, series: Series, kind: ActivityKind) -> tuple[ActivityKind, str]:
+        """Return a chart with its words in the page's language."""
+        _ = self.locale.translate
+        counts = series.counts[kind]
+        every = 6 if series.span == "hours" else 3
+        bars = [
+            Bar(series.name(start), count, series.name(start) if place % every == 0 else "")
+            for place, (start, count) in enumerate(zip(series.starts, counts, strict=True))
+        ]
+        title = _("%s per hour (UTC)") if series.span == "hours" else _("%s per day (UTC)")
+        description = _("%s in all; the highest bar is %s, at %s.")
+        highest = max(bars, key=lambda bar: bar.value)
+        return kind, bar_chart(
+            f"chart-{kind}",
+            title % _(ACTIVITY[kind]),
+            description % (f"{sum(counts):,}", f"{highest.value:,}", highest.name),
+            bars,
+        )
+
+
+def _series(activity: Iterable[Activity], span: str, now: int) -> Series:
+    """Add up what happened in each of the last hours, or days."""
+    length, number = (_HOUR, _HOURS) if span == "hours" else (_DAY, _DAYS)
+    last = now - now % length
+    starts = [last - length * back for back in range(number - 1, -1, -1)]
+    counts = {kind: [0] * number for kind in ActivityKind}
+    for one in activity:
+        place = (one.hour - starts[0]) // length
+        if 0 <= place < number:
+            counts[one.kind][place] += one.count
+    return Series(span, starts, counts)
+
+
+def _failures(activity: Iterable[Activity]) -> list[tuple[ActivityKind, int, int]]:
+    """Return the most frequent failures: kind, errcode, how often."""
+    counted: Counter[tuple[ActivityKind, int]] = Counter()
+    for one in activity:
+        if one.kind in _FAILURES:
+            counted[one.kind, one.errcode] += one.count
+    return [(kind, errcode, count) for (kind, errcode), count in counted.most_common(_MOST_FAILURES)]
+
+
+def _by_status(counts: Iterable[tuple[tuple[str, str], int]]) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for (_, status), count in counts:
+        totals[status] += count
+    return totals
+
+
+routes: list[tuple[str, type[AdminHandler]]] = [(r"/admin/overview", OverviewHandler)]

@@ -1,0 +1,1 @@
+"""The pages about users: the list and one user."""

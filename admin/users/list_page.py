@@ -1,0 +1,157 @@
+"""The list of users: filtered, searched, a page at a time; and the same users as CSV."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from tornado.iostream import StreamClosedError
+
+from admin.labels.users import ACTION_LABELS, SCOPES, SEARCH_FIELDS, SORTS, STATUS_BADGES, STATUSES, tally_text
+from admin.users.filters import Listing
+from admin.users.user_page import user_path
+from admin.web.handler import AdminHandler, Refused
+from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
+from storage.directory import MAX_PAGE, Tally, UserDirectory, UserFilter, UserSort
+from storage.errors import StoreTooSlow
+from storage.records import AuthorizedUser
+from storage.sql.audit import AuditAction
+from storage.sql.operators import Role
+
+__all__ = ["routes"]
+
+_PAGE_SIZE = 50
+
+#: What an export has of each user. No token, not even a part of one.
+_COLUMNS = (
+    "appid",
+    "openid",
+    "unionid",
+    "nickname",
+    "scope",
+    "status",
+    "snapshot user",
+    "first authorized (UTC)",
+    "authorized (UTC)",
+    "refreshed (UTC)",
+    "used (UTC)",
+    "access token ends (UTC)",
+    "refresh token ends (UTC)",
+    "next refresh (UTC)",
+    "failures",
+    "last errcode",
+    "last error (UTC)",
+    "avatar",
+)
+
+
+class UsersHandler(AdminHandler):
+    """`GET /admin/users`: the users that the address's filter matches."""
+
+    requires = Role.VIEWER
+
+    async def get(self) -> None:
+        """Show a page of them."""
+        directory = directory_of(self)
+        listing = Listing.read(lambda name: self.get_query_argument(name, ""))
+        page, count = await asyncio.gather(
+            self.run(directory.find, listing.search(_PAGE_SIZE)), self.run(_count, directory, listing.filter)
+        )
+        self.render(
+            "users/list.html",
+            tally=tally_text,
+            listing=listing,
+            page=page,
+            count=count,
+            accounts=self.services.account_names,
+            statuses=STATUSES,
+            badges=STATUS_BADGES,
+            scopes=SCOPES,
+            search_fields=SEARCH_FIELDS,
+            sorts={UserSort(sort): label for sort, label in SORTS.items()},
+            actions=ACTION_LABELS,
+            path_of=user_path,
+            pick_of=lambda user: json.dumps([user.appid, user.openid]),
+        )
+
+
+class UsersExportHandler(AdminHandler):
+    """`GET /admin/users.csv`: every user that the filter matches, however many there are."""
+
+    requires = Role.OPERATOR
+
+    async def get(self) -> None:
+        """Write them in batches, so that memory does not grow with their number."""
+        directory = directory_of(self)
+        listing = Listing.read(lambda name: self.get_query_argument(name, ""))
+        search = listing.search(MAX_PAGE)
+        page = await self.run(directory.find, search)  # before anything is sent: it may be too slow
+        matching = " ".join(f"{name}={value}" for name, value in listing.given.items() if value)
+        await self.audit(AuditAction.USERS_EXPORT, filter=matching)
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="users.csv"')
+        self.write(BYTE_ORDER_MARK + csv_line(_COLUMNS))
+        try:
+            while True:
+                self.write(await self.run(_lines, page.users))
+                await self.flush()
+                if page.next_cursor is None:
+                    return
+                search = replace(search, after=page.next_cursor)
+                page = await self.run(directory.find, search)
+        except StreamClosedError:
+            return  # the browser has gone
+
+
+def directory_of(handler: AdminHandler) -> UserDirectory:
+    """Return what finds users.
+
+    Raises:
+        Refused: The store has no such thing.
+    """
+    directory = handler.services.directory
+    if directory is None:
+        raise Refused(HTTPStatus.NOT_IMPLEMENTED, "The token store in use cannot list users.")
+    return directory
+
+
+def _count(directory: UserDirectory, wanted: UserFilter) -> Tally | None:
+    """Count what a filter matches; None when that would take too long."""
+    try:
+        return directory.count(wanted)
+    except StoreTooSlow:
+        return None
+
+
+def _lines(users: tuple[AuthorizedUser, ...]) -> bytes:
+    return csv_lines(_cells(user) for user in users)
+
+
+def _cells(user: AuthorizedUser) -> Iterator[str | int | None]:
+    yield from (user.appid, user.openid, user.unionid, user.nickname, user.scope, user.status)
+    yield "yes" if user.is_snapshotuser else "no"
+    yield from map(
+        _moment,
+        (
+            user.first_authorized_at,
+            user.authorized_at,
+            user.refreshed_at,
+            user.last_used_at,
+            user.expires_at,
+            user.refresh_expires_at,
+            user.next_refresh_at,
+        ),
+    )
+    yield from (user.refresh_failures, user.last_error_code, _moment(user.last_error_at), user.avatar_url)
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(" ")[:19]
+
+
+routes: list[tuple[str, type[AdminHandler]]] = [
+    (r"/admin/users", UsersHandler),
+    (r"/admin/users\.csv", UsersExportHandler),
+]

@@ -1,0 +1,122 @@
+import asyncio
+import re
+
+import pytest
+
+from admin.overview.charts import Bar, bar_chart
+from admin.overview.stale_while_revalidate import Remembered
+from service.exchange import Browser
+from service.wechat.errors import WeChatError
+from storage.clock import ManualClock
+from storage.errors import StoreUnavailable
+from storage.records import Activity, ActivityKind
+from storage.sql.instances import Instance, InstancePause
+from storage.sql.operators import Role
+from tests.admin.operator_browser import text_of
+
+HOUR = 3600
+
+
+@pytest.mark.gen_test
+async def test_the_overview_tells_what_happened_and_what_to_do(signed_in, service, clock):
+    hour = clock.now() - clock.now() % HOUR
+    appid = service.settings.appid
+    await service.vault.record(
+        [
+            Activity(hour, appid, ActivityKind.AUTHORIZED, 0, 12_345),
+            Activity(hour - 3 * HOUR, appid, ActivityKind.EXCHANGE_FAILED, 40163, 67),
+            Activity(hour - 40 * HOUR, appid, ActivityKind.REFRESHED, 0, 89),
+        ]
+    )
+    page = text_of(await signed_in(Role.VIEWER).get("/admin/overview"))
+    assert "12,345" in page
+    assert "40163" in page
+    assert "The page must post each code once" in page
+    assert ">89<" not in page
+    assert ">89<" in text_of(await signed_in(Role.VIEWER).get("/admin/overview?span=days"))
+
+
+@pytest.mark.gen_test
+async def test_refused_exchanges_are_counted_in_the_overview(signed_in, service):
+    account = service.settings.all_accounts()[0]
+    for _ in range(3):
+        with pytest.raises(WeChatError):
+            await service.exchange.exchange(account, "never-issued-by-wechat", Browser(b"binding"))
+    await service.activity.flush()
+    assert re.search(r"40029.*?Failed exchanges.*?>3<", text_of(await signed_in().get("/admin/overview")), re.DOTALL)
+
+
+@pytest.mark.gen_test
+async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, service, clock):
+    pause = InstancePause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
+    dashboard.instances.beat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
+    shown = text_of(await signed_in().get("/admin/overview"))
+    assert "host:1:ab" in shown
+    assert "calls to WeChat pause" in shown
+    assert "Check the secret in the settings." in shown
+
+
+@pytest.mark.gen_test
+async def test_a_service_says_that_it_is_alive(service, dashboard, clock):
+    await service.heartbeat.beat()
+    assert [one.name for one in dashboard.instances.alive(clock.now())] == [service.vault.instance]
+
+
+def test_a_chart_can_be_read_by_those_who_cannot_see_it():
+    chart = bar_chart("c", "Logins <per hour>", "3 in all", [Bar("01:00", 0), Bar("02:00", 3, "02:00")])
+    assert 'role="img" aria-labelledby="c-title c-desc"' in chart
+    assert '<title id="c-title">Logins &lt;per hour&gt;</title><desc id="c-desc">3 in all</desc>' in chart
+    assert chart.count("<rect") == 1
+    assert "<title>02:00: 3</title>" in chart
+
+
+@pytest.mark.parametrize(("highest", "top"), [(0, "2"), (3, "4"), (9, "10"), (41, "100"), (1_500_000, "2M")])
+def test_a_scale_ends_with_a_round_number(highest, top):
+    assert f">{top}</text>" in bar_chart("c", "", "", [Bar("a", highest)])
+
+
+@pytest.mark.gen_test
+async def test_figures_are_found_once_for_many_who_look():
+    found = []
+
+    async def find():
+        found.append(1)
+        await asyncio.sleep(0)
+        return len(found)
+
+    figures = Remembered(find, ManualClock(100), good_for=60)
+    dated = await asyncio.gather(*(figures.get() for _ in range(5)))
+    assert {(one.figures, one.at) for one in dated} == {(1, 100)}
+    await figures.get()
+    assert len(found) == 1
+
+
+@pytest.mark.gen_test
+async def test_figures_that_take_long_are_not_waited_for():
+    go_on = asyncio.Event()
+
+    async def find():
+        await go_on.wait()
+        return 1
+
+    figures = Remembered(find, ManualClock(), patience=0.01)
+    assert await figures.get() is None
+    go_on.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (await figures.get()).figures == 1
+
+
+@pytest.mark.gen_test
+async def test_old_figures_stay_while_the_store_is_down():
+    answers = [1, StoreUnavailable("down")]
+
+    async def find():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    figures = Remembered(find, ManualClock(), good_for=0)
+    assert (await figures.get()).figures == 1
+    assert (await figures.get()).figures == 1

@@ -1,0 +1,229 @@
+"""The list of users, a user's page, what can be done there, and the export."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from admin.users.user_page import user_path
+from service.exchange import Browser
+from service.simulator.people import DEFAULT_ACCOUNT
+from storage.directory import UserFilter
+from storage.errors import StoreTooSlow
+from storage.records import Profile, Status
+from storage.sql.audit import AuditQuery
+from storage.sql.operators import Role
+from tests.admin.operator_browser import text_of
+
+APPID = DEFAULT_ACCOUNT.appid
+EVIL = '=HYPERLINK("http://evil.example")<script>alert(1)</script>'
+
+
+@pytest.fixture
+def authorize(service, wechat):
+    """Let a person authorize; return their openid."""
+
+    async def authorize_one(person="xiao-ming", scope="snsapi_userinfo"):
+        code = wechat.issue_code(person, appid=APPID, scope=scope)
+        account = service.settings.all_accounts()[0]
+        return (await service.exchange.exchange(account, code, Browser(b"binding"))).openid
+
+    return authorize_one
+
+
+def listed(response):
+    assert response.code == 200, response.code
+    return re.findall(r'href="/admin/users/[^/"]+/([^/"]+)"', text_of(response))
+
+
+@pytest.mark.gen_test
+async def test_a_filter_in_the_address_narrows_the_list(signed_in, authorize, service):
+    ming, hong = await authorize("xiao-ming"), await authorize("li-na", "snsapi_base")
+    await service.vault.revoke(APPID, ming)
+    viewer = signed_in(Role.VIEWER)
+    assert listed(await viewer.get("/admin/users")) == [hong, ming]
+    assert listed(await viewer.get("/admin/users?order=up")) == [ming, hong]
+    assert listed(await viewer.get("/admin/users?status=revoked")) == [ming]
+    assert listed(await viewer.get("/admin/users?scope=snsapi_base&appid=" + APPID)) == [hong]
+    assert listed(await viewer.get("/admin/users?q=" + hong[:12])) == ([hong] if hong[:12] != ming[:12] else [])
+    assert listed(await viewer.get("/admin/users?match=exact&q=" + ming)) == [ming]
+    assert listed(await viewer.get("/admin/users?errcode=40001")) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=odd",
+        "snapshot=perhaps",
+        "errcode=x",
+        "errcode=9999999999999999999",
+        "sort=nickname",
+        "by=access_token",
+        "q=a&by=x",
+        "authorized_from=yesterday",
+        "cursor=odd",
+        "cursor=WzEsMl0x",
+        "cursor=W251bGwsMV0=",
+    ],
+)
+@pytest.mark.gen_test
+async def test_an_address_that_means_nothing_is_refused(signed_in, query):
+    response = await signed_in().get("/admin/users?" + query)
+    assert response.code == 400
+
+
+@pytest.mark.gen_test
+async def test_pages_follow_each_other(signed_in, authorize, monkeypatch):
+    monkeypatch.setattr("admin.users.list_page._PAGE_SIZE", 1)
+    openids = [await authorize(person) for person in ("xiao-ming", "li-na", "a-qiang")]
+    viewer, path, seen = signed_in(Role.VIEWER), "/admin/users", []
+    while path:
+        response = await viewer.get(path)
+        seen += listed(response)
+        following = re.search(r'rel="next" href="([^"]+)"', text_of(response))
+        path = following and following[1].replace("&amp;", "&")
+    assert seen == openids[::-1]
+
+
+@pytest.mark.gen_test
+async def test_a_list_that_takes_too_long_asks_to_narrow_the_filters(signed_in, dashboard, monkeypatch):
+    def too_slow(*_):
+        raise StoreTooSlow("too slow")
+
+    monkeypatch.setattr(type(dashboard.directory), "find", too_slow)
+    response = await signed_in().get("/admin/users")
+    assert response.code == 503
+    assert "Narrow the filters." in text_of(response)
+
+
+@pytest.mark.gen_test
+async def test_a_count_that_takes_too_long_leaves_the_list(signed_in, authorize, dashboard, monkeypatch):
+    def too_slow(*_):
+        raise StoreTooSlow("too slow")
+
+    openid = await authorize()
+    monkeypatch.setattr(type(dashboard.directory), "count", too_slow)
+    response = await signed_in().get("/admin/users")
+    assert listed(response) == [openid]
+    assert "more than can be counted quickly" in text_of(response)
+
+
+@pytest.mark.gen_test
+async def test_a_user_is_shown_without_their_tokens(signed_in, authorize, service):
+    openid = await authorize()
+    tokens = service.vault.open(await service.vault.get(APPID, openid))
+    page = text_of(await signed_in().get(user_path(APPID, openid)))
+    assert openid in page
+    for token in (tokens.access_token, tokens.refresh_token):
+        assert not any(token[start : start + 12] in page for start in range(0, len(token) - 12, 6))
+
+
+@pytest.mark.gen_test
+async def test_a_nickname_is_text_wherever_it_is_shown(signed_in, authorize, service):
+    openid = await authorize()
+    await service.vault.save_profile(Profile(APPID, openid, EVIL, 'https://thirdwx.qlogo.cn/"onerror=', 1))
+    for path in ("/admin/users", user_path(APPID, openid)):
+        page = text_of(await signed_in().get(path))
+        assert "<script>alert" not in page
+        assert '"onerror' not in page
+        assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.gen_test
+async def test_a_picture_comes_from_wechat_or_from_nowhere(signed_in, authorize, service):
+    openid = await authorize()
+    for address, shown in (("https://thirdwx.qlogo.cn/a/132", True), ("https://evil.example/a", False)):
+        await service.vault.save_profile(Profile(APPID, openid, "n", address, 1))
+        assert (address in text_of(await signed_in().get(user_path(APPID, openid)))) is shown
+
+
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        ("refresh", "The token is refreshed."),
+        ("check", "WeChat says that the token is valid."),
+        ("profile", "The profile is fetched."),
+        ("revoke", "The authorization is revoked."),
+    ],
+)
+@pytest.mark.gen_test
+async def test_an_action_says_what_happened_and_is_written_down(signed_in, authorize, dashboard, action, sentence):
+    openid = await authorize()
+    operator = signed_in(Role.OPERATOR)
+    response = await operator.post(f"{user_path(APPID, openid)}/{action}")
+    assert response.code == 303
+    assert await operator.notice(response) == sentence
+    [entry] = dashboard.audit.page(AuditQuery(openid=openid)).entries
+    assert (entry.operator, entry.action, entry.result) == ("the-operator", f"user_{action}", "success")
+
+
+@pytest.mark.gen_test
+async def test_wechats_refusal_is_told_with_its_remedy(signed_in, authorize, service):
+    openid = await authorize(scope="snsapi_base")
+    operator = signed_in()
+    response = await operator.post(f"{user_path(APPID, openid)}/profile")
+    assert await operator.notice(response) == "The user has not granted the profile (snsapi_userinfo)."
+    await service.vault.revoke(APPID, openid)
+    response = await operator.post(f"{user_path(APPID, openid)}/refresh")
+    assert await operator.notice(response) == "The authorization is revoked."
+
+
+@pytest.mark.gen_test
+async def test_erasing_takes_the_openid_typed_out(signed_in, authorize, service, dashboard):
+    openid = await authorize()
+    operator = signed_in(Role.OPERATOR)
+    refused = await operator.post(f"{user_path(APPID, openid)}/erase", confirmation=openid[:-1])
+    assert "Nothing was erased" in await operator.notice(refused)
+    assert await service.vault.get(APPID, openid) is not None
+    erased = await operator.post(f"{user_path(APPID, openid)}/erase", confirmation=openid)
+    assert erased.headers["Location"] == "/admin/users"
+    assert await service.vault.get(APPID, openid) is None
+    assert dashboard.directory.count(UserFilter()).number == 0
+
+
+@pytest.mark.gen_test
+async def test_the_audit_log_of_a_user_is_for_operators(signed_in, authorize):
+    openid = await authorize()
+    await signed_in().post(f"{user_path(APPID, openid)}/check")
+    assert "Check a token" in text_of(await signed_in(Role.OPERATOR).get(user_path(APPID, openid)))
+    page = text_of(await signed_in(Role.VIEWER).get(user_path(APPID, openid)))
+    assert "Check a token" not in page
+    assert "<button>Refresh now" not in page
+
+
+@pytest.mark.gen_test
+async def test_the_export_has_everybody_and_no_token_and_no_formula(signed_in, authorize, service, dashboard):
+    ming, hong = await authorize("xiao-ming"), await authorize("li-na")
+    await service.vault.save_profile(Profile(APPID, ming, EVIL, "", 1))
+    response = await signed_in(Role.OPERATOR).get("/admin/users.csv?status=active&order=up")
+    assert response.body.startswith(b"\xef\xbb\xbf")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="users.csv"'
+    header, *rows = list(csv.reader(io.StringIO(response.body.decode("utf-8-sig"))))
+    assert [row[1] for row in rows] == [ming, hong]
+    assert rows[0][header.index("nickname")] == "'" + EVIL
+    assert not any("token" in name and "ends" not in name for name in header)
+    tokens = service.vault.open(await service.vault.get(APPID, ming))
+    assert tokens.access_token not in response.body.decode()
+    [entry] = dashboard.audit.page(AuditQuery(action="users_export")).entries
+    assert entry.details["filter"] == "status=active"
+
+
+@pytest.mark.gen_test
+async def test_the_export_goes_on_from_batch_to_batch(signed_in, authorize, monkeypatch):
+    monkeypatch.setattr("admin.users.list_page.MAX_PAGE", 1)
+    openids = [await authorize(person) for person in ("xiao-ming", "li-na", "a-qiang")]
+    response = await signed_in(Role.OPERATOR).get("/admin/users.csv")
+    rows = list(csv.reader(io.StringIO(response.body.decode("utf-8-sig"))))
+    assert [row[1] for row in rows[1:]] == openids[::-1]
+
+
+@pytest.mark.gen_test
+async def test_a_user_that_needs_reauthorization_says_so(signed_in, authorize, service):
+    openid = await authorize()
+    lease = await service.vault.claim(APPID, openid, 60)
+    await service.vault.settle(lease.rejected(error_code=42002, error_kind="reauthorize", at=1_800_000_000))
+    assert (await service.vault.get(APPID, openid)).status is Status.NEEDS_REAUTHORIZATION
+    page = text_of(await signed_in().get(user_path(APPID, openid)))
+    assert "The last refresh failed" in page
+    assert "Send the user through the authorize page again." in page
