@@ -53,13 +53,24 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
+def _print_versions(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    import_module("service.commands.version").print_versions(context, option, wanted)
+
+
 @click.group(cls=_Commands)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A TOML file of settings; variables of the environment (WECHAT_OPENID_…) go before it.",
 )
-@click.version_option(package_name="wechat-openid")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Show the versions of the service, of Python and of the libraries it runs on, and exit.",
+)
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
     """WeChat Official Account authorization: code to openid, tokens stored sealed and kept fresh."""

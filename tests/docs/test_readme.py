@@ -97,7 +97,8 @@ def test_every_command_that_a_document_types_exists(page):
     shells = [block for language, block in code_blocks(text) if language in {"bash", "console"}]
     typed = [*code_spans(text), *(line.removeprefix("$ ") for block in shells for line in block.splitlines())]
     words = {tuple(line.split()[1:2]) for line in typed if line.startswith("wechat-openid ")}
-    assert words <= {(name,) for name in main.list_commands(click.Context(main))} | {("COMMAND",), ("--config",)}
+    options = [option for parameter in main.params for option in parameter.opts]
+    assert words <= {(name,) for name in [*main.list_commands(click.Context(main)), *options, "COMMAND"]}
 
 
 def routes_in_code() -> list[str]:

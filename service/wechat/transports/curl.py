@@ -12,7 +12,7 @@ from service.redaction import install_redaction
 from service.wechat.errors import FaultReason
 from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, RawReply, Transport, TransportFault
 
-__all__ = ["CurlTransport"]
+__all__ = ["CurlTransport", "curl_version"]
 
 _REASONS: Final = {
     pycurl.E_UNSUPPORTED_PROTOCOL: (FaultReason.MALFORMED, "the answer is not HTTP"),
@@ -39,6 +39,11 @@ _BEFORE_ANY_REPLY: Final = frozenset(
 )
 #: libcurl takes 0 milliseconds for "no limit".
 _LEAST_MILLISECONDS: Final = 10
+
+
+def curl_version() -> str:
+    """Return the versions of pycurl, of libcurl and of what that is built on."""
+    return str(pycurl.version)
 
 
 class _Handle:
