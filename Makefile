@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)-tools
+# What is made for developing serves for running too.
+INSTALLED := $(firstword $(wildcard $(READY)) $(VENV)/.installed)
 # Many tests wait for processes of their own, so a few more than cores would do; two fit the smallest machine.
 TEST_PROCESSES ?= 2
 
@@ -10,20 +13,27 @@ TEST_PROCESSES ?= 2
 help: ## Show what make can do here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# The virtual environment is made again only when the lock file or the packaging changes.
-$(READY): requirements.lock setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+# The virtual environment is made again only when its lock or the packaging changes. $(1): the lock.
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+$(PYTHON) -m venv --clear $(VENV)
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+@touch $@
+endef
+
+$(VENV)/.installed: requirements.lock pyproject.toml setup.py
+	$(call environment,requirements.lock)
+
+$(READY): requirements-dev.lock pyproject.toml setup.py
+	$(call environment,requirements-dev.lock)
 
 .PHONY: install
-install: $(READY) ## Make the virtual environment with the locked packages
+install: $(INSTALLED) ## Make the virtual environment with what the service runs on, and no more
 
 .PHONY: demo
-demo: $(READY) ## Run the service, a simulated WeChat and a demo page; no account needed
+demo: $(INSTALLED) ## Run the service, a simulated WeChat and a demo page; no account needed
 	$(BIN)/wechat-openid demo
 
 .PHONY: test
@@ -81,16 +91,46 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
-# A lock is made by a tool of its own environment, so that the tool's needs do not end up in the lock.
+# What makes and reads the locks has an environment of its own, so that its needs do not end up among ours.
+$(TOOLS)/.ready: .ci/tools.lock
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/tools.lock
+	@touch $@
+
+# For every platform, by hash, and without the address of the registry that this machine uses.
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+INPUT := --all-extras pyproject.toml
+
 .PHONY: lock
-lock: ## Write requirements.lock anew from setup.py
-	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet --disable-pip-version-check uv
-	$(VENV)-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-		--python-version 3.11 --extra dev --custom-compile-command "make lock" \
-		--output-file requirements.lock setup.py
-	rm -rf $(VENV)-lock
+lock: $(TOOLS)/.ready ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade takes the newest versions)
+	$(COMPILE) $(UPGRADE) $(INPUT) --group build --output-file requirements.lock
+	$(COMPILE) $(UPGRADE) $(INPUT) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --group tools --output-file .ci/tools.lock
+
+# The last lock is of the oldest versions that pyproject.toml admits. What cannot be looked up fails (--strict).
+.PHONY: audit
+audit: $(TOOLS)/.ready ## Look up the known faults of every locked package, and of the oldest ones admitted
+	@mkdir -p build
+	$(COMPILE) --resolution lowest-direct $(INPUT) --group build --output-file build/oldest.lock
+	for lock in requirements.lock requirements-dev.lock .ci/tools.lock build/oldest.lock; do \
+		$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+
+.PHONY: sbom
+sbom: $(TOOLS)/.ready ## List the components of a production install, in CycloneDX, as dist/sbom.json
+	@mkdir -p dist
+	$(PYTHON) -m venv --clear --without-pip build/production
+	$(TOOLS)/bin/uv pip install --quiet --python build/production --require-hashes -r requirements.lock
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.json build/production
+
+# What an earlier build left in build/lib would end up in the wheel.
+.PHONY: wheel
+wheel: $(READY) ## Build the wheel into dist/, the same bytes for the same commit
+	rm -rf build/lib build/bdist.*
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 .PHONY: clean
 clean: ## Remove what make made (not the data in var/)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,4 @@
-"""`wechat-openid migrate`, from the checkout and from an installed wheel."""
-
-import asyncio
-import json
-import shutil
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
+"""`wechat-openid migrate`."""
 
 import pytest
 from click.testing import CliRunner
@@ -15,11 +7,6 @@ from service.cli import main
 from storage.records import SchemaState
 from storage.sql.engine import Database
 from storage.sql.revisions import head_revision, schema_report
-from tests.servers import database_of_its_own, postgresql_server
-from tests.service.harness import environment_of, free_port
-
-CHECKOUT = Path(__file__).parents[3]
-SHIPPED = ("service", "storage", "admin", "alembic")
 
 pytestmark = pytest.mark.gen_test
 
@@ -85,71 +72,3 @@ async def test_what_cannot_be_done_is_said_in_a_sentence(run, arguments, url, wo
     assert words in output
     assert "Traceback" not in output
     assert "p4ssw0rd" not in output
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel from a copy of the sources, install it into an environment of its own, and give its command.
-
-    The environment sees this one's libraries but not this checkout.
-    """
-    folder = tmp_path_factory.mktemp("wheel")
-    sources = folder / "sources"
-    for name in (one for one in SHIPPED if (CHECKOUT / one).exists()):
-        shutil.copytree(CHECKOUT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, sources)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder), str(sources)]
-    subprocess.run([*pip, *build], check=True)
-    [wheel] = folder.glob("*.whl")
-    environment = folder / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    [packages] = environment.glob("lib/python*/site-packages")
-    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = ["--python", str(environment / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([*pip, *install, "--ignore-installed"], check=True)
-    code = "import storage; print(storage.__file__)"
-    where = subprocess.check_output([environment / "bin" / "python", "-c", code], cwd=folder, text=True)
-    assert where.startswith(str(environment))
-    return environment / "bin" / "wechat-openid"
-
-
-async def test_an_installed_wheel_migrates_and_serves_without_the_checkout(installed, settings, wechat, tmp_path, http):
-    listen, admin_listen = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    with database_of_its_own(postgresql_server()) as url:
-        own = {
-            "WECHAT_OPENID_DATABASE_URL": url,
-            "WECHAT_OPENID_LISTEN": listen,
-            "WECHAT_OPENID_ADMIN_LISTEN": admin_listen,
-        }
-        how = {"cwd": tmp_path, "env": {**environment_of(settings), **own}, "stdout": subprocess.PIPE}
-        refused = await asyncio.create_subprocess_exec(installed, "serve", **how, stderr=subprocess.PIPE)
-        _, complaint = await refused.communicate()
-        assert refused.returncode == 1
-        assert b"run: wechat-openid migrate" in complaint
-
-        migrating = await asyncio.create_subprocess_exec(installed, "migrate", **how)
-        output, _ = await migrating.communicate()
-        assert migrating.returncode == 0
-        assert head_revision().encode() in output
-
-        log = tmp_path / "served.log"
-        with log.open("wb") as errors:
-            server = await asyncio.create_subprocess_exec(installed, "serve", **how, stderr=errors)
-        try:
-            while True:
-                assert server.returncode is None, log.read_text()
-                try:
-                    ready = await http.fetch(f"http://{admin_listen}/readyz")
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
-            assert ready.code == 200
-            body = json.dumps({"code": wechat.issue_code()}).encode()
-            posted = await http.fetch(f"http://{listen}/getCode", method="POST", body=body)
-            assert json.loads(posted.body)["openid"]
-        finally:
-            server.terminate()
-            await server.wait()
-        assert server.returncode == 0
