@@ -275,7 +275,7 @@ class TokenKeeper:
         unchanged = refresh_token == tokens.refresh_token
         return lease.refreshed(
             self._vault.seal(old.appid, old.openid, Tokens(reply.access_token, refresh_token)),
-            scope=reply.scope or old.scope,
+            scope=old.scope,
             refreshed_at=asked_at,
             expires_at=expires_at,
             refresh_expires_at=old.refresh_expires_at if unchanged else asked_at + REFRESH_TOKEN_SECONDS,
