@@ -38,14 +38,23 @@ __all__ = ["simulator"]
     multiple=True,
     help="An authorization domain of the accounts; may be repeated.  [default: any host]",
 )
+@click.option(
+    "hosts",
+    "--host",
+    metavar="NAME",
+    multiple=True,
+    help="A name under which it is reached; may be repeated.  [default: localhost and addresses in numbers]",
+)
 @click.option("--control/--no-control", default=True, show_default=True, help="Serve the control API, /simulator/…")
-def simulator(listen: Address, accounts: Sequence[str], domains: Sequence[str], control: bool) -> None:
+def simulator(
+    listen: Address, accounts: Sequence[str], domains: Sequence[str], hosts: Sequence[str], control: bool
+) -> None:
     """Run a stand-in for WeChat until Ctrl-C, for developing and testing without an account."""
     try:
         wechat = SimulatedWeChat(SystemClock(), accounts=_read_accounts(accounts, domains))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    run(_run(wechat, listen, control=control))
+    run(_run(wechat, listen, hosts, control=control))
 
 
 def _read_accounts(pairs: Sequence[str], domains: Sequence[str]) -> list[Account]:
@@ -56,11 +65,11 @@ def _read_accounts(pairs: Sequence[str], domains: Sequence[str]) -> list[Account
     return [Account(appid, secret, hosts) for appid, _, secret in (pair.partition(":") for pair in pairs)]
 
 
-async def _run(wechat: SimulatedWeChat, listen: Address, *, control: bool) -> None:
+async def _run(wechat: SimulatedWeChat, listen: Address, hosts: Sequence[str], *, control: bool) -> None:
     stopped = asyncio.Event()
     stop_on_signals(stopped)
     try:
-        running = await start_simulator(wechat, listen.host, listen.port, control=control)
+        running = await start_simulator(wechat, listen.host, listen.port, control=control, hosts=hosts)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {listen}: {error.strerror}") from None
     click.echo(_introduction(wechat, running))

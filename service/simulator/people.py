@@ -12,7 +12,9 @@ __all__ = [
     "SCOPES",
     "SNAPSHOT_NICKNAME",
     "Account",
+    "Identity",
     "Person",
+    "index_people",
     "openid_of",
     "snapshot_openid_of",
     "snapshot_unionid_of",
@@ -108,6 +110,23 @@ def snapshot_openid_of(person: Person, appid: str) -> str:
 def snapshot_unionid_of(appid: str) -> str:
     """Return the virtual unionid of snapshot users. Everybody has the same: virtual unionids collide."""
     return "o" + _digest("snapshot unionid", appid)[:27]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a person is to an account, and the profile shown there. A snapshot page has a virtual identity."""
+
+    openid: str
+    unionid: str
+    profile: Person
+
+    @classmethod
+    def of(cls, person: Person, appid: str, *, is_snapshotuser: bool) -> "Identity":
+        """Return the identity by which an account comes to know a person."""
+        if is_snapshotuser:
+            profile = Person(person.id, SNAPSHOT_NICKNAME, headimgurl="")
+            return cls(snapshot_openid_of(person, appid), snapshot_unionid_of(appid), profile)
+        return cls(openid_of(person, appid), unionid_of(person), person)
 
 
 def index_people(people: Iterable[Person]) -> dict[str, Person]:

@@ -1,10 +1,12 @@
 """Runs the simulator on a port, in a process of its own or inside another."""
 
+from collections.abc import Iterable
+
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from service.simulator.app import make_simulator_app
-from service.simulator.authorize import AUTHORIZE_PATH
+from service.simulator.authorize.page import AUTHORIZE_PATH
 from service.simulator.wechat import SimulatedWeChat
 
 __all__ = ["RunningSimulator", "start_simulator"]
@@ -41,20 +43,26 @@ class RunningSimulator:
 
 
 async def start_simulator(
-    wechat: SimulatedWeChat, host: str = "127.0.0.1", port: int = 0, *, control: bool = True
+    wechat: SimulatedWeChat,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    control: bool = True,
+    hosts: Iterable[str] = (),
 ) -> RunningSimulator:
     """Listen in the running loop, and return at once.
 
     Args:
-        wechat: Whom to speak for.
+        wechat: The WeChat to speak for.
         host: Where to listen. Beyond the loopback the control API is open to the network, unless `control` is off.
         port: 0 takes a free one.
         control: Whether the control API is there.
+        hosts: Names, beside `host`, addresses in numbers and `localhost`, by which it may be addressed.
 
     Raises:
         OSError: The address cannot be listened on.
     """
     sockets = bind_sockets(port, host)
-    server = HTTPServer(make_simulator_app(wechat, control=control))
+    server = HTTPServer(make_simulator_app(wechat, control=control, hosts=[host, *hosts]))
     server.add_sockets(sockets)
     return RunningSimulator(server, host, sockets[0].getsockname()[1])

@@ -4,9 +4,10 @@ import asyncio
 from http import HTTPStatus
 from typing import ClassVar
 
+from service.simulator.errcodes import ErrorReply, error_reply
 from service.simulator.faults import Breakage, Disturbance, Endpoint, Fault
 from service.simulator.handler import SimulatorHandler
-from service.simulator.replies import Refusal, Reply, encode_reply, refusal_reply
+from service.simulator.replies import Reply, encode_reply
 from service.simulator.wechat import SimulatedWeChat
 
 __all__ = ["HUGE_BODY_BYTES", "sns_handlers"]
@@ -27,9 +28,9 @@ class SnsHandler(SimulatorHandler):
         self._gave_up = asyncio.Event()
 
     def set_default_headers(self) -> None:
-        """Name the type without a charset, and keep quiet about the server, as WeChat does."""
+        """Name the type without a charset, as WeChat does."""
+        super().set_default_headers()
         self.set_header("Content-Type", "text/plain")
-        self.clear_header("Server")
 
     def compute_etag(self) -> None:
         """Send no ETag: WeChat does not."""
@@ -52,31 +53,26 @@ class SnsHandler(SimulatorHandler):
         else:
             await self._answer_disturbed(disturbance)
 
-    post = put = patch = delete = get
+    head = post = get
 
     def answer(self) -> Reply:
-        """Return the reply to the arguments of this call, or raise `Refusal`."""
+        """Return the reply to the arguments of this call, or raise `ErrorReply`."""
         raise NotImplementedError
 
     def argument(self, name: str) -> str:
-        """Return an argument of the query; empty when it is missing."""
-        return self.get_query_argument(name, "")
+        """Return an argument of the query or, where it is not there, of a form in the body; empty when missing."""
+        return self.get_query_argument(name, "") or self.get_body_argument(name, "")
 
     def _perform(self) -> tuple[str, bytes]:
         """Carry the call out. Returns its outcome and the body of its reply."""
         try:
-            return "ok", encode_reply(self._checked_answer(), self.wechat.quirks)
-        except Refusal as refusal:
-            return str(refusal.errcode), self._encode_refusal(refusal)
+            return "ok", encode_reply(self.answer(), self.wechat.quirks)
+        except ErrorReply as error:
+            return str(error.errcode), self._encode_error(error)
 
-    def _checked_answer(self) -> Reply:
-        if self.request.method != "GET":
-            raise Refusal(43001)
-        return self.answer()
-
-    def _encode_refusal(self, refusal: Refusal) -> bytes:
+    def _encode_error(self, error: ErrorReply) -> bytes:
         quirks = self.wechat.quirks
-        return encode_reply(refusal_reply(refusal, self.wechat.now(), quirks), quirks)
+        return encode_reply(error_reply(error, self.wechat.now(), quirks), quirks)
 
     def _send(self, outcome: str, body: bytes) -> None:
         self.wechat.note(self.endpoint, outcome)
@@ -91,7 +87,7 @@ class SnsHandler(SimulatorHandler):
             return
         body = self._perform()[1] if fault.takes_effect else b""
         if fault.errcode is not None:
-            self._send(fault.outcome, self._encode_refusal(Refusal(fault.errcode, fault.errmsg)))
+            self._send(fault.outcome, self._encode_error(ErrorReply(fault.errcode, fault.errmsg)))
         else:
             self.wechat.note(self.endpoint, fault.outcome)
             await self._break(fault, body)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.gen_test
 REFRESH = "refresh_token"
 HOURS = 3600
 DAYS = 86_400
+GRANTS = [("xiao-ming", "snsapi_base"), ("li-na", "snsapi_userinfo")]
 
 
 @pytest.fixture
@@ -69,6 +70,23 @@ async def test_a_token_refreshed_early_stays_the_same_and_lives_longer(service, 
     after = await service.keeper.fresh(service.settings.appid, openid, minimum_seconds=600)
     assert after.access_token == before.access_token
     assert after.expires_at > before.expires_at
+
+
+async def test_a_refresh_keeps_the_scope_of_the_exchange_whatever_its_reply_lists(service, clock, authorize, row):
+    silent, wide = [await authorize(person, scope=scope) for person, scope in GRANTS]
+    clock.advance(3 * HOURS)
+    scopes = [(await service.keeper.fresh(service.settings.appid, openid)).scope for openid in (silent, wide)]
+    assert scopes == ["snsapi_base", "snsapi_userinfo"]
+    assert [(await row(openid)).scope for openid in (silent, wide)] == scopes
+
+
+async def test_a_silent_login_after_a_refresh_brings_its_own_tokens(service, clock, authorize, row):
+    openid = await authorize()
+    earlier = service.vault.open(await row(openid))
+    clock.advance(3 * HOURS)
+    await service.keeper.fresh(service.settings.appid, openid)
+    await authorize()
+    assert service.vault.open(await row(openid)).refresh_token != earlier.refresh_token
 
 
 async def test_many_callers_share_one_refresh(service, wechat, clock, authorize):

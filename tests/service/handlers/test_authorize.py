@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
-from service.simulator.authorize_request import read_authorize_request
+from service.simulator.authorize.request import read_authorize_request
 from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 pytestmark = pytest.mark.gen_test

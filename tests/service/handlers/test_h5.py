@@ -212,7 +212,7 @@ async def test_an_expired_and_an_unknown_code_ask_for_a_new_authorization(page, 
     clock.advance(301)
     expired = await page.post_code(code)
     unknown = await page.post_code("0" * 32)
-    assert (expired.code, reply_of(expired)["error"], reply_of(expired)["errcode"]) == (400, "reauthorize", 42003)
+    assert (expired.code, reply_of(expired)["error"], reply_of(expired)["errcode"]) == (400, "reauthorize", 40029)
     assert (unknown.code, reply_of(unknown)["error"], reply_of(unknown)["errcode"]) == (400, "reauthorize", 40029)
 
 

@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from service.simulator.replies import Quirks
+
 PATH = "/connect/oauth2/authorize"
 FIRST = "wx0000000000000001"
 SECOND = "wx0000000000000002"
@@ -45,9 +47,15 @@ async def test_a_silent_authorization_goes_straight_back_with_code_and_state(fet
 @pytest.mark.parametrize(
     ("redirect_uri", "expected"),
     [
-        ("https://h5.example.com/?a=1&b=%2F", r"https://h5\.example\.com/\?a=1&b=%2F&code=[\w-]{32}&state=abc123"),
-        ("https://h5.example.com/#/route?x=1", r"https://h5\.example\.com/\?code=[\w-]{32}&state=abc123#/route\?x=1"),
-        ("http://localhost:8888", r"http://localhost:8888/\?code=[\w-]{32}&state=abc123"),
+        (
+            "https://h5.example.com/?a=1&b=%2F",
+            r"https://h5\.example\.com/\?a=1&b=%2F&code=[0-9A-Za-z]{32}&state=abc123",
+        ),
+        (
+            "https://h5.example.com/#/route?x=1",
+            r"https://h5\.example\.com/\?code=[0-9A-Za-z]{32}&state=abc123#/route\?x=1",
+        ),
+        ("http://localhost:8888", r"http://localhost:8888/\?code=[0-9A-Za-z]{32}&state=abc123"),
     ],
 )
 async def test_code_and_state_stand_behind_the_query_and_before_the_hash(fetch, redirect_uri, expected):
@@ -62,6 +70,23 @@ async def test_state_may_be_left_out(fetch):
 
 async def test_state_may_be_128_bytes(fetch):
     assert came_back_with(await fetch(PATH, query(state="a" * 128)))["state"] == "a" * 128
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "bbs_login",
+        "aHR0cHM6Ly9leGFtcGxlLmNvbQ==",
+        "https://example.com/page?a=1&b=2#route",
+        "a b+c%20",
+        "oCJUsw4szbvmfJh99mNaAWrFoRxA_OSAP_shortCode=1.2~3",
+        "状态",
+    ],
+)
+async def test_state_may_hold_any_character_and_comes_back_as_it_went(fetch, state):
+    response = await fetch(PATH, query(state=state))
+    assert came_back_with(response)["state"] == state
+    assert "+" not in urlsplit(response.headers["Location"]).query
 
 
 @pytest.mark.parametrize(
@@ -83,7 +108,7 @@ async def test_state_may_be_128_bytes(fetch):
         ({"scope": "snsapi_login"}, 10005),
         ({"appid": SILENT_ONLY, "scope": "snsapi_userinfo"}, 10005),
         ({"state": "a" * 129}, 10013),
-        ({"state": "with-hyphen"}, 10013),
+        ({"state": "代" * 43}, 10013),
     ],
 )
 async def test_a_wrong_parameter_is_shown_on_the_page_and_never_sent_back(wechat, fetch, changes, number):
@@ -138,6 +163,29 @@ async def test_denying_comes_back_with_the_state_and_no_code(wechat, fetch):
     back = came_back_with(await fetch(PATH, query(scope="snsapi_userinfo"), **form(person="li-na", answer="deny")))
     assert back == {"state": "abc123"}
     assert wechat.outcomes["authorize"] == {"denied": 1}
+
+
+async def test_quirk_authdeny_denies_by_a_code_that_is_none(wechat, fetch, exchange):
+    wechat.quirks = Quirks(authdeny=True)
+    back = came_back_with(await fetch(PATH, query(scope="snsapi_userinfo"), **form(person="li-na", answer="deny")))
+    assert back == {"code": "authdeny", "state": "abc123"}
+    assert wechat.outcomes["authorize"] == {"denied": 1}
+    assert (await exchange("authdeny"))["errcode"] == 40029
+
+
+async def test_head_is_answered_like_get_without_a_body(fetch):
+    sent_back = await fetch(PATH, query(), method="HEAD")
+    assert "code" in came_back_with(sent_back)
+    page = await fetch(PATH, query(scope="snsapi_userinfo"), method="HEAD")
+    assert (page.code, page.body) == (200, b"")
+    assert int(page.headers["Content-Length"]) > 0
+
+
+async def test_website_apps_are_told_that_they_are_not_simulated(fetch):
+    response = await fetch("/connect/qrconnect", query(scope="snsapi_login"))
+    assert response.code == 404
+    assert "网站应用" in response.body.decode()
+    assert "not simulated" in (await fetch("/connect/qrconnect?lang=en")).body.decode()
 
 
 async def test_a_snapshot_page_gives_a_snapshot_user(fetch, exchange):

@@ -169,6 +169,18 @@ async def test_a_method_that_is_not_there_is_refused_in_json(control):
     assert await control("DELETE", "clock") == (405, {"error": "Method Not Allowed"})
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
+async def test_a_page_of_another_origin_moves_nothing(wechat, control, origin):
+    moved = await control("POST", "clock", {"advance_seconds": 1}, headers={"Origin": origin})
+    assert moved == (403, {"error": "Forbidden"})
+    assert wechat.offset_seconds == 0
+
+
+async def test_a_page_of_the_same_origin_may_use_it(control, base_url):
+    code, _ = await control("POST", "clock", {"advance_seconds": 1}, headers={"Origin": base_url})
+    assert code == 200
+
+
 class TestWithoutControl:
     @pytest.fixture
     def app(self, wechat):

@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 
 from service.commands.simulator import simulator
-from service.simulator.control import control_handlers
+from service.simulator.authorize.texts import LANGUAGES
+from service.simulator.control.handlers import control_handlers
+from service.simulator.errcodes import ERRMSGS
 from service.simulator.faults import Breakage, Endpoint, Fault
 from service.simulator.people import DEFAULT_ACCOUNT
-from service.simulator.replies import ERRMSGS, Quirks
-from service.simulator.texts import LANGUAGES
+from service.simulator.replies import Quirks
+from tests.docs.markdown_text import section, table_rows
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
@@ -36,3 +38,18 @@ def test_the_documentation_names(word):
 
 def test_both_languages_explain_the_same_errors():
     assert LANGUAGES["zh"].errors.keys() == LANGUAGES["en"].errors.keys()
+
+
+@pytest.mark.parametrize(
+    ("heading", "rows"),
+    [
+        ("What it does as WeChat does", 15),
+        ("The authorize page", len(LANGUAGES["en"].errors)),
+        ("The errcodes it gives by itself", 15),
+        ("`/simulator/quirks`", len(fields(Quirks))),
+    ],
+)
+def test_the_documentation_says_of_each_behaviour_how_it_is_known(heading, rows):
+    known = [row[-1] for row in table_rows(section(DOCUMENT, heading))]
+    assert len(known) >= rows
+    assert [cell for cell in known if not cell.startswith(("documented", "recorded", "reported", "assumed"))] == []

@@ -38,7 +38,7 @@ async def test_stopping_ends_calls_that_hang(wechat, until):
     wechat.faults.add(Fault(breakage="hang"))
     running = await start_simulator(wechat)
     stream = await TCPClient().connect(running.host, running.port)
-    await stream.write(b"GET /sns/auth HTTP/1.1\r\nHost: x\r\n\r\n")
+    await stream.write(b"GET /sns/auth HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await until(lambda: wechat.outcomes["auth"]["hang"])
     await running.stop()
     assert await stream.read_until_close() == b""

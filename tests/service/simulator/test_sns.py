@@ -1,10 +1,11 @@
 import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 
+from service.simulator.issued import ACCESS_TOKEN_TTL, CODE_TTL, REFRESH_TOKEN_TTL
 from service.simulator.replies import Quirks
-from service.simulator.wechat import ACCESS_TOKEN_TTL, CODE_TTL, REFRESH_TOKEN_TTL
 
 SECOND_APPID, SECOND_SECRET = "wx0000000000000002", "second-secret"
 
@@ -21,8 +22,17 @@ async def test_a_silent_code_gives_tokens_and_the_openid_only(wechat, exchange):
     assert 110 <= len(reply["refresh_token"]) <= 154
 
 
-async def test_a_code_is_32_characters_of_the_known_alphabet(wechat):
-    assert re.fullmatch(r"[0-9A-Za-z_-]{32}", wechat.issue_code())
+async def test_a_code_is_32_letters_and_digits(wechat):
+    assert all(re.fullmatch(r"[0-9A-Za-z]{32}", wechat.issue_code()) for _ in range(100))
+
+
+async def test_all_tokens_of_a_grant_begin_with_the_same_number(wechat, exchange, refresh):
+    for _ in range(10):
+        grant = await exchange(wechat.issue_code())
+        wechat.advance(ACCESS_TOKEN_TTL)
+        refreshed = await refresh(grant["refresh_token"])
+        tokens = (grant["access_token"], grant["refresh_token"], refreshed["access_token"])
+        assert len({re.match(r"\d+_", token).group() for token in tokens}) == 1
 
 
 async def test_unionid_comes_with_snsapi_userinfo_only(wechat, exchange):
@@ -72,7 +82,14 @@ async def test_a_code_lasts_five_minutes(wechat, exchange):
     wechat.advance(CODE_TTL - 1)
     assert "openid" in await exchange(code)
     wechat.advance(1)
-    assert (await exchange(late))["errcode"] == 42003
+    assert (await exchange(late))["errcode"] == 40029
+
+
+async def test_quirk_expired_code_as_42003(wechat, exchange):
+    wechat.quirks = Quirks(expired_code_as_42003=True)
+    code = wechat.issue_code()
+    wechat.advance(CODE_TTL)
+    assert (await exchange(code))["errcode"] == 42003
 
 
 @pytest.mark.parametrize("code", ["unknown", "%", "代码", "x" * 5000])
@@ -110,7 +127,8 @@ async def test_an_early_refresh_keeps_the_access_token_and_renews_its_expiry(wec
     grant = await exchange(wechat.issue_code())
     wechat.advance(ACCESS_TOKEN_TTL - 1)
     refreshed = await refresh(grant["refresh_token"])
-    assert refreshed == grant
+    same = ("access_token", "refresh_token", "openid", "expires_in")
+    assert [refreshed[name] for name in same] == [grant[name] for name in same]
     wechat.advance(ACCESS_TOKEN_TTL - 1)
     assert (await auth(grant))["errcode"] == 0
 
@@ -178,8 +196,9 @@ async def test_userinfo_shows_the_profile_with_the_fields_that_are_empty_since_2
         "openid": grant["openid"],
         "nickname": "李娜😀",
         "sex": 0,
-        "province": "",
+        "language": "",
         "city": "",
+        "province": "",
         "country": "",
         "privilege": [],
         "unionid": grant["unionid"],
@@ -201,7 +220,7 @@ async def test_userinfo_with_a_silent_scope_gets_48001(wechat, exchange, userinf
 WRONG_TOKEN_CALLS = [
     ({"access_token": None}, 41001),
     ({"openid": None}, 41009),
-    ({"access_token": "unknown"}, 40014),
+    ({"access_token": "unknown"}, 40001),
     ({"openid": "o-somebody-else"}, 40003),
 ]
 
@@ -230,14 +249,71 @@ async def test_an_access_token_lasts_two_hours(wechat, exchange, userinfo, auth)
 async def test_time_may_also_be_moved_by_the_clock_that_was_given(wechat, clock, exchange):
     code = wechat.issue_code()
     clock.advance(CODE_TTL)
-    assert (await exchange(code))["errcode"] == 42003
+    assert (await exchange(code))["errcode"] == 40029
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_methods_other_than_get_get_43001(fetch, method):
+def as_form(fields):
+    return {"body": urlencode(fields), "headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+
+
+def as_multipart(fields):
+    parts = "".join(
+        f'--limit\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+    )
+    return {"body": f"{parts}--limit--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=limit"}}
+
+
+@pytest.mark.parametrize("encoded", [as_form, as_multipart])
+async def test_all_calls_take_their_arguments_from_a_posted_form(wechat, fetch, encoded):
+    async def post(path, **fields):
+        response = await fetch(path, method="POST", **encoded(fields))
+        assert (response.code, response.headers["Content-Type"]) == (200, "text/plain")
+        return json.loads(response.body)
+
+    grant = await post(
+        "/sns/oauth2/access_token",
+        appid="wx0000000000000001",
+        secret="first-secret",
+        code=wechat.issue_code("li-na", scope="snsapi_userinfo"),
+        grant_type="authorization_code",
+    )
+    refreshed = await post(
+        "/sns/oauth2/refresh_token",
+        appid="wx0000000000000001",
+        grant_type="refresh_token",
+        refresh_token=grant["refresh_token"],
+    )
+    assert refreshed["access_token"] == grant["access_token"]
+    token = {"access_token": grant["access_token"], "openid": grant["openid"]}
+    assert (await post("/sns/userinfo", **token))["nickname"] == "李娜😀"
+    assert await post("/sns/auth", **token) == {"errcode": 0, "errmsg": "ok"}
+
+
+async def test_arguments_may_stand_partly_in_the_query_and_partly_in_the_form(wechat, exchange, fetch):
+    grant = await exchange(wechat.issue_code())
+    form = as_form({"access_token": grant["access_token"]})
+    response = await fetch("/sns/auth", {"openid": grant["openid"]}, method="POST", **form)
+    assert json.loads(response.body)["errcode"] == 0
+
+
+async def test_head_is_answered_like_get_without_a_body(fetch):
+    response = await fetch("/sns/auth", method="HEAD")
+    assert (response.code, response.headers["Content-Type"], response.body) == (200, "text/plain", b"")
+    assert int(response.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_not_allowed(fetch, method):
     response = await fetch("/sns/auth", method=method, body=None if method == "DELETE" else "")
-    assert response.code == 200
-    assert json.loads(response.body)["errcode"] == 43001
+    assert (response.code, response.body) == (405, b"405 Method Not Allowed\n")
+    assert response.headers["Allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize("path", ["/", "/sns", "/sns/auth/", "/cgi-bin/token", "/simulator/nothing"])
+async def test_an_unknown_path_is_not_found_in_plain_words(fetch, path):
+    response = await fetch(path)
+    assert (response.code, response.body) == (404, b"404 Not Found\n")
+    assert "Server" not in response.headers
 
 
 async def test_an_error_text_ends_in_a_rid_that_begins_with_the_time(wechat, exchange):
@@ -250,13 +326,14 @@ async def test_bodies_are_compact_utf8_json_with_characters_as_they_are(wechat, 
     query = {"access_token": grant["access_token"], "openid": grant["openid"]}
     response = await fetch("/sns/userinfo", query)
     assert '"nickname":"李娜😀"'.encode() in response.body
+    assert rb'"headimgurl":"https:\/\/thirdwx.qlogo.cn\/mmopen\/' in response.body
     assert "Etag" not in response.headers
     assert "Server" not in response.headers
 
 
 async def test_arguments_that_are_not_utf8_are_wrong_values(fetch):
     response = await fetch("/sns/auth?access_token=%ff&openid=%fe")
-    assert json.loads(response.body)["errcode"] == 40014
+    assert json.loads(response.body)["errcode"] == 40001
 
 
 async def test_quirk_numbers_as_strings(wechat, exchange):
@@ -276,13 +353,48 @@ async def test_quirk_control_characters_makes_json_that_strict_readers_refuse(we
 
 async def test_quirk_hints_in_errmsg(wechat, exchange):
     wechat.quirks = Quirks(hints_in_errmsg=True)
-    assert re.fullmatch(r"invalid code, hints: \[req_id: [\w-]+ \]", (await exchange("unknown"))["errmsg"])
+    assert re.fullmatch(r"invalid code, hints: \[ req_id: [\w-]+ \]", (await exchange("unknown"))["errmsg"])
 
 
 async def test_quirk_omit_refresh_token(wechat, exchange, refresh):
     wechat.quirks = Quirks(omit_refresh_token=True)
     grant = await exchange(wechat.issue_code())
     assert "refresh_token" not in await refresh(grant["refresh_token"])
+
+
+async def test_a_refresh_lists_both_scopes_and_quirks_change_that(wechat, exchange, refresh):
+    silent, wide = [await exchange(wechat.issue_code(scope=scope)) for scope in ("snsapi_base", "snsapi_userinfo")]
+
+    async def scopes():
+        return [(await refresh(grant["refresh_token"]))["scope"] for grant in (silent, wide)]
+
+    assert await scopes() == ["snsapi_base,snsapi_userinfo,", "snsapi_base,snsapi_userinfo,"]
+    wechat.quirks = Quirks(refresh_lists_own_scope=True)
+    assert await scopes() == ["snsapi_base,", "snsapi_base,snsapi_userinfo,"]
+    wechat.quirks = Quirks(documented_refresh_reply=True)
+    assert await scopes() == ["snsapi_base", "snsapi_userinfo"]
+
+
+async def test_quirk_silent_unionid(wechat, exchange):
+    assert "unionid" not in await exchange(wechat.issue_code("li-na"))
+    wechat.quirks = Quirks(silent_unionid=True)
+    silent = await exchange(wechat.issue_code("li-na"))
+    assert silent["unionid"] == (await exchange(wechat.issue_code("li-na", scope="snsapi_userinfo")))["unionid"]
+    code = wechat.issue_code("li-na", appid=SECOND_APPID)
+    assert "unionid" not in await exchange(code, appid=SECOND_APPID, secret=SECOND_SECRET)
+
+
+async def test_quirk_silent_login_takes_over(wechat, exchange, refresh, userinfo):
+    wechat.quirks = Quirks(silent_login_takes_over=True)
+    somebody_elses = await exchange(wechat.issue_code("lao-zhang", scope="snsapi_userinfo"))
+    never_asked = await exchange(wechat.issue_code("li-na"))
+    wide = await exchange(wechat.issue_code("li-na", scope="snsapi_userinfo"))
+    silent = await exchange(wechat.issue_code("li-na"))
+    assert (await refresh(wide["refresh_token"]))["errcode"] == 40030
+    assert (await userinfo(silent))["nickname"] == "李娜😀"
+    assert (await userinfo(await refresh(silent["refresh_token"])))["nickname"] == "李娜😀"
+    assert (await userinfo(await refresh(never_asked["refresh_token"])))["errcode"] == 48001
+    assert "access_token" in await refresh(somebody_elses["refresh_token"])
 
 
 async def test_quirk_keep_older_tokens(wechat, exchange, auth):

@@ -4,22 +4,20 @@ Order and limits of the parameters, and the numbers 10003 to 10016, are those of
 authorization (网页授权). It gives no number for parameters that are out of order; the simulator shows 10014.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from service.simulator.people import SCOPES, Account
 
-__all__ = ["MAX_STATE_BYTES", "AuthorizeRequest", "PageRefusal", "read_authorize_request"]
+__all__ = ["MAX_STATE_BYTES", "AuthorizeRequest", "ErrorPage", "read_authorize_request"]
 
 MAX_STATE_BYTES = 128
 
 _ORDER = ("appid", "redirect_uri", "response_type", "scope", "state")
-_STATE = re.compile(rf"[a-zA-Z0-9]{{0,{MAX_STATE_BYTES}}}")
 
 
-class PageRefusal(Exception):
+class ErrorPage(Exception):
     """The page shows an error to the user and does not go back to the redirect_uri."""
 
     def __init__(self, number: int) -> None:
@@ -48,13 +46,14 @@ class AuthorizeRequest:
         return self.extras.get("forceSnapShot") == "true"
 
     def return_url(self, code: str | None) -> str:
-        """Return where the browser goes next; without a code when the user has denied.
+        """Return where the browser goes next, with a code if there is one.
 
         What the redirect_uri's query holds stays; the new parameters stand behind it, before any `#`.
         """
         parameters = {"state": self.state} if code is None else {"code": code, "state": self.state}
         url = urlsplit(self.redirect_uri)
-        query = f"{url.query}&{urlencode(parameters)}" if url.query else urlencode(parameters)
+        added = urlencode(parameters, quote_via=quote, safe="")
+        query = f"{url.query}&{added}" if url.query else added
         return url._replace(path=url.path or "/", query=query).geturl()
 
 
@@ -64,26 +63,26 @@ def read_authorize_request(query: str, accounts: Mapping[str, Account]) -> Autho
     `state` may be missing. The fragment `#wechat_redirect`, which WeChat requires, never reaches a server.
 
     Raises:
-        PageRefusal: 10003 (host of the redirect_uri), 10005 (scope not granted), 10010 to 10013 (scope, redirect_uri,
-            appid or state missing or malformed), 10014 (order, repetition or response_type), 10016 (unknown appid).
+        ErrorPage: 10003 (host of the redirect_uri), 10005 (scope not granted), 10010 to 10013 (scope, redirect_uri
+            or appid missing, state too long), 10014 (order, repetition or response_type), 10016 (unknown appid).
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     given = dict(pairs)
     for name, number in (("appid", 10012), ("redirect_uri", 10011), ("scope", 10010)):
         if not given.get(name):
-            raise PageRefusal(number)
+            raise ErrorPage(number)
     if not _in_order([name for name, _ in pairs]) or given["response_type"] != "code":
-        raise PageRefusal(10014)
+        raise ErrorPage(10014)
     state = given.get("state", "")
-    if not _STATE.fullmatch(state):
-        raise PageRefusal(10013)
+    if len(state.encode()) > MAX_STATE_BYTES:
+        raise ErrorPage(10013)
     account = accounts.get(given["appid"])
     if account is None:
-        raise PageRefusal(10016)
+        raise ErrorPage(10016)
     if given["scope"] not in SCOPES & account.scopes:
-        raise PageRefusal(10005)
+        raise ErrorPage(10005)
     if not _is_of_domains(given["redirect_uri"], account.domains):
-        raise PageRefusal(10003)
+        raise ErrorPage(10003)
     extras = {name: value for name, value in given.items() if name not in _ORDER}
     return AuthorizeRequest(account, given["redirect_uri"], given["scope"], state, extras)
 

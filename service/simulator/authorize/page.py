@@ -1,13 +1,14 @@
-"""The authorize page that users' browsers visit: silent for `snsapi_base`, asking for `snsapi_userinfo`."""
+"""The authorize page over HTTP: silent for `snsapi_base`, asking for `snsapi_userinfo`."""
 
+from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
 from tornado.web import HTTPError
 
-from service.simulator.authorize_request import AuthorizeRequest, PageRefusal, read_authorize_request
+from service.simulator.authorize.request import AuthorizeRequest, ErrorPage, read_authorize_request
+from service.simulator.authorize.texts import Texts, choose_language
 from service.simulator.handler import SimulatorHandler
 from service.simulator.people import Person
-from service.simulator.texts import Texts, choose_language
 
 __all__ = ["AUTHORIZE_PATH", "authorize_handlers"]
 
@@ -20,15 +21,27 @@ _ENDPOINT = "authorize"
 _PERSON_COOKIE = "simulator_person"
 
 
-class AuthorizeHandler(SimulatorHandler):
-    """The page. It works without script and holds none."""
+class PageHandler(SimulatorHandler):
+    """A page for browsers. It works without script and holds none."""
 
     def set_default_headers(self) -> None:
         """Forbid storing, since the replies hold codes, and everything that the page does not need."""
+        super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("X-Content-Type-Options", "nosniff")
+
+    def texts(self) -> Texts:
+        """Return the texts in the reader's language."""
+        return choose_language(
+            self.get_query_argument("lang", ""),
+            self.request.headers.get("Accept-Language", ""),
+        )
+
+
+class AuthorizeHandler(PageHandler):
+    """The page on which a user authorizes an account."""
 
     def get(self) -> None:
         """Send the browser back with a code, or ask the user first."""
@@ -39,6 +52,8 @@ class AuthorizeHandler(SimulatorHandler):
             self._ask(asked)
         else:
             self._allow(asked, self._remembered_person(), snapshot=False)
+
+    head = get
 
     def post(self) -> None:
         """Take the user's answer from the form of the page."""
@@ -52,7 +67,7 @@ class AuthorizeHandler(SimulatorHandler):
                 snapshot = asked.asks_user and self.get_body_argument("snapshot", "") == "true"
                 self._allow(asked, person, snapshot=snapshot)
             case "deny":
-                self._go_back(asked, code=None)
+                self._deny(asked)
             case _:
                 raise HTTPError(400)
 
@@ -61,14 +76,15 @@ class AuthorizeHandler(SimulatorHandler):
         self.wechat.calls[_ENDPOINT] += 1
         try:
             return read_authorize_request(self.request.query, self.wechat.accounts)
-        except PageRefusal as refusal:
-            self.wechat.note(_ENDPOINT, str(refusal.number))
-            self.render("error.html", texts=self._texts(), number=refusal.number)
+        except ErrorPage as error:
+            self.wechat.note(_ENDPOINT, str(error.number))
+            texts = self.texts()
+            self.render("error.html", texts=texts, number=error.number, meaning=texts.errors[error.number])
             return None
 
     def _ask(self, asked: AuthorizeRequest) -> None:
         self.wechat.note(_ENDPOINT, "asked")
-        texts = self._texts()
+        texts = self.texts()
         query = [(name, value) for name, value in parse_qsl(self.request.query, True) if name != "lang"]
         self.render(
             "consent.html",
@@ -81,10 +97,13 @@ class AuthorizeHandler(SimulatorHandler):
 
     def _allow(self, asked: AuthorizeRequest, person: Person, *, snapshot: bool) -> None:
         code = self.wechat.issue_code(person.id, appid=asked.account.appid, scope=asked.scope, snapshot=snapshot)
-        self._go_back(asked, code=code)
+        self._go_back(asked, code, outcome="code")
 
-    def _go_back(self, asked: AuthorizeRequest, *, code: str | None) -> None:
-        self.wechat.note(_ENDPOINT, "denied" if code is None else "code")
+    def _deny(self, asked: AuthorizeRequest) -> None:
+        self._go_back(asked, "authdeny" if self.wechat.quirks.authdeny else None, outcome="denied")
+
+    def _go_back(self, asked: AuthorizeRequest, code: str | None, *, outcome: str) -> None:
+        self.wechat.note(_ENDPOINT, outcome)
         self.redirect(asked.return_url(code), status=302)
 
     def _people_to_choose(self) -> list[Person]:
@@ -102,11 +121,20 @@ class AuthorizeHandler(SimulatorHandler):
         remembered = self.get_cookie(_PERSON_COOKIE)
         return self.wechat.find_person(remembered if remembered in self.wechat.people else None)
 
-    def _texts(self) -> Texts:
-        return choose_language(
-            self.get_query_argument("lang", ""),
-            self.request.headers.get("Accept-Language", ""),
-        )
+
+class WebsiteAppHandler(PageHandler):
+    """`/connect/qrconnect`, where website apps begin: says that they are not simulated."""
+
+    def get(self) -> None:
+        """Say so."""
+        texts = self.texts()
+        self.set_status(HTTPStatus.NOT_FOUND)
+        self.render("error.html", texts=texts, number=None, meaning=texts.website_app)
+
+    head = get
 
 
-authorize_handlers: list[tuple[str, type[SimulatorHandler]]] = [(AUTHORIZE_PATH, AuthorizeHandler)]
+authorize_handlers: list[tuple[str, type[SimulatorHandler]]] = [
+    (AUTHORIZE_PATH, AuthorizeHandler),
+    ("/connect/qrconnect", WebsiteAppHandler),
+]

@@ -13,6 +13,7 @@ class Texts:
     Attributes:
         tag: The language, as HTML names it.
         other_language: Name of the other language, in that language.
+        website_app: What a website app is told.
         errors: What each number of the page's errors means.
     """
 
@@ -30,6 +31,7 @@ class Texts:
     deny: str
     error_title: str
     error_number: str
+    website_app: str
     errors: Mapping[int, str]
 
 
@@ -48,13 +50,14 @@ _CHINESE = Texts(
     deny="拒绝",
     error_title="无法打开页面",
     error_number="错误码",
+    website_app="模拟微信不支持网站应用的扫码登录（qrconnect、snsapi_login），只支持公众号网页授权",
     errors={
         10003: "redirect_uri 的域名与后台配置不一致",
         10005: "公众号没有该 scope 的权限",
         10010: "scope 不能为空",
         10011: "redirect_uri 不能为空",
         10012: "appid 不能为空",
-        10013: "state 只能包含 a-zA-Z0-9，最多 128 字节",
+        10013: "state 最多 128 字节",
         10014: "参数缺失、重复或顺序不对，应为：appid、redirect_uri、response_type=code、scope、state，其他参数在后",
         10016: "没有该 appid 的公众号",
     },
@@ -75,13 +78,14 @@ _ENGLISH = Texts(
     deny="Deny",
     error_title="This page cannot be opened",
     error_number="Error",
+    website_app="Website apps (qrconnect, snsapi_login) are not simulated, only web authorization of Official Accounts",
     errors={
         10003: "The host of redirect_uri is not an authorization domain of the account",
         10005: "The account may not ask for this scope",
         10010: "scope is missing",
         10011: "redirect_uri is missing",
         10012: "appid is missing",
-        10013: "state may hold a-zA-Z0-9 only, at most 128 bytes",
+        10013: "state is longer than 128 bytes",
         10014: "Parameters are missing, repeated or out of order; expected: appid, redirect_uri, response_type=code, "
         "scope, state, then any others",
         10016: "No account has this appid",

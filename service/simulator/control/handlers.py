@@ -12,9 +12,9 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from service.simulator.control.json_body import read_json_object
 from service.simulator.faults import Endpoint, Fault
 from service.simulator.handler import SimulatorHandler
-from service.simulator.json_body import read_json_object
 from service.simulator.people import Person, openid_of, unionid_of
 from service.simulator.replies import Quirks
 
@@ -43,7 +43,13 @@ class BadRequest(HTTPError):
 
 
 class ControlHandler(SimulatorHandler):
-    """What the calls have in common: JSON in and out."""
+    """What the calls have in common: JSON in and out, and no other site's page may make them."""
+
+    def prepare(self) -> None:
+        """Refuse what a page of another site sends: browsers let it send, though not read."""
+        origin = self.request.headers.get("Origin")
+        if origin is not None and origin != f"{self.request.protocol}://{self.request.host}":
+            raise HTTPError(HTTPStatus.FORBIDDEN)
 
     def read(self, fields: Mapping[str, Collection[type]]) -> dict[str, Any]:
         """Return the members of the body, or refuse it."""

@@ -1,0 +1,1 @@
+"""The authorize page, which users open in a browser."""

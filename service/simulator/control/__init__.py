@@ -1,0 +1,1 @@
+"""The control API: what a test or a developer asks of the simulation itself."""
