@@ -57,11 +57,12 @@ def test_the_chinese_table_of_settings_has_the_same_names_and_defaults():
     assert all(re.search(r"[\u4e00-\u9fff]", meaning) for _, _, meaning in rows)
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_variable_that_a_document_names_is_a_setting(page):
-    known = {f"{PREFIX}{row.name.upper()}{suffix}" for row in fields(Settings) for suffix in ("", "_FILE")}
-    known |= {f"{PREFIX}NAME", f"{PREFIX}NAME_FILE"}  # they stand for any
-    assert set(re.findall(rf"{PREFIX}[A-Z_]+", read(page))) <= known
+def test_every_variable_that_a_document_names_is_a_setting(subtests):
+    for page in pages():
+        with subtests.test(page=page.name):
+            known = {f"{PREFIX}{row.name.upper()}{suffix}" for row in fields(Settings) for suffix in ("", "_FILE")}
+            known |= {f"{PREFIX}NAME", f"{PREFIX}NAME_FILE"}  # they stand for any
+            assert set(re.findall(rf"{PREFIX}[A-Z_]+", read(page))) <= known
 
 
 def commands_of(group: click.Group, path: str) -> dict[str, click.Command]:
@@ -91,14 +92,15 @@ def test_each_option_in_the_table_of_commands_is_one_of_its_command(page):
         assert {span.split()[0] for span in code_spans(about) if span.startswith("--")} <= known
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_command_that_a_document_types_exists(page):
-    text = read(page)
-    shells = [block for language, block in code_blocks(text) if language in {"bash", "console"}]
-    typed = [*code_spans(text), *(line.removeprefix("$ ") for block in shells for line in block.splitlines())]
-    words = {tuple(line.split()[1:2]) for line in typed if line.startswith("wechat-openid ")}
-    options = [option for parameter in main.params for option in parameter.opts]
-    assert words <= {(name,) for name in [*main.list_commands(click.Context(main)), *options, "COMMAND"]}
+def test_every_command_that_a_document_types_exists(subtests):
+    for page in pages():
+        with subtests.test(page=page.name):
+            text = read(page)
+            shells = [block for language, block in code_blocks(text) if language in {"bash", "console"}]
+            typed = [*code_spans(text), *(line.removeprefix("$ ") for block in shells for line in block.splitlines())]
+            words = {tuple(line.split()[1:2]) for line in typed if line.startswith("wechat-openid ")}
+            options = [option for parameter in main.params for option in parameter.opts]
+            assert words <= {(name,) for name in [*main.list_commands(click.Context(main)), *options, "COMMAND"]}
 
 
 def routes_in_code() -> list[str]:
