@@ -22,8 +22,6 @@ _BATCH = 40
 _AT_ONCE = 8
 #: The lease lasts longer than any batch takes: eight at a time, each under five seconds.
 _LEASE_TTL = 60
-#: How long a job waits before it asks again for users whose account's calls pause.
-_PAUSE_SECONDS = 5.0
 #: Each of these is written down with its user: it cannot be undone.
 _AUDITED_ONE_BY_ONE = frozenset({JobAction.REVOKE, JobAction.ERASE})
 
@@ -48,6 +46,7 @@ class JobRunner:
         owner: A name for this process that no other has.
         every_seconds: The pause between two looks.
         max_per_second: Users a second that WeChat is asked about.
+        pause_seconds: How long a job waits before it asks again for users whose account's calls pause.
     """
 
     def __init__(
@@ -58,12 +57,14 @@ class JobRunner:
         *,
         every_seconds: float = 2.0,
         max_per_second: float = 50.0,
+        pause_seconds: float = 5.0,
     ) -> None:
         self._services = services
         self._directory = directory
         self._owner = owner
         self._every_seconds = every_seconds
         self._max_per_second = max_per_second
+        self._pause_seconds = pause_seconds
         self._actions = UserActions(services)
         self._stopping = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -142,7 +143,7 @@ class JobRunner:
                 # What is done so far is not written down: were this process to die, it would be done again.
                 if self._stopping.is_set() or await self._note(job, position, {}) is not JobStatus.RUNNING:
                     return None
-                await happens_within(_PAUSE_SECONDS, self._stopping)
+                await happens_within(self._pause_seconds, self._stopping)
         return results
 
     def _next_batch(self, job: Job, position: Position) -> _Batch:

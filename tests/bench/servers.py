@@ -5,8 +5,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.waiting import accepts, answers, wait_until
 
 HERE = Path(__file__).parent
 PORT, ADMIN_PORT, UPSTREAM_PORT = 18888, 18889, 18890
@@ -46,18 +46,10 @@ def running(command, environment, port=PORT):
 
 
 def wait_for_answer(process, log, port):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2)
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    log.seek(0)
-    raise SystemExit(f"{process.args} does not answer:\n{log.read().decode()}")
+    wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/"))
+    if process.poll() is not None:
+        log.seek(0)
+        raise SystemExit(f"{process.args} ended:\n{log.read().decode()}")
 
 
 @contextmanager
@@ -68,7 +60,8 @@ def upstream(latency=0.0, certificate=None):
         arguments += [str(path) for path in certificate]
     process = subprocess.Popen([sys.executable, str(HERE / "upstream.py"), *arguments])
     try:
-        time.sleep(0.5)
+        wait_until(lambda: process.poll() is not None or accepts(UPSTREAM_PORT))
+        assert process.poll() is None, "the upstream ended"
         yield f"{'https' if certificate else 'http'}://127.0.0.1:{UPSTREAM_PORT}"
     finally:
         process.kill()

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 from service.simulator.people import DEFAULT_ACCOUNT
 from storage.sealing import generate_key
 from tests.browser.operators import Dashboard, complaints_of
-from tests.browser.stack import PATIENCE_SECONDS, Stack, pages_at, running
+from tests.browser.stack import Stack, pages_at, running
 from tests.service.harness import free_port
+from tests.waiting import DEADLINE_SECONDS
 
 CHROMIUM = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -58,7 +59,7 @@ def caching_page(playwright: Playwright) -> Iterator[Page]:
         executable_path=CHROMIUM, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
     )
     page = browser.new_page(viewport=PHONE)
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page.set_default_timeout(DEADLINE_SECONDS * 1000)
     yield page
     browser.close()
 
@@ -112,7 +113,7 @@ def open_browser(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
         def open_one(**options: str) -> BrowserContext:
             context = chromium.new_context(viewport=PHONE, locale="zh-CN", **options)
-            context.set_default_timeout(PATIENCE_SECONDS * 1000)
+            context.set_default_timeout(DEADLINE_SECONDS * 1000)
             contexts.callback(context.close)
             return context
 

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.waiting import DEADLINE_SECONDS, answers, wait_until
+
 PAGES = Path(__file__).parent / "pages"
-#: How long anything may take on a machine that does other work too.
-PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Stack:
         """Ask the simulated WeChat's control API."""
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(f"{self.wechat}/simulator/{path}", data=body, method=method)
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as response:
             return json.loads(response.read())
 
     def issue_code(self, **fields: str) -> str:
@@ -53,25 +51,12 @@ def running(arguments: list[str], url: str, folder: Path, **environment: str) ->
         stdout=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not answers(url):
-            assert process.poll() is None, "the program ended"
-            assert time.monotonic() < deadline, f"nothing answers at {url}"
-            time.sleep(0.05)
+        wait_until(lambda: process.poll() is not None or answers(url))
+        assert process.poll() is None, "the program ended"
         yield
     finally:
         process.terminate()
-        process.wait(PATIENCE_SECONDS)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+        process.wait(DEADLINE_SECONDS)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tests.docs.markdown_text import ROOT
 from tests.packaging.conftest import SHIPPED
 from tests.servers import database_of_its_own, postgresql_server
 from tests.service.harness import environment_of, free_port
+from tests.waiting import accepts, until
 
 
 def files_of(folder):
@@ -84,13 +85,10 @@ async def test_an_installed_wheel_migrates_and_serves(installed, settings, wecha
         with log.open("wb") as errors:
             server = await asyncio.create_subprocess_exec(command, "serve", **how, stderr=errors)
         try:
-            while True:
-                assert server.returncode is None, log.read_text()
-                try:
-                    ready = await http.fetch(f"http://{admin_listen}/readyz")
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
+            port = int(admin_listen.rpartition(":")[2])
+            await until(lambda: server.returncode is not None or accepts(port))
+            assert server.returncode is None, log.read_text()
+            ready = await http.fetch(f"http://{admin_listen}/readyz")
             assert ready.code == 200
             body = json.dumps({"code": wechat.issue_code()}).encode()
             posted = await http.fetch(f"http://{listen}/getCode", method="POST", body=body)

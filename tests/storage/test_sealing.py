@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.errors import CannotOpen, InvalidKey, UnknownKey
@@ -42,7 +42,6 @@ def nonce_of(sealed: bytes) -> bytes:
     return sealed[5:17]
 
 
-@settings(deadline=None)
 @given(access=st.text(), refresh=st.text(), appid=st.text(), openid=st.text())
 @example(access="😀" * 1024, refresh="a" * 4096, appid=APPID, openid=OPENID)
 @example(access="", refresh="", appid="", openid="")

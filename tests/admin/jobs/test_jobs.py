@@ -1,6 +1,5 @@
 """Jobs on many users: from the form to the last user, through pauses, ends and deaths of processes."""
 
-import asyncio
 import json
 import re
 from dataclasses import replace
@@ -16,6 +15,7 @@ from storage.sql.jobs import JobStatus
 from storage.sql.operators import Role
 from storage.testing import a_grant
 from tests.admin.operator_browser import text_of
+from tests.waiting import until
 
 APPID = "wx-many"
 NAMES = [f"o{number:03}" for number in range(100)]
@@ -31,7 +31,7 @@ def users(service):
 def make_runner(dashboard):
     def make(owner="a process", **changes):
         services = replace(dashboard, **changes)
-        return JobRunner(services, dashboard.directory, owner, max_per_second=1e6)
+        return JobRunner(services, dashboard.directory, owner, max_per_second=1e6, pause_seconds=0.01)
 
     return make
 
@@ -318,8 +318,7 @@ async def test_a_process_that_dies_leaves_its_last_batch_to_be_done_again(signed
 
 
 @pytest.mark.gen_test
-async def test_a_job_waits_while_the_accounts_calls_pause(signed_in, users, make_runner, dashboard, monkeypatch):
-    monkeypatch.setattr("admin.jobs.runner._PAUSE_SECONDS", 0.01)
+async def test_a_job_waits_while_the_accounts_calls_pause(signed_in, users, make_runner, dashboard):
     job_id = await start(signed_in(), "check")
     asked = dict.fromkeys(users, 0)
 
@@ -351,8 +350,7 @@ async def test_a_job_of_a_search_visits_everybody(signed_in, users, make_runner,
 async def test_the_runner_of_a_service_works_in_the_background(signed_in, service, users, dashboard):
     job_id = await start(signed_in(), "erase", confirmation="ERASE")
     service.jobs.start()
-    while dashboard.jobs.get(job_id).status is not JobStatus.DONE:
-        await asyncio.sleep(0.05)
+    await until(lambda: dashboard.jobs.get(job_id).status is JobStatus.DONE)
     await service.jobs.stop()
     assert await count(service) == 0
 
