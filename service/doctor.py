@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import stat
 from collections.abc import AsyncIterator
+from importlib import metadata
 
 from service.account_check import Finding, Verdict, check_account
 from service.metrics import Metrics
@@ -15,9 +16,13 @@ from storage.vault import TokenVault
 
 __all__ = ["examine"]
 
+#: The packages of this distribution, at the top level of site-packages.
+_PACKAGES = ("admin", "service", "storage")
+
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at keys, database, store, listeners, and each account at WeChat, and give a finding for each."""
+    """Look at packages, keys, database, store, listeners, and each account at WeChat; give a finding for each."""
+    yield _about_packages()
     keys: KeyRing | None = None
     try:
         keys = open_keys(settings)
@@ -39,6 +44,15 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield await check_account(client, account)
     finally:
         await client.close()
+
+
+def _about_packages() -> Finding:
+    installed = metadata.packages_distributions()
+    others = {name for package in _PACKAGES for name in installed.get(package, ()) if name != "wechat-openid"}
+    if others:
+        text = f"{', '.join(sorted(others))} also brings one of {', '.join(_PACKAGES)}: give the service its own venv"
+        return Finding("packages", Verdict.BAD, text)
+    return Finding("packages", Verdict.GOOD, f"{', '.join(_PACKAGES)} are this service's own")
 
 
 def _about_keys(settings: Settings, keys: KeyRing) -> Finding:

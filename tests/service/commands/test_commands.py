@@ -149,6 +149,15 @@ async def test_doctor_says_what_is_bad_and_what_to_do(run, service, environment,
     assert "Traceback" not in output
 
 
+async def test_doctor_names_a_distribution_that_brings_a_package_of_the_same_name(run, service, tmp_path):
+    other = tmp_path / "site" / "microservices-1.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: microservices\nVersion: 1.0\n")
+    (other / "top_level.txt").write_text("service\n")
+    status, output = await run("doctor", PYTHONPATH=str(other.parent))
+    assert (status, "bad      packages: microservices also brings" in output) == (1, True)
+
+
 async def test_a_misspelt_setting_is_named_with_the_likely_one(run):
     status, output = await run("doctor", WECHAT_OPENID_APP_ID="wx1")
     assert status == 1
