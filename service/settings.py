@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
-from service.origins import parse_origin
+from service.http.origins import parse_origin
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
 

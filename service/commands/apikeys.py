@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from service.opening import open_database
+from service.runtime.bootstrap import open_database
 from service.settings import load_settings
 from storage.clock import SystemClock
 from storage.sql.api_keys import ApiKeys

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from service.event_loop import run, stop_on_signals
-from service.handlers.demo import routes
-from service.logs import configure_logging
-from service.opening import open_database
-from service.origins import parse_origin
-from service.parameters import Parsed
-from service.server import bind, run_server
+from service.commands.click_types import Parsed
+from service.http.handlers.demo import routes
+from service.http.origins import parse_origin
+from service.observability.logs import configure_logging
+from service.runtime.bootstrap import open_database
+from service.runtime.event_loop import run, stop_on_signals
+from service.runtime.server import bind, run_server
 from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator

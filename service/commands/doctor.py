@@ -1,18 +1,26 @@
-"""`wechat-openid doctor`: is everything as it should be, and what to do if not."""
+"""`wechat-openid doctor`: checks everything the service depends on, and says what to do where something is wrong."""
 
+import asyncio
+import ipaddress
+import stat
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
 
-from service.account_check import Verdict
-from service.doctor import examine
-from service.event_loop import run
-from service.settings import Settings, load_settings
+from service.observability.metrics import Metrics
+from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
+from service.runtime.event_loop import run
+from service.settings import Address, Settings, SettingsError, load_settings
+from service.wechat.account_check import CheckResult, CheckStatus, check_account
+from storage.errors import StorageError
+from storage.sealing import KeyRing
+from storage.vault import TokenVault
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "examine"]
 
-_COLOURS = {Verdict.GOOD: "green", Verdict.WARNING: "yellow", Verdict.BAD: "red"}
+_COLOURS = {CheckStatus.GOOD: "green", CheckStatus.WARNING: "yellow", CheckStatus.BAD: "red"}
 
 
 @click.command
@@ -24,8 +32,92 @@ def doctor(config: Path | None) -> None:
 
 async def _examine(settings: Settings) -> int:
     bad = False
-    async for finding in examine(settings):
-        verdict = click.style(f"{finding.verdict:8}", fg=_COLOURS[finding.verdict])
-        click.echo(f"{verdict} {finding.subject}: {finding.text}")
-        bad = bad or finding.verdict is Verdict.BAD
+    async for result in examine(settings):
+        status = click.style(f"{result.status:8}", fg=_COLOURS[result.status])
+        click.echo(f"{status} {result.subject}: {result.text}")
+        bad = bad or result.status is CheckStatus.BAD
     return int(bad)
+
+
+async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
+    """Look at keys, database, store, listeners, and each account at WeChat, and yield a result for each."""
+    keys: KeyRing | None = None
+    try:
+        keys = open_keys(settings)
+        yield _about_keys(settings, keys)
+    except (StorageError, OSError) as error:
+        yield CheckResult("keys", CheckStatus.BAD, str(error))
+    yield await _about_database(settings)
+    if keys is not None:
+        yield await _about_store(settings, keys)
+    yield _about_listeners(settings)
+    try:
+        accounts = settings.all_accounts()
+    except SettingsError as error:
+        yield CheckResult("accounts", CheckStatus.BAD, str(error))
+        return
+    client = open_client(settings, Metrics())
+    try:
+        for account in accounts:
+            yield await check_account(client, account)
+    finally:
+        await client.close()
+
+
+def _about_keys(settings: Settings, keys: KeyRing) -> CheckResult:
+    ids = f"key ids, newest first: {', '.join(keys.key_ids)}"
+    if not settings.secret_keys:
+        if stat.S_IMODE(DEFAULT_KEY_FILE.stat().st_mode) & 0o077:
+            text = f"others can read {DEFAULT_KEY_FILE}: run chmod 600 {DEFAULT_KEY_FILE} and rotate the key"
+            return CheckResult("keys", CheckStatus.BAD, text)
+        ids += f"; in {DEFAULT_KEY_FILE}: keep a copy apart from the database"
+    return CheckResult("keys", CheckStatus.GOOD, ids)
+
+
+async def _about_database(settings: Settings) -> CheckResult:
+    try:
+        database = await asyncio.to_thread(open_database, settings)
+    except (SettingsError, StorageError) as error:
+        return CheckResult("database", CheckStatus.BAD, str(error))
+    name = database.engine.dialect.name
+    database.close()
+    return CheckResult("database", CheckStatus.GOOD, f"{name} answers and its tables are as this version expects them")
+
+
+async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
+    try:
+        vault = TokenVault(await asyncio.to_thread(open_store, settings), keys, instance="doctor")
+    except (SettingsError, StorageError) as error:
+        return CheckResult("token store", CheckStatus.BAD, str(error))
+    try:
+        await vault.check_keys()
+    except StorageError as error:
+        return CheckResult("token store", CheckStatus.BAD, str(error))
+    finally:
+        await vault.close()
+    return CheckResult("token store", CheckStatus.GOOD, f"{settings.token_store}: the keys open what is stored")
+
+
+def _about_listeners(settings: Settings) -> CheckResult:
+    if _is_wide_open(settings.admin_listen):
+        text = f"ADMIN_LISTEN is {settings.admin_listen}: anybody who reaches this machine reaches the operators' side"
+        return CheckResult("listeners", CheckStatus.WARNING, text)
+    if not settings.public_url.startswith("https://"):
+        text = "PUBLIC_URL is not https://…, so the session cookie is not Secure; fine for trying out only"
+        return CheckResult("listeners", CheckStatus.WARNING, text)
+    if not settings.trusted_proxies:
+        text = (
+            "PUBLIC_URL is https://…, so a proxy stands in front, and TRUSTED_PROXIES does not name it: all visitors "
+            "seem to come from one address, which the rate limit counts as one"
+        )
+        return CheckResult("listeners", CheckStatus.WARNING, text)
+    return CheckResult(
+        "listeners", CheckStatus.GOOD, f"pages on {settings.listen}, operators on {settings.admin_listen}"
+    )
+
+
+def _is_wide_open(address: Address) -> bool:
+    try:
+        return ipaddress.ip_address(address.host).is_unspecified
+    except ValueError:
+        return False

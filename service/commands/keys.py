@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.opening import open_keys, open_store
+from service.runtime.bootstrap import open_keys, open_store
 from service.settings import load_settings
 from storage.records import SortKey, UserQuery
 from storage.rotation import KeyRotation, RotationReport

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from service.opening import open_database
+from service.runtime.bootstrap import open_database
 from service.settings import load_settings
 from storage.clock import SystemClock
 from storage.passwords import PasswordHashes, generate_password

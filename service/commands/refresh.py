@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from service.event_loop import run, stop_on_signals
-from service.logs import configure_logging
-from service.opening import open_service
-from service.scheduler import PassReport
+from service.observability.logs import configure_logging
+from service.runtime.bootstrap import open_service
+from service.runtime.event_loop import run, stop_on_signals
 from service.settings import Settings, load_settings
+from service.tokens.scheduler import PassReport
 
 __all__ = ["refresh"]
 

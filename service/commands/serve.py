@@ -7,12 +7,12 @@ from socket import socket
 
 import click
 
-from service.event_loop import run, stop_on_signals
-from service.logs import configure_logging
-from service.opening import open_service
-from service.server import Listeners, bind, run_server
+from service.observability.logs import configure_logging
+from service.runtime.bootstrap import open_service
+from service.runtime.event_loop import run, stop_on_signals
+from service.runtime.server import Listeners, bind, run_server
+from service.runtime.supervisor import EX_CONFIG, supervise, worker_command
 from service.settings import Settings, SettingsError, load_settings
-from service.supervisor import EX_CONFIG, supervise, worker_command
 from storage.errors import StorageError
 from storage.store import Capability
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import click
 
-from service.event_loop import run, stop_on_signals
-from service.parameters import Parsed
+from service.commands.click_types import Parsed
+from service.runtime.event_loop import run, stop_on_signals
 from service.settings import Address, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT, Account
 from service.simulator.server import RunningSimulator, start_simulator

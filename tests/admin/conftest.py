@@ -10,7 +10,7 @@ from tornado.ioloop import IOLoop
 
 from admin.operators.hashing_pool import Passwords
 from admin.services import AdminServices
-from service.app import Service, make_private_app
+from service.runtime.app import Service, make_private_app
 from storage.clock import ManualClock
 from storage.passwords import PasswordHashes
 from storage.sql.operators import Role

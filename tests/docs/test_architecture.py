@@ -15,11 +15,17 @@ PACKAGES = ("admin", "service", "storage")
 FLOORS = (
     ("service.__main__", "service.cli"),
     ("service.commands",),
-    ("service.app", "service.doctor", "service.opening", "service.server", "service.supervisor"),
-    ("service.handlers",),
+    (
+        "service.runtime.app",
+        "service.doctor",
+        "service.runtime.bootstrap",
+        "service.runtime.server",
+        "service.runtime.supervisor",
+    ),
+    ("service.http.handlers",),
     ("service",),
     ("service.wechat",),
-    ("service.redaction", "storage"),
+    ("service.observability.redaction", "storage"),
 )
 
 
@@ -88,9 +94,14 @@ def violations(importer: str, imported: str, *, except_for: tuple[str, ...] = ()
 
 
 def test_the_modules_of_the_tree_are_found():
-    assert {"storage.store", "service.keeper", "service.wechat.client", "service.simulator.wechat"} <= GRAPH.keys()
+    assert {
+        "storage.store",
+        "service.tokens.manager",
+        "service.wechat.client",
+        "service.simulator.wechat",
+    } <= GRAPH.keys()
     assert "storage.records" in GRAPH["storage.store"]
-    assert "service.handlers.h5" in GRAPH["service.app"]
+    assert "service.http.handlers.h5" in GRAPH["service.runtime.app"]
 
 
 def test_imports_inside_functions_and_of_submodules_are_seen(tmp_path):
@@ -113,12 +124,14 @@ def test_the_dashboard_knows_storage_only():
 
 
 def test_the_gateway_to_wechat_knows_nothing_of_the_service_but_redaction():
-    assert violations("service.wechat", "service", except_for=("service.wechat", "service.redaction")) == []
+    assert (
+        violations("service.wechat", "service", except_for=("service.wechat", "service.observability.redaction")) == []
+    )
     assert violations("service.wechat", "storage") == []
 
 
 def test_redaction_stands_on_nothing_of_ours():
-    assert [name for package in PACKAGES for name in violations("service.redaction", package)] == []
+    assert [name for package in PACKAGES for name in violations("service.observability.redaction", package)] == []
 
 
 def test_the_simulator_shares_no_code_with_the_service():
@@ -127,9 +140,9 @@ def test_the_simulator_shares_no_code_with_the_service():
 
 def test_handlers_are_imported_by_composition_and_commands_only():
     importers = {
-        module for module, names in GRAPH.items() if any(is_within(name, "service.handlers") for name in names)
+        module for module, names in GRAPH.items() if any(is_within(name, "service.http.handlers") for name in names)
     }
-    allowed = ("service.app", "service.commands", "service.handlers")
+    allowed = ("service.runtime.app", "service.commands", "service.http.handlers")
     assert [module for module in sorted(importers) if not any(is_within(module, place) for place in allowed)] == []
 
 

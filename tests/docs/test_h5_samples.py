@@ -12,7 +12,7 @@ import time
 import jwt
 import pytest
 
-from service.identity import IdTokens, public_keys
+from service.authorization.id_tokens import IdTokens, public_keys
 from storage.clock import ManualClock
 from storage.records import RedeemedCode
 from storage.sealing import KeyRing, generate_key

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import pytest
 
-from service import refusals
 from service.cli import main
-from service.refresh_policy import RefreshPolicy
+from service.http import errors
 from service.settings import PREFIX, Settings
+from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.errors import Kind
 from tests.docs.markdown_text import (
     CHINESE,
@@ -134,8 +134,8 @@ def test_the_table_of_requests_and_the_routes_are_the_same(page):
 
 def refusals_in_code() -> set[tuple[str, int]]:
     """Return the kinds and statuses that replies may have."""
-    found = {(str(kind), status) for kind, status in refusals._STATUS.items()}
-    found |= {(str(Kind.RETRY), status) for status in refusals._FAULT_STATUS.values()}
+    found = {(str(kind), status) for kind, status in errors._STATUS.items()}
+    found |= {(str(Kind.RETRY), status) for status in errors._FAULT_STATUS.values()}
     # What `JsonHandler.write_error` makes of Tornado's own errors and of exceptions that nobody foresaw.
     found |= {("request", 405), ("internal", 500)}
     for module in sorted((ROOT / "service").rglob("*.py")):

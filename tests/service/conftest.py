@@ -11,8 +11,8 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.web import Application
 
-from service.app import Service, make_private_app, make_public_app
-from service.opening import open_service
+from service.runtime.app import Service, make_private_app, make_public_app
+from service.runtime.bootstrap import open_service
 from service.settings import Settings, load_settings
 from service.simulator.people import DEFAULT_ACCOUNT, openid_of
 from service.simulator.server import RunningSimulator, start_simulator

@@ -8,7 +8,7 @@ import certifi
 import pycurl
 from pycurl import AsyncCurlMulti
 
-from service.redaction import install_redaction
+from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
 from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, RawReply, Transport, TransportFault
 

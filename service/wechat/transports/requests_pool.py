@@ -18,7 +18,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Timeout
 
-from service.redaction import install_redaction
+from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
 from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, RawReply, Transport, TransportFault
 

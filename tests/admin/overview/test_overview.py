@@ -5,7 +5,7 @@ import pytest
 
 from admin.overview.charts import Bar, bar_chart
 from admin.overview.stale_while_revalidate import Remembered
-from service.exchange import Browser
+from service.authorization.exchange import Browser
 from service.wechat.errors import WeChatError
 from storage.clock import ManualClock
 from storage.errors import StoreUnavailable

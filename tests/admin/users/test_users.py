@@ -7,7 +7,7 @@ import re
 import pytest
 
 from admin.users.user_page import user_path
-from service.exchange import Browser
+from service.authorization.exchange import Browser
 from service.simulator.people import DEFAULT_ACCOUNT
 from storage.directory import MAX_PAGE, UserFilter
 from storage.errors import StoreTooSlow

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from admin.operators.hashing_pool import Passwords
-from service.app import make_private_app
+from service.runtime.app import make_private_app
 from tests.admin.conftest import PASSWORD
 from tests.admin.operator_browser import OperatorBrowser
 

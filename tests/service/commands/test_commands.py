@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.exchange import Browser
+from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.protocol import Account
 from storage.records import UserQuery

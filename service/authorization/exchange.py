@@ -1,0 +1,252 @@
+"""`CodeExchange`: turns a code into a stored authorization, once.
+
+WeChat's clients ask for the redirect twice, retry slow posts, and replay addresses from caches and shared links; the
+second exchange of a code then fails (errcode 40163) right after the first succeeded. The browser that posted the code
+gets its own result again for a minute. Anybody else is refused: answering them would undo the single use that WeChat
+gave the code for.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from service.tokens.breaker import Breaker
+from service.tokens.refresh_policy import RefreshPolicy
+from service.wechat.client import WeChatClient
+from service.wechat.errors import WeChatError, WeChatFault
+from service.wechat.protocol import Account, Endpoint, is_wellformed_code
+from storage.clock import Clock
+from storage.records import Grant, RedeemedCode, is_wide
+from storage.sealing import Tokens
+from storage.vault import TokenVault
+
+__all__ = [
+    "CODE_MALFORMED",
+    "CODE_USED",
+    "REFRESH_TOKEN_SECONDS",
+    "Browser",
+    "CodeExchange",
+    "CodeRefused",
+    "ExchangeUnderWay",
+]
+
+#: WeChat's errcodes for codes that it does not know, and for codes that were exchanged before.
+CODE_MALFORMED = 40029
+CODE_USED = 40163
+
+#: How long a browser gets the result of its own code again.
+_REPEAT_SECONDS = 60
+#: WeChat documents 30 days for a refresh token (网页授权, "刷新access_token").
+REFRESH_TOKEN_SECONDS = 30 * 86_400
+
+#: A page in WeChat gives up, and asks again by itself, after 5 seconds.
+_ANSWER_SECONDS = 4.8
+#: Results kept in this process; older ones are looked up in the store.
+_REMEMBERED = 2048
+#: Pauses before each look for the row that another process may be about to commit for the same code.
+_LOOK_AGAIN_SECONDS = (0.0, 0.1, 0.2, 0.4, 0.8)
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Who posts a code, as far as the service can tell.
+
+    Attributes:
+        binding: Digest of the browser's cookie, or of its address and user agent where it has none.
+        appid: The account of its session, if it has one.
+        openid: The user of its session, if it has one.
+    """
+
+    binding: bytes
+    appid: str | None = None
+    openid: str | None = None
+
+    def owns(self, redeemed: RedeemedCode) -> bool:
+        """Tell whether a code's result is this browser's own: it posted the code, or its session is that user's."""
+        if (self.appid, self.openid) == (redeemed.appid, redeemed.openid):
+            return True
+        return redeemed.binding is not None and hmac.compare_digest(redeemed.binding, self.binding)
+
+
+class CodeRefused(Exception):
+    """A code that the service refuses without asking WeChat, with the errcode that WeChat would give.
+
+    40029: it is not of the form of a code. 40163: it was already exchanged by another browser.
+    """
+
+    def __init__(self, appid: str, errcode: int, reason: str) -> None:
+        super().__init__(reason)
+        self.appid = appid
+        self.errcode = errcode
+
+
+class ExchangeUnderWay(Exception):
+    """The exchange takes longer than a page waits. It goes on; its result is there for the same browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Redemption:
+    """A code that this process exchanges, or exchanged a moment ago."""
+
+    binding: bytes
+    task: "asyncio.Task[RedeemedCode]"
+    started_at: int
+
+
+class CodeExchange:
+    """Exchanges codes. Belongs to one event loop.
+
+    Args:
+        vault: Where authorizations are kept.
+        client: What asks WeChat.
+        breaker: What knows the accounts whose calls cannot succeed.
+        clock: What tells the time.
+        policy: When to refresh what was obtained.
+        refused: Called with each failure that a caller is told of.
+    """
+
+    def __init__(
+        self,
+        vault: TokenVault,
+        client: WeChatClient,
+        breaker: Breaker,
+        clock: Clock,
+        policy: RefreshPolicy,
+        *,
+        refused: Callable[[WeChatError], None] = lambda _: None,
+    ) -> None:
+        self._vault = vault
+        self._client = client
+        self._breaker = breaker
+        self._clock = clock
+        self._policy = policy
+        self._refused = refused
+        self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
+
+    async def exchange(self, account: Account, code: str, browser: Browser) -> RedeemedCode:
+        """Exchange a code and store what it gives; when this returns, the authorization survives a crash.
+
+        The same code from the same browser within a minute gives the same result, in any process. A caller who is
+        cancelled does not end the exchange: the code is spent, so its result is stored.
+
+        Raises:
+            CodeRefused: The code is malformed, or was exchanged by another browser. WeChat was not asked.
+            AccountPaused: Calls of this account cannot succeed now. WeChat was not asked.
+            StoreUnavailable: The store is down. If that was known beforehand, the code was not spent.
+            StoreBusy: Too many exchanges are under way. The code was not spent.
+            WeChatError: WeChat refused, or gave no usable answer.
+            ExchangeUnderWay: It takes longer than a page waits. It goes on; the same code may be posted again.
+        """
+        if not is_wellformed_code(code):
+            raise CodeRefused(account.appid, CODE_MALFORMED, "invalid code")
+        digest = hashlib.sha256(f"{account.appid}|{code}".encode()).digest()
+        now = self._clock.now()
+        earlier = self._redemptions.get(digest)
+        if earlier is not None and now - earlier.started_at <= _REPEAT_SECONDS:
+            return await self._repeat(account, earlier, browser)
+        task = asyncio.ensure_future(self._redeem(account, code, digest, browser))
+        self._remember(digest, _Redemption(browser.binding, task, now))
+        task.add_done_callback(lambda done: self._forget_if_failed(digest, done))
+        return await _result_in_time(task)
+
+    async def drain(self) -> None:
+        """Return when every exchange under way has ended, however it ended."""
+        while under_way := [entry.task for entry in self._redemptions.values() if not entry.task.done()]:
+            await asyncio.wait(under_way)
+
+    async def _repeat(self, account: Account, earlier: _Redemption, browser: Browser) -> RedeemedCode:
+        """Answer a code that is under way or was exchanged in this process."""
+        if hmac.compare_digest(earlier.binding, browser.binding):
+            return await _result_in_time(earlier.task)
+        if earlier.task.done() and browser.owns(earlier.task.result()):
+            return earlier.task.result()
+        raise CodeRefused(account.appid, CODE_USED, "code been used")
+
+    async def _redeem(self, account: Account, code: str, digest: bytes, browser: Browser) -> RedeemedCode:
+        self._breaker.check(account.appid, Endpoint.EXCHANGE)
+        with self._vault.reserve():
+            asked_at = self._clock.now()
+            try:
+                reply = await self._client.exchange_code(account, code)
+            except WeChatError as error:
+                self._breaker.note(error)
+                redeemed = await self._redeemed_elsewhere(error, digest, browser)
+                if redeemed is None:
+                    self._refused(error)
+                    raise
+                return redeemed
+            if reply.refresh_token is None:
+                raise WeChatFault.malformed(Endpoint.EXCHANGE, account.appid, "the reply has no refresh_token")
+            expires_at = asked_at + reply.expires_in
+            grant = Grant(
+                appid=account.appid,
+                openid=reply.openid,
+                scope=reply.scope,
+                tokens=self._vault.seal(account.appid, reply.openid, Tokens(reply.access_token, reply.refresh_token)),
+                authorized_at=asked_at,
+                expires_at=expires_at,
+                refresh_expires_at=asked_at + REFRESH_TOKEN_SECONDS,
+                next_refresh_at=self._policy.next_refresh_at(asked_at, expires_at, last_used_at=asked_at),
+                unionid=reply.unionid,
+                is_snapshotuser=reply.is_snapshotuser,
+                code_digest=digest,
+                code_binding=browser.binding,
+            )
+            await self._vault.save(grant)
+        return RedeemedCode(
+            appid=grant.appid,
+            openid=grant.openid,
+            scope=grant.scope,
+            is_snapshotuser=grant.is_snapshotuser,
+            unionid=grant.unionid,
+            binding=grant.code_binding,
+            authorized_at=grant.authorized_at,
+        )
+
+    async def _redeemed_elsewhere(self, error: WeChatError, digest: bytes, browser: Browser) -> RedeemedCode | None:
+        """Look for the result of a used code in the store: another process may have exchanged it.
+
+        It may be about to: WeChat refuses the second exchange while the first one's row is not committed yet.
+        """
+        if error.errcode != CODE_USED:
+            return None
+        since = self._clock.now() - _REPEAT_SECONDS
+        for pause in _LOOK_AGAIN_SECONDS:
+            await asyncio.sleep(pause)
+            redeemed = await self._vault.find_by_code(digest, since)
+            if redeemed is not None:
+                return _as_the_code_gave(redeemed) if browser.owns(redeemed) else None
+        return None
+
+    def _remember(self, digest: bytes, redemption: _Redemption) -> None:
+        self._redemptions[digest] = redemption
+        self._redemptions.move_to_end(digest)
+        while True:
+            oldest_digest, oldest = next(iter(self._redemptions.items()))
+            is_old = redemption.started_at - oldest.started_at > _REPEAT_SECONDS
+            # A flood of exchanges under way is bounded by the vault, not here.
+            if not oldest.task.done() or not (is_old or len(self._redemptions) > _REMEMBERED):
+                return
+            del self._redemptions[oldest_digest]
+
+    def _forget_if_failed(self, digest: bytes, task: "asyncio.Task[RedeemedCode]") -> None:
+        """Forget a failed exchange, so that a code which was not spent can be posted again."""
+        if task.cancelled() or task.exception() is not None:
+            self._redemptions.pop(digest, None)
+
+
+async def _result_in_time(task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:
+    """Wait for an exchange as long as a page waits, and leave it running after that."""
+    # Unlike `await` and `asyncio.timeout`, this leaves the task alone when its own caller is cancelled.
+    await asyncio.wait((task,), timeout=_ANSWER_SECONDS)
+    if not task.done():
+        raise ExchangeUnderWay("the exchange is still under way; post the same code again")
+    return task.result()
+
+
+def _as_the_code_gave(redeemed: RedeemedCode) -> RedeemedCode:
+    """Leave out what the row knows from a wider grant: only `snsapi_userinfo` gives the unionid."""
+    return redeemed if is_wide(redeemed.scope) else replace(redeemed, unionid=None)

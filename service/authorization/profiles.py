@@ -1,0 +1,147 @@
+"""`Profiles`: what users show of themselves, asked from WeChat with a live token and kept for a while."""
+
+from dataclasses import dataclass
+
+from service.tokens.breaker import Breaker
+from service.tokens.manager import FreshToken, NoAuthorization, TokenKeeper
+from service.tokens.single_flight import SingleFlight
+from service.wechat.client import WeChatClient
+from service.wechat.errors import Kind, WeChatError, WeChatFault
+from service.wechat.protocol import Endpoint, UserInfo
+from storage.clock import Clock
+from storage.records import Authorization, Profile, Status, is_wide
+from storage.store import Capability
+from storage.vault import TokenVault
+
+__all__ = ["LANGUAGES", "ProfileNotGranted", "Profiles", "SnapshotUser", "UserProfile"]
+
+#: The languages that WeChat's userinfo knows.
+LANGUAGES = ("zh_CN", "zh_TW", "en")
+
+#: A token that ends sooner is refreshed before WeChat is asked with it.
+_MINIMUM_SECONDS = 60
+
+
+class ProfileNotGranted(Exception):
+    """The user has authorized silently only: the profile needs scope `snsapi_userinfo`."""
+
+
+class SnapshotUser(Exception):
+    """The identity is the virtual one of a snapshot page (快照页): there is no person whose profile this would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserProfile:
+    """What a user shows of themself. `avatar_url` may be empty."""
+
+    openid: str
+    nickname: str
+    avatar_url: str
+    unionid: str | None
+
+
+class Profiles:
+    """Shows profiles. Belongs to one event loop.
+
+    Args:
+        vault: Where authorizations and profiles are kept.
+        client: What asks WeChat.
+        keeper: What gives live tokens.
+        breaker: What knows the accounts whose calls cannot succeed.
+        clock: What profiles grow old by.
+        cache_seconds: How long a profile is shown before WeChat is asked for it again.
+    """
+
+    def __init__(
+        self,
+        vault: TokenVault,
+        client: WeChatClient,
+        keeper: TokenKeeper,
+        breaker: Breaker,
+        clock: Clock,
+        *,
+        cache_seconds: int,
+    ) -> None:
+        self._vault = vault
+        self._client = client
+        self._keeper = keeper
+        self._breaker = breaker
+        self._clock = clock
+        self._cache_seconds = cache_seconds
+        self._keeps = Capability.PROFILES in vault.capabilities
+        self._flights: SingleFlight[tuple[str, str], UserProfile] = SingleFlight()
+
+    async def of(self, appid: str, openid: str, lang: str = "zh_CN", *, anew: bool = False) -> UserProfile:
+        """Return a user's profile; however many ask at once, WeChat is asked once.
+
+        Args:
+            appid: The account.
+            openid: The user.
+            lang: One of `LANGUAGES`, for WeChat. What is kept serves all of them: the fields that WeChat translated,
+                the user's country and place, have been empty since 2021 and are not part of a profile here.
+            anew: Ask WeChat even if a profile is kept.
+
+        Raises:
+            NoAuthorization: The user must authorize (again).
+            ProfileNotGranted: The user must be asked, by scope `snsapi_userinfo`.
+            SnapshotUser: There is no person to show.
+            TokenUnavailable, AccountPaused, WeChatError: WeChat cannot be asked now, or refused.
+            StorageError: The store does not answer.
+        """
+        authorization = await self._vault.get(appid, openid)
+        if authorization is None:
+            raise NoAuthorization(appid, openid, None)
+        if authorization.status is not Status.ACTIVE:
+            raise NoAuthorization(appid, openid, authorization.status)
+        if authorization.is_snapshotuser:
+            raise SnapshotUser
+        if not is_wide(authorization.scope):
+            raise ProfileNotGranted
+        kept = None if anew else self._kept(authorization)
+        return kept or await self._flights.run((appid, openid), lambda: self._ask(appid, openid, lang))
+
+    async def forget(self, appid: str, openid: str) -> bool:
+        """Drop what is kept of a profile, so that the next one who asks gets a new one; False when nobody is known."""
+        return self._keeps and await self._vault.save_profile(Profile(appid, openid, "", "", profile_at=0))
+
+    async def drain(self) -> None:
+        """Return when every question to WeChat that is under way has ended."""
+        await self._flights.drain()
+
+    def _kept(self, authorization: Authorization) -> UserProfile | None:
+        kept_at = authorization.profile_at
+        if kept_at is None or self._clock.now() - kept_at >= self._cache_seconds:
+            return None
+        return UserProfile(
+            authorization.openid, authorization.nickname or "", authorization.avatar_url or "", authorization.unionid
+        )
+
+    async def _ask(self, appid: str, openid: str, lang: str) -> UserProfile:
+        token = await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS)
+        try:
+            reply = await self._ask_with(token, appid, openid, lang)
+        except WeChatError as error:
+            if error.kind is not Kind.REFRESH:
+                raise
+            reply = await self._ask_with(await self._newer(token, appid, openid), appid, openid, lang)
+        if reply.openid != openid:
+            raise WeChatFault.malformed(Endpoint.USERINFO, appid, "the reply is about another openid")
+        profile = Profile(appid, openid, reply.nickname, reply.avatar_url, self._clock.now(), reply.unionid)
+        if self._keeps and not await self._vault.save_profile(profile):
+            raise NoAuthorization(appid, openid, None)  # erased while WeChat was asked: then it is not shown either
+        return UserProfile(openid, reply.nickname, reply.avatar_url, reply.unionid)
+
+    async def _ask_with(self, token: FreshToken, appid: str, openid: str, lang: str) -> UserInfo:
+        self._breaker.check(appid, Endpoint.USERINFO)
+        try:
+            return await self._client.userinfo(appid, token.access_token, openid, lang)
+        except WeChatError as error:
+            self._breaker.note(error)
+            raise
+
+    async def _newer(self, refused: FreshToken, appid: str, openid: str) -> FreshToken:
+        """Return another token than the one WeChat refused: one stored meanwhile, else the next by refreshing."""
+        stored = await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS)
+        if stored.access_token != refused.access_token:
+            return stored
+        return await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS, force=True)

@@ -1,0 +1,68 @@
+"""`Heartbeat`: tells the other processes, and the dashboard, that this one is alive and which accounts pause here."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from service.tokens.breaker import Pause
+from storage.clock import Clock
+from storage.errors import StorageError
+from storage.sql.instances import BEAT_SECONDS, Instance, InstancePause, Instances
+from storage.waiting import cancel
+
+__all__ = ["Heartbeat"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Beats in the background. Belongs to one event loop.
+
+    Args:
+        instances: Where it is heard.
+        name: A name for this process that no other has.
+        version: What version of the service it is.
+        clock: What tells the time.
+        pauses: What gives the pauses in force.
+    """
+
+    def __init__(
+        self, instances: Instances, *, name: str, version: str, clock: Clock, pauses: Callable[[], Sequence[Pause]]
+    ) -> None:
+        self._instances = instances
+        self._name = name
+        self._version = version
+        self._clock = clock
+        self._pauses = pauses
+        self._started_at = clock.now()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._running = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Say goodbye and end."""
+        if self._running is None:
+            return
+        await cancel(self._running)
+        with suppress(StorageError):  # then the silence tells
+            await asyncio.to_thread(self._instances.leave, self._name)
+
+    async def beat(self) -> None:
+        """Say once that this process is alive."""
+        pauses = tuple(
+            InstancePause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
+            for pause in self._pauses()
+        )
+        instance = Instance(self._name, self._version, self._started_at, self._clock.now(), pauses)
+        await asyncio.to_thread(self._instances.beat, instance)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.beat()
+            except StorageError as error:
+                _logger.debug("not heard: %s", error)
+            await asyncio.sleep(BEAT_SECONDS)

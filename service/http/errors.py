@@ -1,0 +1,114 @@
+"""What a failure looks like to an HTTP client: the one place where exceptions become statuses and kinds."""
+
+from dataclasses import dataclass
+
+from service.authorization.exchange import CodeRefused, ExchangeUnderWay
+from service.authorization.profiles import ProfileNotGranted, SnapshotUser
+from service.authorization.states import StateRefused
+from service.tokens.breaker import AccountPaused
+from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
+from storage.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
+
+__all__ = ["Refusal", "refusal_of"]
+
+#: WeChat's errcode for a missing code.
+CODE_MISSING = 41008
+
+_STATUS = {
+    Kind.RETRY: 503,
+    Kind.RATE_LIMITED: 503,
+    Kind.REFRESH: 502,
+    Kind.REAUTHORIZE: 400,
+    Kind.UPGRADE_SCOPE: 403,
+    Kind.CONFIGURATION: 500,
+    Kind.BLOCKED: 403,
+    Kind.REQUEST: 400,
+    Kind.UNKNOWN: 502,
+}
+_FAULT_STATUS = {
+    FaultReason.TIMEOUT: 504,
+    FaultReason.CONNECTION: 503,
+    FaultReason.HTTP_STATUS: 502,
+    FaultReason.NOT_JSON: 502,
+    FaultReason.TOO_LARGE: 502,
+    FaultReason.MALFORMED: 502,
+}
+_RETRY_AFTER_SECONDS = 2
+_RATE_LIMITED_RETRY_AFTER_SECONDS = 60
+#: Which of the service's own settings is wrong is nobody's business outside.
+_CONFIGURATION_MESSAGE = "the service is not configured correctly; its operator has been told"
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """A reply that refuses.
+
+    Attributes:
+        status: The HTTP status.
+        kind: A word for programs; for WeChat's refusals their kind.
+        errmsg: A sentence for people. Never a secret, a token or a code.
+        errcode: WeChat's errcode where one fits.
+        retry_after: Seconds after which trying again makes sense.
+    """
+
+    status: int
+    kind: str
+    errmsg: str
+    errcode: int | None = None
+    retry_after: int | None = None
+
+
+def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case
+    """Return what to answer for an exception, or None when nobody foresaw it."""
+    match error:
+        case Refusal():
+            return error
+        case CodeRefused():
+            return Refusal(400, Kind.REAUTHORIZE, str(error), error.errcode)
+        case ExchangeUnderWay():
+            return Refusal(504, Kind.RETRY, str(error), retry_after=1)
+        case StateRefused():
+            return Refusal(400, Kind.REAUTHORIZE, str(error))
+        case ProfileNotGranted():
+            return Refusal(403, Kind.UPGRADE_SCOPE, "the user has to be asked for the profile first")
+        case SnapshotUser():
+            message = "this is the virtual identity of a snapshot page; the user has to open the full page first"
+            return Refusal(403, "snapshot_user", message)
+        case WeChatError():
+            return _refusal_of_wechat(error)
+        case AccountPaused() if error.pause.kind is Kind.CONFIGURATION:
+            return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+        case AccountPaused():
+            message = "WeChat limits the calls of this account"
+            return Refusal(503, Kind.RATE_LIMITED, message, error.pause.errcode, error.retry_after)
+        case NoAuthorization() if error.status is None:
+            return Refusal(404, "not_found", "this user has not authorized this account here")
+        case NoAuthorization():
+            return Refusal(409, Kind.REAUTHORIZE, "the user must authorize again")
+        case TokenUnavailable():
+            return Refusal(503, Kind.RETRY, str(error), retry_after=error.retry_after)
+        case StoreBusy():
+            return Refusal(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
+        case StoreUnavailable() | SchemaNotReady():
+            message = "authorizations cannot be stored or read just now"
+            return Refusal(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
+        case InvalidRecord():
+            return Refusal(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
+        case SealError():
+            return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+        case _:
+            return None
+
+
+def _refusal_of_wechat(error: WeChatError) -> Refusal:
+    if error.kind is Kind.CONFIGURATION:
+        return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+    if isinstance(error, WeChatFault):
+        message = f"WeChat gave no usable answer ({error.reason})"
+        return Refusal(_FAULT_STATUS[error.reason], error.kind, message, retry_after=_RETRY_AFTER_SECONDS)
+    retry_after = {
+        Kind.RETRY: _RETRY_AFTER_SECONDS,
+        Kind.RATE_LIMITED: _RATE_LIMITED_RETRY_AFTER_SECONDS,
+    }.get(error.kind)
+    return Refusal(_STATUS[error.kind], error.kind, error.errmsg, error.errcode, retry_after)

@@ -1,0 +1,77 @@
+"""`GET /authorize`: the way to WeChat's authorize page, with a state that belongs to this browser."""
+
+from service.http.errors import Refusal
+from service.http.handlers.page import BASE_SCOPE, PageHandler, PageServices, without_answer
+from service.http.origins import origin_of
+from service.wechat.protocol import authorize_url
+from storage.records import WIDE_SCOPE
+
+__all__ = ["routes"]
+
+_SCOPES = frozenset({BASE_SCOPE, WIDE_SCOPE})
+#: A page's address that the browser keeps in a cookie must leave room there: cookies end at 4096 bytes.
+_LONGEST_KEPT_ADDRESS = 1024
+_FLAGS = {"": False, "false": False, "true": True}
+
+
+class AuthorizeHandler(PageHandler):
+    """Sends the browser to WeChat.
+
+    Arguments of the query: `redirect_uri`, the page to return to; `scope`, `snsapi_base` by default; `appid`;
+    `flow=callback` for pages without script, which get their visitor back by `GET /callback`; `forcePopup` and
+    `forceSnapShot`, which WeChat's page knows.
+    """
+
+    def get(self) -> None:
+        """Tie a new state to the browser and redirect."""
+        account = self.account(self.get_query_argument("appid", ""))
+        scope = self._one_of("scope", _SCOPES, BASE_SCOPE)
+        page = self._page()
+        through_callback = self._one_of("flow", frozenset({"page", "callback"}), "page") == "callback"
+        if through_callback and len(page) > _LONGEST_KEPT_ADDRESS:
+            raise Refusal(400, "request", f"with flow=callback, redirect_uri has {_LONGEST_KEPT_ADDRESS} bytes at most")
+        force_popup, force_snapshot = self._flag("forcePopup"), self._flag("forceSnapShot")
+        # Only the callback needs the way back; where the page gets the code itself, its origin says whose it is.
+        kept = page if through_callback else origin_of(page) or ""
+        states = self.services.states
+        for name in states.superfluous_cookies(self.browser_cookies):
+            self.clear_state_cookie(name)
+        issued = states.issue(account.appid, scope, kept, through_callback=through_callback)
+        self.set_state_cookie(issued)
+        url = authorize_url(
+            self.services.authorize_page,
+            account.appid,
+            f"{self.own_address}/callback" if through_callback else page,
+            scope,
+            issued.state,
+            force_popup=force_popup,
+            force_snapshot=force_snapshot,
+        )
+        self.redirect(url, status=302)
+
+    def _page(self) -> str:
+        page = self.get_query_argument("redirect_uri", "", strip=False)
+        if not page:
+            raise Refusal(400, "request", "redirect_uri is missing: the address of the page to return to")
+        if not self.services.origins.admits(page):
+            raise Refusal(
+                400, "redirect_uri", "redirect_uri must be an address whose origin is exactly one of ALLOWED_ORIGINS"
+            )
+        return without_answer(page)
+
+    def _one_of(self, name: str, choices: frozenset[str], default: str) -> str:
+        value = self.get_query_argument(name, default)
+        if value not in choices:
+            raise Refusal(400, "request", f"{name} must be one of: {', '.join(sorted(choices))}")
+        return value
+
+    def _flag(self, name: str) -> bool:
+        value = self.get_query_argument(name, "")
+        if value not in _FLAGS:
+            raise Refusal(400, "request", f"{name} must be true or false")
+        return _FLAGS[value]
+
+
+def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+    """Return the way to WeChat."""
+    return [(r"/authorize", AuthorizeHandler, {"services": services})]

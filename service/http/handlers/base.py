@@ -1,0 +1,109 @@
+"""What all handlers of the service share: JSON replies, refusals, and logging that holds no address's query."""
+
+import json
+import logging
+import secrets
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from service.http.errors import Refusal, refusal_of
+
+__all__ = ["JsonHandler", "NotFoundHandler", "log_request"]
+
+_logger = logging.getLogger(__name__)
+
+
+class JsonHandler(RequestHandler):
+    """Answers in JSON. An exception that a method lets out becomes the refusal that fits it."""
+
+    #: How a client is to say who it is, where it must.
+    challenge = "Bearer"
+
+    def set_default_headers(self) -> None:
+        """Keep answers out of caches: each is about one user at one moment."""
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def prepare(self) -> None:
+        """Note that the request is under way, for a server that waits for it before it stops."""
+        self.settings["in_flight"].enter(self)
+
+    def on_finish(self) -> None:
+        """Note that the request is answered."""
+        self.settings["in_flight"].leave(self)
+
+    def compute_etag(self) -> str | None:
+        """Return nothing: an answer that is not stored needs no tag."""
+        return None
+
+    @property
+    def request_id(self) -> str:
+        """A name for this request, which an error's reply and its log line share."""
+        if not hasattr(self, "_request_id"):
+            self._request_id = secrets.token_hex(8)
+        return self._request_id
+
+    def write_json(self, content: dict[str, Any]) -> None:
+        """Write a reply."""
+        self.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write the refusal that fits an exception."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        refusal = refusal_of(error) if error is not None else None
+        if refusal is None:
+            kind = "internal" if status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "request"
+            refusal = Refusal(status_code, kind, self._reason)
+        self.set_status(refusal.status)
+        self.set_header("X-Request-Id", self.request_id)
+        if refusal.retry_after is not None:
+            self.set_header("Retry-After", str(refusal.retry_after))
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", self.challenge)
+        self.write_refusal(refusal)
+        self.finish()
+
+    def write_refusal(self, refusal: Refusal) -> None:
+        """Write the body of a refusal. Its status and headers are set."""
+        self.write_json(self.refusal_content(refusal))
+
+    def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
+        """Return what a refusal says in JSON."""
+        content: dict[str, Any] = {"error": refusal.kind, "errmsg": refusal.errmsg, "request_id": self.request_id}
+        if refusal.errcode is not None:
+            content["errcode"] = refusal.errcode
+        return content
+
+    def log_exception(
+        self, typ: "type[BaseException] | None", value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Log what needs somebody's attention, by path and request id: a query may hold a code."""
+        place = f"{self.request.method} {self.request.path} [{self.request_id}]"
+        refusal = refusal_of(value) if value is not None else None
+        if refusal is None and not isinstance(value, HTTPError):
+            _logger.error("unforeseen failure in %s", place, exc_info=(typ, value, tb) if typ and value else None)
+        elif refusal is not None and refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _logger.warning("%s answered %d: %s", place, refusal.status, value)
+        else:
+            _logger.debug("%s refused: %s", place, value)
+
+
+class NotFoundHandler(JsonHandler):
+    """Answers every path that no route takes."""
+
+    def prepare(self) -> None:
+        """Refuse."""
+        super().prepare()
+        raise Refusal(404, "not_found", "there is nothing at this address")
+
+
+def log_request(handler: RequestHandler) -> None:
+    """Log a request without its query. For Tornado's `log_function` setting."""
+    if _logger.isEnabledFor(logging.DEBUG):
+        request = handler.request
+        milliseconds = 1000 * request.request_time()
+        _logger.debug("%d %s %s %.1f ms", handler.get_status(), request.method, request.path, milliseconds)

@@ -1,0 +1,54 @@
+"""Files at the root: the helper for pages, and the files by which WeChat verifies an authorization domain."""
+
+from pathlib import Path
+from typing import Any
+
+from tornado.ioloop import IOLoop
+from tornado.web import StaticFileHandler
+
+from service.http.errors import Refusal
+from service.http.handlers.base import JsonHandler
+
+__all__ = ["routes"]
+
+_STATIC = Path(__file__).parents[2] / "static"
+_HELPER_KEPT_SECONDS = 3600
+
+
+class HelperHandler(StaticFileHandler):
+    """`GET /wechat-openid.js`: the helper for pages, of whatever origin they are."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let browsers keep it for a while, and let pages that isolate themselves load it."""
+        del path
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", f"public, max-age={_HELPER_KEPT_SECONDS}")
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+class VerificationFileHandler(JsonHandler):
+    """`GET /MP_verify_….txt`: exactly the bytes that WeChat's console gave. The route lets no other name through."""
+
+    def initialize(self, folder: Path | None) -> None:
+        """Take the folder, if there is one."""
+        self.folder = folder
+
+    async def get(self, name: str) -> None:
+        """Answer with the file. It is read anew each time, so that adding one needs no restart."""
+        if self.folder is None:
+            raise Refusal(404, "not_found", "VERIFICATION_FILES is not set")
+        try:
+            content = await IOLoop.current().run_in_executor(None, (self.folder / name).read_bytes)
+        except OSError:
+            raise Refusal(404, "not_found", "this file is not in the folder of verification files") from None
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.write(content)
+
+
+def routes(verification_files: Path | None) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """Return the routes of files."""
+    return [
+        (r"/(wechat-openid\.js)", HelperHandler, {"path": str(_STATIC)}),
+        (r"/(MP_verify_[A-Za-z0-9]+\.txt)", VerificationFileHandler, {"folder": verification_files}),
+    ]

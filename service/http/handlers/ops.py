@@ -1,0 +1,78 @@
+"""The face for machines that watch: alive, ready, metrics."""
+
+import asyncio
+from typing import Any
+
+from service.http.handlers.base import JsonHandler
+from service.observability.metrics import Metrics
+from storage.errors import StorageError
+from storage.records import SchemaState
+from storage.vault import TokenVault
+
+__all__ = ["health_routes", "routes"]
+
+
+class HealthHandler(JsonHandler):
+    """`GET /healthz`: the process answers."""
+
+    def get(self) -> None:
+        """Say so."""
+        self.write_json({"status": "ok"})
+
+
+class ReadyHandler(JsonHandler):
+    """`GET /readyz`: the process can do its work, or 503 with what stands in the way."""
+
+    def initialize(self, vault: TokenVault) -> None:
+        """Take what the handler needs."""
+        self.vault = vault
+
+    async def get(self) -> None:
+        """Ask the store whether it answers and whether its tables are as the code expects them."""
+        try:
+            schema = await self.vault.check_schema()
+        except StorageError as error:
+            self.set_status(503)
+            self.write_json({"status": "store_unavailable", "errmsg": str(error)})
+            return
+        if not self.vault.available:
+            self.set_status(503)
+            self.write_json({"status": "store_unavailable", "errmsg": "the store can be read but not written"})
+            return
+        ready = schema.state in {SchemaState.CURRENT, SchemaState.AHEAD}
+        if not ready:
+            self.set_status(503)
+        self.write_json(
+            {
+                "status": "ready" if ready else "schema_" + schema.state,
+                "schema": {"current": schema.current, "expected": schema.expected},
+            }
+        )
+
+
+class MetricsHandler(JsonHandler):
+    """`GET /metrics`: Prometheus text."""
+
+    def initialize(self, metrics: Metrics) -> None:
+        """Take what the handler needs."""
+        self.metrics = metrics
+
+    async def get(self) -> None:
+        """Write all metrics, those of the other workers included."""
+        content_type, text = await asyncio.to_thread(self.metrics.expose)
+        self.set_header("Content-Type", content_type)
+        self.write(text)
+
+
+def health_routes() -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+    """Return the routes that both listeners have."""
+    return [(r"/healthz", HealthHandler, {})]
+
+
+def routes(vault: TokenVault, metrics: Metrics) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+    """Return the routes of the private listener."""
+    return [
+        *health_routes(),
+        (r"/readyz", ReadyHandler, {"vault": vault}),
+        (r"/metrics", MetricsHandler, {"metrics": metrics}),
+    ]

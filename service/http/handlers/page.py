@@ -1,0 +1,240 @@
+"""What handlers for pages share: origins and CORS, the browser's session, and the way to authorize (again)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from service.authorization.exchange import Browser, CodeExchange
+from service.authorization.id_tokens import IdTokens
+from service.authorization.profiles import Profiles
+from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from service.authorization.states import STATE_SECONDS, IssuedState, States
+from service.http.clients import browser_of, client_address, service_address
+from service.http.errors import Refusal
+from service.http.handlers.base import JsonHandler
+from service.http.origins import AllowedOrigins, is_same_site, origin_of
+from service.http.rate_limit import RateLimit
+from service.settings import Network
+from service.wechat.errors import Kind
+from service.wechat.protocol import Account
+from storage.records import WIDE_SCOPE
+
+__all__ = ["BASE_SCOPE", "CookiePolicy", "PageHandler", "PageServices", "without_answer"]
+
+BASE_SCOPE = "snsapi_base"
+
+#: How long browsers may keep the answer to a preflight. Chromium keeps none longer than this.
+_PREFLIGHT_SECONDS = 7200
+_ASKS_TO_AUTHORIZE = frozenset({Kind.REAUTHORIZE.value, Kind.UPGRADE_SCOPE.value})
+
+
+@dataclass(frozen=True, slots=True)
+class CookiePolicy:
+    """The attributes of the service's cookies.
+
+    Attributes:
+        secure: Whether browsers send them over https only.
+        samesite: `Lax`, or `None` where a page of another site is to send them, which browsers allow with https only.
+    """
+
+    secure: bool
+    samesite: str
+
+    def header(self, name: str, value: str, max_age: int) -> str:
+        """Return the Set-Cookie of a cookie; 0 seconds take it back. What is signed needs no quotes."""
+        secure = "; Secure" if self.secure else ""
+        return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly{secure}; SameSite={self.samesite}"
+
+    @classmethod
+    def suiting(cls, public_url: str, origins: AllowedOrigins) -> "CookiePolicy":
+        """Return the strictest policy that the allowed pages can work with."""
+        if not public_url.startswith("https://"):
+            return cls(secure=False, samesite="Lax")
+        own, *others = origins.origins
+        return cls(secure=True, samesite="Lax" if all(is_same_site(own, other) for other in others) else "None")
+
+
+@dataclass(frozen=True, slots=True)
+class PageServices:
+    """What the handlers for pages need.
+
+    Attributes:
+        accounts: By appid; the first is the default.
+        authorize_page: WeChat's authorize page.
+        require_state: Whether a code must come with a state issued here.
+        id_tokens: None where identity tokens are not configured.
+    """
+
+    exchange: CodeExchange
+    profiles: Profiles
+    sessions: SessionSigner
+    states: States
+    id_tokens: IdTokens | None
+    accounts: dict[str, Account]
+    rate_limit: RateLimit
+    trusted_proxies: tuple[Network, ...]
+    public_url: str
+    origins: AllowedOrigins
+    cookies: CookiePolicy
+    authorize_page: str
+    require_state: bool
+
+
+class PageHandler(JsonHandler):
+    """Answers pages of the allowed origins, errors included, and refuses what pages of other origins send."""
+
+    challenge = f'Cookie cookie-name="{SessionSigner.cookie_name}"'
+
+    def initialize(self, services: PageServices) -> None:
+        """Take what the handler needs."""
+        self.services = services
+        self._appid: str | None = None
+
+    def set_default_headers(self) -> None:
+        """Let an allowed page read the answer, whatever it will be."""
+        super().set_default_headers()
+        origins: AllowedOrigins = self.settings["origins"]
+        if not origins:
+            return
+        self.set_header("Vary", "Origin")
+        origin = self.request.headers.get("Origin")
+        if origin is not None and origin in origins:
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Allow-Credentials", "true")
+            self.set_header("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+
+    def prepare(self) -> None:
+        """Refuse what a page of another origin sends: it could sign a browser in as somebody else, or out."""
+        super().prepare()
+        if self.request.method not in {"GET", "HEAD"} and self._is_foreign():
+            raise Refusal(403, "origin", "this page's origin is not in ALLOWED_ORIGINS")
+
+    def options(self) -> None:
+        """Answer a preflight; `prepare` has refused those of other origins."""
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.clear_header("Content-Type")
+        self.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE")
+        self.set_header("Access-Control-Allow-Headers", "Content-Type")
+        self.set_header("Access-Control-Max-Age", str(_PREFLIGHT_SECONDS))
+
+    @property
+    def own_address(self) -> str:
+        """The service's address as the browser sees it."""
+        return service_address(self.request, self.services.public_url, self.services.trusted_proxies)
+
+    @property
+    def browser_cookies(self) -> Mapping[str, str]:
+        """All cookies of the browser, by name."""
+        return {name: morsel.value for name, morsel in self.cookies.items()}
+
+    def session(self) -> Session | None:
+        """Return the browser's session, if it has a good one."""
+        return self.services.sessions.verify(self.get_cookie(SessionSigner.cookie_name))
+
+    def require_user(self) -> tuple[str, str]:
+        """Return appid and openid of the session's user.
+
+        Raises:
+            Refusal: The browser has no session.
+        """
+        session = self.session()
+        if session is None or session.appid is None or session.openid is None:
+            raise Refusal(401, Kind.REAUTHORIZE, "this browser has no session; authorize first")
+        self._appid = session.appid
+        return session.appid, session.openid
+
+    def browser(self, session: Session | None) -> Browser:
+        """Tell who posts a code."""
+        return browser_of(self.request, session, self.services.trusted_proxies)
+
+    async def check_rate(self) -> None:
+        """Count this request against the rate of its address."""
+        await self.services.rate_limit.check(client_address(self.request, self.services.trusted_proxies))
+
+    def account(self, appid: str | None) -> Account:
+        """Return the account of an appid, or the default one.
+
+        Raises:
+            Refusal: It is not configured.
+        """
+        accounts = self.services.accounts
+        account = accounts.get(appid) if appid else next(iter(accounts.values()))
+        if account is None:
+            raise Refusal(400, "request", "this appid is not configured here")
+        self._appid = account.appid
+        return account
+
+    def set_session(self, session: Session) -> None:
+        """Give the browser its session."""
+        self.set_plain_cookie(SessionSigner.cookie_name, self.services.sessions.sign(session), SESSION_DAYS * 86_400)
+
+    def end_session(self) -> None:
+        """Take the session back."""
+        self.set_plain_cookie(SessionSigner.cookie_name, "", 0)
+
+    def set_state_cookie(self, state: IssuedState) -> None:
+        """Tie a state to the browser, or note there that it is spent."""
+        self.set_plain_cookie(state.cookie_name, state.cookie_value, STATE_SECONDS)
+
+    def clear_state_cookie(self, name: str) -> None:
+        """Take a state cookie back."""
+        self.set_plain_cookie(name, "", 0)
+
+    def set_plain_cookie(self, name: str, value: str, max_age: int) -> None:
+        """Set a cookie as it is; 0 seconds take it back.
+
+        The header is written here: Tornado's `set_cookie` checks and quotes anew what never needs it, which took a
+        twentieth of an exchange.
+        """
+        self.add_header("Set-Cookie", self.services.cookies.header(name, value, max_age))
+
+    def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
+        """Add where to send the user, where only the user can mend it."""
+        content = super().refusal_content(refusal)
+        if refusal.kind in _ASKS_TO_AUTHORIZE:
+            page = self._page_address()
+            if page is not None:
+                wide = refusal.kind == Kind.UPGRADE_SCOPE
+                content["authorize_url"] = self.authorize_address(page, WIDE_SCOPE if wide else BASE_SCOPE)
+        return content
+
+    def authorize_address(self, redirect_uri: str, scope: str) -> str:
+        """Return the address at this service that sends a browser to WeChat and back to a page."""
+        query = {"redirect_uri": redirect_uri, "scope": scope}
+        if len(self.services.accounts) > 1 and self._appid is not None:
+            query["appid"] = self._appid
+        return f"{self.own_address}/authorize?{urlencode(query)}"
+
+    def _page_address(self) -> str | None:
+        """Return the page that asks, as far as it may be returned to and says where it is."""
+        origins = self.services.origins
+        referer = without_answer(self.request.headers.get("Referer", ""))
+        origin = self.request.headers.get("Origin")
+        if origins.admits(referer) and (origin is None or origin == origin_of(referer)):
+            return referer
+        if origin in origins:
+            return f"{origin}/"
+        return f"{origins.origins[0]}/" if origins else None
+
+    def _is_foreign(self) -> bool:
+        """Tell whether a page of an origin that is not allowed sent this request.
+
+        Where no origin is configured nobody knows what the service's own is behind its proxies, so none is foreign;
+        nor is a request without an origin, which no page sends.
+        """
+        origin = self.request.headers.get("Origin")
+        if origin is None or not self.services.origins or origin in self.services.origins:
+            return False
+        return self.request.headers.get("Sec-Fetch-Site") != "same-origin"
+
+
+def without_answer(address: str) -> str:
+    """Return a page's address without the `code` and `state` of an earlier answer."""
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return ""
+    kept = [pair for pair in url.query.split("&") if pair.partition("=")[0] not in {"code", "state"}]
+    return url._replace(query="&".join(kept)).geturl()

@@ -1,0 +1,123 @@
+"""`RateLimit`: how many exchanges one client address may ask for.
+
+A flood of made-up codes would otherwise spend the account's quota at WeChat for everybody.
+"""
+
+import asyncio
+import ipaddress
+import logging
+from collections import Counter
+from typing import Protocol
+
+from limits import RateLimitItem, parse_many
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import StorageError as CountersUnavailable
+from limits.storage import storage_from_string
+
+from service.http.errors import Refusal
+from storage.clock import Clock
+
+__all__ = ["RateLimit"]
+
+_IN_PROCESS = "async+memory"
+#: A page waits for its answer; counters that take longer count as out of reach.
+_PATIENCE_SECONDS = 0.5
+#: A network gives each of its IPv6 clients at least so many bits of prefix, and all addresses below it.
+_IPV6_CLIENT_PREFIX = 64
+
+_logger = logging.getLogger(__name__)
+
+
+class _Counters(Protocol):
+    async def count(self, rate: RateLimitItem, client: str) -> int | None:
+        """Count one request; return when the window ends if it is one too many, else None."""
+
+
+class RateLimit:
+    """Counts requests by address, those of IPv6 by their /64. Belongs to one event loop.
+
+    Args:
+        rates: Such as "600/minute;5000/hour"; empty limits nothing.
+        storage: The URL of where they are counted: `async+memory://` in this process, else a scheme of limits'
+            asynchronous storages.
+        clock: What windows are measured by.
+    """
+
+    def __init__(self, rates: str, storage: str, clock: Clock) -> None:
+        self._rates = parse_many(rates) if rates else []
+        self._clock = clock
+        in_process = storage.startswith(f"{_IN_PROCESS}:")
+        self._counters: _Counters = _CountersHere(clock) if in_process else _CountersElsewhere(storage)
+        self._counting = True
+
+    async def check(self, address: str) -> None:
+        """Count one request.
+
+        Where the counters cannot be reached the request passes: a limit that fails must not take logins down.
+
+        Raises:
+            Refusal: The address has had its share; it says when to come back.
+        """
+        client = _client_of(address)
+        for rate in self._rates:
+            try:
+                ends_at = await self._counters.count(rate, client)
+            except (CountersUnavailable, TimeoutError) as error:
+                self._note_counting(False, type(error).__name__)
+                return
+            if ends_at is not None:
+                retry_after = max(1, ends_at - self._clock.now())
+                raise Refusal(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
+        self._note_counting(True)
+
+    def _note_counting(self, counting: bool, reason: str = "") -> None:
+        """Log a change; a line for each request would be one more flood."""
+        if counting and not self._counting:
+            _logger.warning("requests are limited again")
+        if self._counting and not counting:
+            _logger.warning("requests are not limited, the counters do not answer: %s", reason)
+        self._counting = counting
+
+
+class _CountersHere:
+    """Counts in this process, by windows that begin at whole multiples of their length.
+
+    A window's counts are thrown away at once when it is over. (The memory storage of limits looks through every
+    address at each request.)
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._windows: dict[RateLimitItem, tuple[int, Counter[str]]] = {}
+
+    async def count(self, rate: RateLimitItem, client: str) -> int | None:
+        length = rate.get_expiry()
+        number = self._clock.now() // length
+        current, counts = self._windows.get(rate, (None, Counter[str]()))
+        if current != number:
+            counts = Counter()
+            self._windows[rate] = number, counts
+        counts[client] += 1
+        return (number + 1) * length if counts[client] > rate.amount else None
+
+
+class _CountersElsewhere:
+    """Counts in a storage that processes share."""
+
+    def __init__(self, storage: str) -> None:
+        self._limiter = FixedWindowRateLimiter(storage_from_string(storage, wrap_exceptions=True))
+
+    async def count(self, rate: RateLimitItem, client: str) -> int | None:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            if await self._limiter.hit(rate, client):
+                return None
+            return round((await self._limiter.get_window_stats(rate, client)).reset_time)
+
+
+def _client_of(address: str) -> str:
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], _IPV6_CLIENT_PREFIX), strict=False))
+    except ValueError:
+        return address

@@ -1,0 +1,96 @@
+"""What Prometheus is told. Labels are made beforehand, so that an alert can be written before the first failure."""
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from service.tokens.breaker import Pause
+from service.tokens.manager import Refresh, RefreshResult
+from service.wechat.errors import Kind
+from service.wechat.protocol import Endpoint
+
+__all__ = ["MULTIPROCESS_VARIABLE", "Metrics"]
+
+#: The folder in which prometheus_client lets several workers add up; it reads this variable when it is imported.
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """The metrics of one process.
+
+    Args:
+        appids: The accounts that are configured.
+    """
+
+    def __init__(self, appids: Iterable[str] = ()) -> None:
+        self._registry = CollectorRegistry()
+        self._calls = Counter(
+            "wechat_openid_wechat_calls", "Calls to WeChat.", ["endpoint", "outcome"], registry=self._registry
+        )
+        self._call_seconds = Histogram(
+            "wechat_openid_wechat_call_seconds",
+            "How long WeChat took to answer.",
+            ["endpoint"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._refreshes = Counter(
+            "wechat_openid_refreshes", "Scheduled refreshes by result.", ["result"], registry=self._registry
+        )
+        self._pauses = Counter(
+            "wechat_openid_account_pauses",
+            "How often calls of an account were paused.",
+            ["appid", "endpoint", "kind"],
+            registry=self._registry,
+        )
+        self._replies = Counter(
+            "wechat_openid_http_replies", "HTTP replies.", ["handler", "status"], registry=self._registry
+        )
+        self._store_up = Gauge(
+            "wechat_openid_store_up",
+            "Whether the store answered last time (1) or not (0).",
+            registry=self._registry,
+            multiprocess_mode="livemin",
+        )
+        self._store_up.set(1)
+        outcomes = ("ok", *Kind)
+        self._calls_by = {(e, o): self._calls.labels(e, o) for e in Endpoint for o in outcomes}
+        self._seconds_by = {endpoint: self._call_seconds.labels(endpoint) for endpoint in Endpoint}
+        for appid in appids:
+            for endpoint in Endpoint:
+                for kind in (Kind.CONFIGURATION, Kind.RATE_LIMITED):  # those that a breaker pauses for
+                    self._pauses.labels(appid, endpoint, kind)
+        self._refreshes_by = {result: self._refreshes.labels(result) for result in RefreshResult}
+
+    def reply(self, handler: str, status: int) -> None:
+        """Count one HTTP reply."""
+        self._replies.labels(handler, status).inc()
+
+    def call(self, endpoint: Endpoint, outcome: str, seconds: float) -> None:
+        """Count one call to WeChat."""
+        self._calls_by[endpoint, outcome].inc()
+        self._seconds_by[endpoint].observe(seconds)
+
+    def refresh(self, refresh: Refresh) -> None:
+        """Count one scheduled refresh."""
+        self._refreshes_by[refresh.result].inc()
+
+    def pause(self, pause: Pause) -> None:
+        """Count the beginning of a pause."""
+        self._pauses.labels(pause.appid, pause.endpoint, pause.kind).inc()
+
+    def store_up(self, up: bool) -> None:
+        """Note whether the store answers."""
+        self._store_up.set(up)
+
+    def expose(self) -> tuple[str, bytes]:
+        """Return the content type and the text, added up over all workers where there are several."""
+        registry = self._registry
+        if MULTIPROCESS_VARIABLE in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        return CONTENT_TYPE_LATEST, generate_latest(registry)

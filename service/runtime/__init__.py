@@ -1,0 +1,1 @@
+"""A serving process: composition, start, and orderly end."""

@@ -1,0 +1,234 @@
+"""Composition: from settings and collaborators to the two web applications. Opens nothing, starts nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from tornado.web import Application, RequestHandler
+
+from admin.jobs.runner import JobRunner
+from admin.routes import make_admin_routes
+from admin.services import AdminServices
+from service.admin_bridge import make_admin_services
+from service.authorization.exchange import CodeExchange
+from service.authorization.id_tokens import IdTokens, public_keys
+from service.authorization.profiles import Profiles
+from service.authorization.sessions import SessionSigner
+from service.authorization.states import States
+from service.background.activity import ActivityLog
+from service.background.audit_retention import AuditRetention
+from service.background.heartbeat import Heartbeat
+from service.http.clients import client_address, service_address
+from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
+from service.http.handlers.base import NotFoundHandler, log_request
+from service.http.handlers.page import CookiePolicy, PageServices
+from service.http.in_flight import InFlight
+from service.http.origins import AllowedOrigins
+from service.http.rate_limit import RateLimit
+from service.observability.metrics import Metrics
+from service.settings import Settings
+from service.tokens.breaker import Breaker
+from service.tokens.manager import TokenKeeper
+from service.tokens.refresh_policy import RefreshPolicy
+from service.tokens.scheduler import RefreshScheduler
+from service.webhooks.audit import EventAudit
+from service.webhooks.pushed import PushedEvents
+from service.wechat.client import WeChatClient
+from service.wechat.errors import WeChatError
+from storage.clock import Clock
+from storage.records import ActivityKind
+from storage.sealing import KeyRing
+from storage.sql.api_keys import ApiKeys
+from storage.sql.audit import AuditLog
+from storage.sql.engine import Database
+from storage.sql.instances import Instances
+from storage.vault import TokenVault
+
+__all__ = ["Service", "make_private_app", "make_public_app", "make_service"]
+
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
+
+#: How long a job waits for its next users: nobody sits in front of it.
+_JOBS_PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that works behind the handlers, for one event loop."""
+
+    settings: Settings
+    clock: Clock
+    keys: KeyRing
+    vault: TokenVault
+    api_keys: ApiKeys
+    dashboard: AdminServices
+    audit_retention: AuditRetention
+    activity: ActivityLog
+    heartbeat: Heartbeat
+    jobs: JobRunner
+    breaker: Breaker
+    exchange: CodeExchange
+    keeper: TokenKeeper
+    profiles: Profiles
+    events: PushedEvents
+    scheduler: RefreshScheduler
+    metrics: Metrics
+
+    async def drain(self) -> None:
+        """Finish exchanges and refreshes that are under way, and claim nothing more."""
+        await self.scheduler.stop()
+        await self.audit_retention.stop()
+        await self.jobs.stop()
+        await self.exchange.drain()
+        await self.profiles.drain()
+        await self.events.drain()
+        await self.keeper.drain()
+        await self.activity.stop()
+        await self.heartbeat.stop()
+
+
+def make_service(
+    settings: Settings,
+    *,
+    keys: KeyRing,
+    vault: TokenVault,
+    database: Database,
+    client: WeChatClient,
+    clock: Clock,
+    metrics: Metrics,
+) -> Service:
+    """Put the parts together. Call it in the event loop that will run them."""
+    policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
+    breaker = Breaker(clock, metrics.pause)
+    keeper = TokenKeeper(vault, client, breaker, clock, policy)
+    profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
+    api_keys = ApiKeys(database)
+    audit_log = AuditLog(database)
+    activity = ActivityLog(vault, clock)
+    dashboard = make_admin_services(
+        settings,
+        vault=vault,
+        key_ids=keys.key_ids,
+        database=database,
+        api_keys=api_keys,
+        client=client,
+        keeper=keeper,
+        profiles=profiles,
+        breaker=breaker,
+        clock=clock,
+        client_address=partial(client_address, trusted_proxies=settings.trusted_proxies),
+        own_address=partial(service_address, public_url=settings.admin_url, trusted_proxies=settings.trusted_proxies),
+    )
+    return Service(
+        settings=settings,
+        clock=clock,
+        keys=keys,
+        vault=vault,
+        api_keys=api_keys,
+        dashboard=dashboard,
+        audit_retention=AuditRetention(audit_log, clock, settings.audit_retention_days),
+        activity=activity,
+        heartbeat=Heartbeat(
+            Instances(database),
+            name=vault.instance,
+            version=version("wechat-openid"),
+            clock=clock,
+            pauses=breaker.pauses,
+        ),
+        jobs=JobRunner(
+            dashboard,
+            vault.directory(_JOBS_PATIENCE_SECONDS),
+            vault.instance,
+            max_per_second=settings.refresh_max_per_second,
+        ),
+        breaker=breaker,
+        exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
+        keeper=keeper,
+        profiles=profiles,
+        events=PushedEvents(vault, profiles, EventAudit(audit_log, clock)),
+        scheduler=RefreshScheduler(
+            vault,
+            keeper,
+            breaker,
+            clock,
+            [account.appid for account in settings.all_accounts()],
+            every_seconds=settings.refresh_every_seconds,
+            concurrency=settings.refresh_concurrency,
+            max_per_second=settings.refresh_max_per_second,
+            observe=metrics.refresh,
+        ),
+        metrics=metrics,
+    )
+
+
+def _counter_of_refusals(activity: ActivityLog) -> Callable[[WeChatError], None]:
+    return lambda error: activity.note(error.appid, ActivityKind.EXCHANGE_FAILED, error.errcode)
+
+
+def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:
+    """Return the application that pages in WeChat's browser reach."""
+    settings = service.settings
+    page_services = _page_services(service)
+    routes: list[Route] = [
+        *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
+        *identity.routes(public_keys(service.keys)),
+        *files.routes(settings.verification_files),
+        *events.routes(service.events, page_services.accounts, service.clock),
+        *ops.health_routes(),
+        *extra_routes,
+    ]
+    return _application(service.metrics, routes, page_services.origins)
+
+
+def _page_services(service: Service) -> PageServices:
+    settings = service.settings
+    origins = AllowedOrigins.of(settings.allowed_origins, settings.public_url)
+    id_tokens = None
+    if settings.id_token_audience:
+        id_tokens = IdTokens(
+            service.keys, service.clock, issuer=settings.public_url, audience=settings.id_token_audience
+        )
+    return PageServices(
+        exchange=service.exchange,
+        profiles=service.profiles,
+        sessions=SessionSigner(service.keys, service.clock),
+        states=States(service.keys, service.clock),
+        id_tokens=id_tokens,
+        accounts={account.appid: account for account in settings.all_accounts()},
+        rate_limit=RateLimit(settings.rate_limit, settings.rate_limit_storage, service.clock),
+        trusted_proxies=settings.trusted_proxies,
+        public_url=settings.public_url,
+        origins=origins,
+        cookies=CookiePolicy.suiting(settings.public_url, origins),
+        authorize_page=settings.wechat_authorize_url,
+        require_state=settings.require_state,
+    )
+
+
+def make_private_app(service: Service) -> Application:
+    """Return the application that operators and other backends reach."""
+    return _application(
+        service.metrics,
+        [
+            *internal.routes(service.keeper, service.api_keys, service.clock),
+            *ops.routes(service.vault, service.metrics),
+            *make_admin_routes(service.dashboard),
+        ],
+        AllowedOrigins(()),
+    )
+
+
+def _application(metrics: Metrics, routes: Sequence[Route], origins: AllowedOrigins) -> Application:
+    def note(handler: RequestHandler) -> None:
+        metrics.reply(type(handler).__name__, handler.get_status())
+        log_request(handler)
+
+    return Application(
+        list(routes),
+        default_handler_class=NotFoundHandler,
+        log_function=note,
+        in_flight=InFlight(),
+        origins=origins,
+    )

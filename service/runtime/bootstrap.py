@@ -1,0 +1,141 @@
+"""Opening what settings name: keys, store, database, transport. Everything the service needs from outside itself."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.observability.metrics import Metrics
+from service.runtime.app import Service, make_service
+from service.settings import Settings, SettingsError
+from service.wechat.client import WeChatClient
+from service.wechat.transports import TransportUnavailable, make_transport
+from storage.clock import Clock, SystemClock
+from storage.errors import SchemaNotReady
+from storage.records import SchemaReport, SchemaState
+from storage.registry import load_store
+from storage.sealing import KeyRing, read_or_create_key_file
+from storage.sql.engine import HOW_TO_MIGRATE, Database
+from storage.sql.revisions import schema_report
+from storage.store import TokenStore
+from storage.vault import TokenVault
+
+__all__ = ["DEFAULT_KEY_FILE", "open_client", "open_database", "open_keys", "open_service", "open_store"]
+
+DEFAULT_KEY_FILE = Path("var/secret-keys")
+
+_logger = logging.getLogger(__name__)
+
+
+def open_keys(settings: Settings) -> KeyRing:
+    """Return the ring of keys; without a setting, that of the key file, which is made if need be.
+
+    Raises:
+        InvalidKey: What is there is not a key.
+    """
+    return KeyRing.parse(settings.secret_keys or read_or_create_key_file(DEFAULT_KEY_FILE))
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database, its tables as the code expects them; those of a brand-new SQLite file are made.
+
+    Raises:
+        SchemaNotReady: The tables are missing or behind; the text holds the command to type.
+        SettingsError: DATABASE_URL cannot be used.
+    """
+    try:
+        database = Database.open(settings.database_url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    report = database.read(schema_report)
+    if report.state is SchemaState.EMPTY and database.engine.dialect.name == "sqlite":
+        from storage.sql.migrations import upgrade  # noqa: PLC0415 - only a new file needs Alembic, and its 8 MB
+
+        upgrade(database.engine)
+        report = database.read(schema_report)
+    _require_current(report)
+    return database
+
+
+def open_store(settings: Settings) -> TokenStore:
+    """Return the token store, its tables as the code expects them.
+
+    Raises:
+        RegistryError: There is no such store, or it does not fit.
+        SchemaNotReady: Its tables are missing or behind.
+        SettingsError: Its URL cannot be used.
+    """
+    try:
+        store = load_store(settings.token_store).open(settings.token_store_url or settings.database_url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    _require_current(store.check_schema())
+    return store
+
+
+def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
+    """Return a client of WeChat. Call it in the event loop that will use it.
+
+    Raises:
+        SettingsError: WECHAT_TRANSPORT names one that is not installed.
+    """
+    try:
+        transport = make_transport(
+            settings.wechat_transport,
+            settings.wechat_timeout_seconds,
+            settings.wechat_max_connections,
+            ca_certs=settings.wechat_ca_file or None,
+        )
+    except TransportUnavailable as error:
+        raise SettingsError(str(error)) from None
+    return WeChatClient(transport, api_url=settings.wechat_api_url, observe=metrics.call)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Open everything, make sure that the keys fit what is stored, and close it all in the end.
+
+    Args:
+        settings: What to open.
+        clock: What tells the time, if not the machine's clock.
+
+    Raises:
+        SettingsError, StorageError: Something cannot be used; the text says what to do.
+    """
+    settings.all_accounts()  # before anything is made or opened
+    keys = open_keys(settings)
+    database = await asyncio.to_thread(open_database, settings)
+    store = await asyncio.to_thread(open_store, settings)
+    metrics = Metrics([account.appid for account in settings.all_accounts()])
+    instance = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    vault = TokenVault(store, keys, instance=instance, on_availability=metrics.store_up)
+    client = open_client(settings, metrics)
+    try:
+        await vault.check_keys()
+        yield make_service(
+            settings,
+            keys=keys,
+            vault=vault,
+            database=database,
+            client=client,
+            clock=clock or SystemClock(),
+            metrics=metrics,
+        )
+    finally:
+        await client.close()
+        await vault.close()
+        database.close()
+
+
+def _require_current(report: SchemaReport) -> None:
+    if report.state is SchemaState.AHEAD:
+        _logger.warning("the database is at %s, ahead of this version's %s", report.current, report.expected)
+    elif report.state is not SchemaState.CURRENT:
+        raise SchemaNotReady(
+            f"the database's tables are {report.state} (at {report.current or 'none'}, expected {report.expected}); "
+            f"{HOW_TO_MIGRATE}"
+        )

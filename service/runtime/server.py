@@ -1,0 +1,141 @@
+"""One serving process: two listeners, a scheduler, and an orderly end."""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from service.runtime.app import Route, Service, make_private_app, make_public_app
+from service.runtime.bootstrap import open_service
+from service.settings import Address, Settings
+
+__all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server"]
+
+#: What is under way when the process is told to stop has so long to end.
+DRAIN_SECONDS = 10
+#: The exit status of a process that had to be ended by force.
+EXIT_FORCED = 75
+
+#: A code, a state and an appid fit into far less.
+_MAX_BODY_BYTES = 64 * 1024
+_BODY_SECONDS = 10
+_IDLE_SECONDS = 75
+#: What was answered may still be written so long after the drain.
+_GRACE_SECONDS = 2
+
+#: New objects that may be kept before the youngest are looked through; a request makes about a hundred.
+_COLLECT_AFTER = 5000
+
+_logger = logging.getLogger(__name__)
+
+
+class Listeners:
+    """The sockets of both faces of the service."""
+
+    def __init__(self, public: Sequence[socket.socket], private: Sequence[socket.socket]) -> None:
+        self.public = public
+        self.private = private
+
+    def close(self) -> None:
+        """Stop listening."""
+        for listener in (*self.public, *self.private):
+            listener.close()
+
+
+def bind(settings: Settings) -> Listeners:
+    """Listen where the settings say.
+
+    Raises:
+        OSError: An address cannot be listened on; the text names it.
+    """
+    return Listeners(_bind(settings.listen, "LISTEN"), _bind(settings.admin_listen, "ADMIN_LISTEN"))
+
+
+def _bind(address: Address, setting: str) -> list[socket.socket]:
+    try:
+        return bind_sockets(address.port, address.host, backlog=1024)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address} ({setting}): {error.strerror or error}") from None
+
+
+async def run_server(
+    settings: Settings, listeners: Listeners, stop: asyncio.Event, *, extra_routes: Sequence[Route] = ()
+) -> None:
+    """Serve until the event is set, then stop accepting, finish what is under way, and give leases back.
+
+    Raises:
+        SettingsError, StorageError: The service cannot start; the text says what to do.
+    """
+    async with AsyncExitStack() as resources:
+        service = await resources.enter_async_context(open_service(settings))
+        applications = [make_public_app(service, extra_routes), make_private_app(service)]
+        servers = [_http_server(application) for application in applications]
+        for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
+            server.add_sockets(sockets)
+        service.scheduler.start()
+        for background in (service.audit_retention, service.activity, service.heartbeat, service.jobs):
+            background.start()
+        _settle_memory()
+        _logger.info("serving pages on %s, operators on %s", settings.listen, settings.admin_listen)
+        await stop.wait()
+        _logger.info("stopping: finishing what is under way")
+        _end_anyway_after(DRAIN_SECONDS + _GRACE_SECONDS)
+        for server in servers:
+            server.stop()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await _drain(service, applications)
+        except TimeoutError:
+            _logger.warning("stopped before everything was finished")
+        for server in servers:
+            await server.close_all_connections()
+
+
+def _settle_memory() -> None:
+    """Keep Python's garbage collector from looking, again and again, through all that lives as long as the process.
+
+    Modules and routes are over a hundred thousand objects: each full collection took a tenth of a second, in which
+    nobody was answered. What is left, requests above all, is collected less often than Python's default would.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
+async def _drain(service: Service, applications: Sequence[Application]) -> None:
+    await service.drain()
+    for application in applications:
+        await application.settings["in_flight"].ended()
+
+
+def _end_anyway_after(seconds: float) -> None:
+    """See that the process ends, even where a thread hangs in a store that does not answer.
+
+    Python waits for its threads before it exits, and nothing can interrupt a call into a database.
+    """
+
+    def end() -> None:
+        _logger.error("ended by force: the store still does not answer")
+        logging.shutdown()
+        os._exit(EXIT_FORCED)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _http_server(application: Application) -> HTTPServer:
+    return HTTPServer(
+        application,
+        max_body_size=_MAX_BODY_BYTES,
+        body_timeout=_BODY_SECONDS,
+        idle_connection_timeout=_IDLE_SECONDS,
+    )

@@ -1,0 +1,45 @@
+"""Whether WeChat accepts an account: its appid, its secret, and this server's address."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.wechat.client import WeChatClient
+from service.wechat.errors import Kind, WeChatError
+from service.wechat.protocol import Account
+
+__all__ = ["CheckResult", "CheckStatus", "check_account"]
+
+#: A code of the right form that WeChat never gave. Its refusal (40029) proves that appid, secret and address are good.
+_MADE_UP_CODE = "doctor00000000000000000000000000"
+
+
+class CheckStatus(StrEnum):
+    """How a check ended."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found. `errcode` is WeChat's number, where it answered with one."""
+
+    subject: str
+    status: CheckStatus
+    text: str
+    errcode: int | None = None
+
+
+async def check_account(client: WeChatClient, account: Account) -> CheckResult:
+    """Ask WeChat to exchange a made-up code: which refusal comes tells whether appid, secret and address are good."""
+    subject = f"account {account.appid}"
+    try:
+        await client.exchange_code(account, _MADE_UP_CODE)
+    except WeChatError as error:
+        if error.kind is Kind.REAUTHORIZE:
+            return CheckResult(
+                subject, CheckStatus.GOOD, "WeChat knows the appid, the secret, and this server's address"
+            )
+        return CheckResult(subject, CheckStatus.BAD, str(error), error.errcode)
+    return CheckResult(subject, CheckStatus.WARNING, "WECHAT_API_URL accepts a made-up code, so it is not WeChat")

@@ -1,0 +1,121 @@
+import base64
+
+import pytest
+from tornado.web import create_signed_value
+
+from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from storage.clock import ManualClock
+from storage.sealing import KeyRing, generate_key
+
+OLD, NEW = generate_key(), generate_key()
+DAY = 86_400
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def signer(clock):
+    return SessionSigner(KeyRing.parse(OLD), clock)
+
+
+@pytest.fixture
+def session():
+    return Session.new().of_user("wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M")
+
+
+def test_a_session_is_read_as_it_was_signed(signer, session):
+    assert signer.verify(signer.sign(session)) == session
+    assert signer.verify(signer.sign(Session("b"))) == Session("b", None, None)
+
+
+def test_browsers_get_different_names(signer):
+    names = {Session.new().browser_id for _ in range(1000)}
+    assert len(names) == 1000
+    assert min(map(len, names)) >= 16
+
+
+def test_a_browser_keeps_its_name_when_its_user_changes(session):
+    assert session.of_user("wx2", "o2") == Session(session.browser_id, "wx2", "o2")
+
+
+def test_a_cookie_altered_anywhere_is_nobodys(signer, session):
+    value = signer.sign(session)
+    altered = [
+        value[:place] + other + value[place + 1 :] for place in range(len(value)) for other in ("0", "A", "|", ":")
+    ]
+    altered += [value[:place] + value[place + 1 :] for place in range(len(value))]
+    altered += [value[:place] + "1" + value[place:] for place in range(len(value) + 1)]
+    altered += [value[:length] for length in range(len(value))]
+    assert [text for text in altered if text != value and signer.verify(text) is not None] == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "2",
+        "2|",
+        "|",
+        "1|2|3",
+        "2|1:0|",
+        "3|1:0|1:0|1:0|1:0|x",
+        "2|-1:0|",
+        "ü" * 50,
+        "\x00",
+        "9" * 5000,
+        "2|" + "9" * 5000 + ":",
+    ],
+    ids=repr,
+)
+def test_what_is_not_a_cookie_of_ours_is_nobodys(signer, value):
+    assert signer.verify(value) is None
+
+
+def test_a_cookie_of_another_key_name_or_format_is_nobodys(signer, session, clock):
+    assert signer.verify(SessionSigner(KeyRing.parse(NEW), clock).sign(session)) is None
+    content = '["b","wx1","o1"]'
+    keys = KeyRing.parse(OLD).derived_keys("session cookie")
+    [(number, key)] = keys.items()
+    for name, format_version in (("another", 2), (signer.cookie_name, 1)):
+        secret, key_version = (keys, number) if format_version == 2 else (key, None)
+        foreign = create_signed_value(secret, name, content, format_version, clock.now, key_version)
+        assert signer.verify(foreign.decode()) is None
+    of_another_purpose = KeyRing.parse(OLD).derived_keys("state")
+    foreign = create_signed_value(of_another_purpose, signer.cookie_name, content, 2, clock.now, number)
+    assert signer.verify(foreign.decode()) is None
+
+
+def test_a_session_outlives_a_rotation_while_the_older_key_is_listed(signer, session, clock):
+    value = signer.sign(session)
+    rotated = SessionSigner(KeyRing.parse(f"{NEW},{OLD}"), clock)
+    assert rotated.verify(value) == session
+    without_old = SessionSigner(KeyRing.parse(NEW), clock)
+    assert without_old.verify(value) is None
+    assert without_old.verify(rotated.sign(session)) == session
+
+
+def test_a_session_ends_by_the_clock(signer, session, clock):
+    value = signer.sign(session)
+    clock.advance(SESSION_DAYS * DAY)
+    assert signer.verify(value) == session
+    clock.advance(1)
+    assert signer.verify(value) is None
+
+
+def test_a_cookie_holds_nothing_but_the_session(signer, session):
+    content = base64.b64decode(signer.sign(session).split("|")[4].partition(":")[2])
+    assert content.decode() == f'["{session.browser_id}","{session.appid}","{session.openid}"]'
+
+
+def test_a_cookies_value_can_stand_in_a_header(signer, session):
+    value = signer.sign(session)
+    assert value.isascii()
+    assert not set(value) & set(' ";,\\\r\n')
+
+
+def test_what_names_a_browser_is_in_no_repr():
+    assert "browser-1" not in repr(Session("browser-1", "wx1", "o1"))

@@ -1,0 +1,76 @@
+"""Files at the root: those that WeChat verifies domains by, and the helper for pages."""
+
+from pathlib import Path
+
+import pytest
+from tests.service.handlers.h5_browser import reply_of
+
+import service
+
+pytestmark = pytest.mark.gen_test
+
+NAME = "MP_verify_aB3xYz0123456789.txt"
+CONTENT = b"aB3xYz0123456789\r\n\xef\xbb\xbf"
+HELPER = Path(service.__file__).parent / "static" / "wechat-openid.js"
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "verification"
+    folder.mkdir()
+    (folder / NAME).write_bytes(CONTENT)
+    (folder / "secret.txt").write_text("secret")
+    (folder / "MP_verify_.txt").write_text("secret")
+    (folder / "MP_verify_a_b.txt").write_text("secret")
+    (tmp_path / "MP_verify_outside.txt").write_text("secret")
+    return folder
+
+
+async def test_a_verification_file_is_served_with_exactly_its_bytes(browser_of_changed, files):
+    browser = await browser_of_changed(verification_files=files)
+    response = await browser.fetch(f"/{NAME}")
+    assert (response.code, response.body) == (200, CONTENT)
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/secret.txt",
+        "/MP_verify_.txt",
+        "/MP_verify_a_b.txt",
+        "/MP_verify_missing.txt",
+        "/MP_verify_../MP_verify_outside.txt",
+        "/..%2fMP_verify_outside.txt",
+        "/MP_verify_outside.txt",
+        f"/{NAME}%00",
+        f"/{NAME}%0a",
+        f"/{NAME.lower()}",
+        f"/sub/{NAME}",
+    ],
+)
+async def test_no_other_name_is_served(browser_of_changed, files, path):
+    browser = await browser_of_changed(verification_files=files)
+    response = await browser.fetch(path)
+    assert response.code == 404
+    assert b"secret" not in response.body
+
+
+async def test_a_file_added_later_needs_no_restart(browser_of_changed, files):
+    browser = await browser_of_changed(verification_files=files)
+    (files / "MP_verify_later.txt").write_bytes(b"later")
+    assert (await browser.fetch("/MP_verify_later.txt")).body == b"later"
+
+
+async def test_without_a_folder_there_are_no_verification_files(browser):
+    response = await browser.fetch(f"/{NAME}")
+    assert (response.code, reply_of(response)["error"]) == (404, "not_found")
+
+
+async def test_the_helper_is_served_to_pages_of_every_origin(browser):
+    response = await browser.fetch("/wechat-openid.js")
+    assert response.body == HELPER.read_bytes()
+    assert response.headers["Content-Type"].startswith("text/javascript")
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    again = await browser.fetch("/wechat-openid.js", headers={"If-None-Match": response.headers["Etag"]})
+    assert again.code == 304

@@ -1,0 +1,157 @@
+"""CORS by exact origin, and a session cookie that suits the pages and can be neither altered nor borrowed."""
+
+import pytest
+from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
+
+from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from service.http.handlers.page import CookiePolicy
+from service.http.origins import AllowedOrigins
+from storage.clock import ManualClock
+from storage.sealing import KeyRing, generate_key
+
+pytestmark = pytest.mark.gen_test
+
+FOREIGN = [
+    "https://evil.com",
+    "null",
+    "http://h5.example.com",
+    "https://h5.example.com:8443",
+    "https://h5.example.com.evil.com",
+    "https://xh5.example.com",
+    "HTTPS://H5.EXAMPLE.COM",
+]
+
+
+async def test_an_allowed_page_may_read_answers_with_credentials(browser, wechat):
+    response = await browser.post_code(wechat.issue_code(), headers={"Origin": PAGE_ORIGIN})
+    assert response.code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == PAGE_ORIGIN
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert response.headers["Vary"] == "Origin"
+
+
+async def test_errors_are_as_readable_as_answers(browser):
+    own = {"Origin": PAGE_ORIGIN}
+    for response in (
+        await browser.post_code("", headers=own),
+        await browser.post_code("0" * 32, headers=own),
+        await browser.fetch("/userinfo", headers=own),
+        await browser.fetch("/getCode", headers=own),
+    ):
+        assert response.code >= 400
+        assert response.headers["Access-Control-Allow-Origin"] == PAGE_ORIGIN
+        assert response.headers["Vary"] == "Origin"
+        assert reply_of(response)["errmsg"]
+
+
+async def test_a_preflight_is_answered_and_kept(browser):
+    headers = {
+        "Origin": PAGE_ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    response = await browser.fetch("/getCode", method="OPTIONS", headers=headers)
+    assert response.code == 204
+    assert response.headers["Access-Control-Allow-Origin"] == PAGE_ORIGIN
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+    assert response.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert int(response.headers["Access-Control-Max-Age"]) >= 600
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_a_page_that_is_not_allowed_is_refused_before_its_code_is_spent(browser, wechat, origin):
+    headers = {"Origin": origin}
+    preflight = await browser.fetch("/getCode", method="OPTIONS", headers=headers)
+    posted = await browser.post_code(wechat.issue_code(), headers=headers)
+    for response in (preflight, posted):
+        assert response.code == 403
+        assert "Access-Control-Allow-Origin" not in response.headers
+        assert response.headers["Vary"] == "Origin"
+    assert wechat.calls["access_token"] == 0
+    assert browser.cookies == {}
+
+
+async def test_answers_vary_by_origin_also_for_who_sends_none(browser, wechat):
+    assert (await browser.post_code(wechat.issue_code())).headers["Vary"] == "Origin"
+
+
+async def test_without_allowed_origins_a_page_of_the_same_address_works_and_no_other_can_read(
+    browser_of_changed, wechat
+):
+    browser = await browser_of_changed(public_url="", allowed_origins=())
+    response = await browser.post_code(wechat.issue_code(), headers={"Origin": browser.url})
+    assert response.code == 200
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origins", "secure", "samesite"),
+    [
+        ("", (), False, "Lax"),
+        ("http://api.example.com", ("https://other.example",), False, "Lax"),
+        ("https://api.example.com", (), True, "Lax"),
+        ("https://api.example.com", ("https://h5.example.com",), True, "Lax"),
+        ("https://api.example.com", ("https://h5.example.com", "https://other.example"), True, "None"),
+        ("https://api.example.com", ("http://localhost:5173",), True, "None"),
+    ],
+)
+async def test_cookies_are_as_strict_as_the_pages_allow(public_url, origins, secure, samesite):
+    policy = CookiePolicy.suiting(public_url, AllowedOrigins.of(origins, public_url))
+    assert (policy.secure, policy.samesite) == (secure, samesite)
+
+
+async def test_the_session_cookie_is_kept_from_scripts_and_ends(browser, wechat):
+    response = await browser.post_code(wechat.issue_code())
+    cookie = response.headers["Set-Cookie"]
+    for attribute in ("HttpOnly", "Secure", "SameSite=Lax", f"Max-Age={SESSION_DAYS * 86_400}"):
+        assert attribute in cookie
+
+
+async def test_a_cross_site_page_gets_a_cookie_that_its_requests_carry(browser_of_changed, wechat):
+    browser = await browser_of_changed(allowed_origins=("https://other.example",))
+    response = await browser.post_code(wechat.issue_code(), headers={"Origin": "https://other.example"})
+    assert "SameSite=None" in response.headers["Set-Cookie"]
+    assert "Secure" in response.headers["Set-Cookie"]
+
+
+async def test_a_session_tells_its_own_user_until_it_is_ended(browser, another_browser, wechat, openid_for):
+    await browser.post_code(wechat.issue_code("li-na"))
+    assert reply_of(await browser.fetch("/session"))["openid"] == openid_for("li-na")
+    assert (await another_browser.fetch("/session")).code == 401
+    assert (await browser.fetch("/session", method="DELETE", headers={"Origin": "https://evil.com"})).code == 403
+    assert (await browser.fetch("/session", method="DELETE")).code == 204
+    assert (await browser.fetch("/session")).code == 401
+
+
+async def test_every_altered_byte_of_the_cookie_leaves_nobody_signed_in(browser, wechat):
+    await browser.post_code(wechat.issue_code())
+    good = browser.cookies["wechat_openid"]
+    for position in range(0, len(good), 7):
+        browser.cookies["wechat_openid"] = (
+            good[:position] + ("x" if good[position] != "x" else "y") + good[position + 1 :]
+        )
+        assert (await browser.fetch("/session")).code == 401, position
+    browser.cookies["wechat_openid"] = good
+    assert (await browser.fetch("/session")).code == 200
+
+
+async def test_no_altered_cookie_is_ever_another_identity():
+    signer = SessionSigner(KeyRing.parse(generate_key()), ManualClock())
+    good = signer.sign(Session("browser", "wx0000000000000001", "o" * 28))
+    bytes_to_try = [chr(number) for number in range(256)]
+    for position, letter in enumerate(good):
+        for other in bytes_to_try:
+            if other != letter:
+                assert signer.verify(good[:position] + other + good[position + 1 :]) is None, (position, other)
+    for length in range(len(good)):
+        assert signer.verify(good[:length]) is None
+
+
+async def test_a_session_outlives_a_rotation_of_the_keys_and_ends_with_its_key():
+    old, new, clock = generate_key(), generate_key(), ManualClock()
+    cookie = SessionSigner(KeyRing.parse(old), clock).sign(Session("browser", "wx1", "o1"))
+    assert SessionSigner(KeyRing.parse(f"{new},{old}"), clock).verify(cookie) == Session("browser", "wx1", "o1")
+    assert SessionSigner(KeyRing.parse(new), clock).verify(cookie) is None
+    clock.advance(SESSION_DAYS * 86_400 + 1)
+    assert SessionSigner(KeyRing.parse(old), clock).verify(cookie) is None

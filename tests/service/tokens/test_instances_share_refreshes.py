@@ -1,0 +1,68 @@
+"""Three instances of the service on one database server refresh what is due between them, each token once."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from service.authorization.exchange import Browser
+from service.wechat.protocol import Account
+from storage.clock import ManualClock
+from storage.records import ActivityKind
+from storage.sql.engine import Database
+from storage.sql.migrations import upgrade
+from tests.servers import database_of_its_own, mysql_server, postgresql_server
+
+INSTANCES = 3
+USERS = 150
+REFRESH = "refresh_token"
+
+
+@pytest.fixture(params=[postgresql_server, mysql_server])
+def database_url(request):
+    with database_of_its_own(request.param()) as url:
+        database = Database.open(url)
+        upgrade(database.engine)
+        database.close()
+        yield url
+
+
+@pytest.fixture
+def settings(settings, database_url):
+    return replace(settings, database_url=database_url)
+
+
+@pytest.fixture
+def clock():
+    """Three hours ago: what is authorized now is due for instances that look at the machine's clock."""
+    return ManualClock(int(time.time()) - 3 * 3600)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.gen_test
+async def test_three_instances_refresh_each_due_token_once(settings, service, wechat, http, start_server):
+    account = Account(settings.appid, settings.secret)
+    for _ in range(USERS):
+        await service.exchange.exchange(account, wechat.issue_code(wechat.invent_person().id), Browser(b"b" * 32))
+    # At most so many at a time, so that none of them can take everything before the others are there.
+    pace = {"WECHAT_OPENID_REFRESH_EVERY_SECONDS": "0.2", "WECHAT_OPENID_REFRESH_MAX_PER_SECOND": "10"}
+    instances = [start_server(**pace) for _ in range(INSTANCES)]
+    await asyncio.gather(*(instance.answers(http) for instance in instances))
+    while wechat.calls[REFRESH] < USERS:
+        await asyncio.sleep(0.05)
+    # Time for another pass or two: a token that was refreshed is not due any more.
+    await asyncio.sleep(1)
+    assert wechat.calls[REFRESH] == USERS
+    metrics = [(await http.fetch(f"{one.admin_url}/metrics")).body.decode() for one in instances]
+    shares = [refreshes_in(text) for text in metrics]
+    assert sum(shares) == USERS
+    assert len([share for share in shares if share]) > 1
+    counted = [one for one in await service.vault.activity(0) if one.kind is ActivityKind.REFRESHED]
+    assert sum(one.count for one in counted) == USERS
+
+
+def refreshes_in(metrics):
+    """Return how many calls of WeChat's refresh succeeded, by an instance's metrics."""
+    wanted = f'wechat_openid_wechat_calls_total{{endpoint="{REFRESH}",outcome="ok"}}'
+    return sum(int(float(line.split()[-1])) for line in metrics.splitlines() if line.startswith(wanted))
