@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from admin.services import AccountSummary, ActionOutcome
 from admin.web.handler import AdminHandler, Refused
-from storage.sql.audit import AuditAction, AuditResult
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 

@@ -11,8 +11,8 @@ from admin.labels.audit import ACTIONS, DETAIL_VALUES, DETAILS, RESULT_BADGES, R
 from admin.web.days import midnight
 from admin.web.handler import AdminHandler
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line
-from storage.sql.audit import AuditAction, AuditEntry, AuditQuery
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditAction, AuditEntry, AuditQuery
+from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 

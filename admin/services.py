@@ -8,15 +8,15 @@ from tornado.httputil import HTTPServerRequest
 from admin.operators.hashing_pool import Passwords
 from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import Remembered
-from storage.clock import Clock
-from storage.directory import Forecast, UserDirectory
-from storage.records import Counts
-from storage.sql.api_keys import ApiKeys
-from storage.sql.audit import AuditLog
-from storage.sql.instances import Instances
-from storage.sql.jobs import Jobs
-from storage.sql.operators import Operators
-from storage.sql.sessions import Sessions
+from storage.base.clock import Clock
+from storage.sql.accounts.api_keys import ApiKeys
+from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.operators import Operators
+from storage.sql.accounts.sessions import Sessions
+from storage.sql.work.instances import Instances
+from storage.sql.work.jobs import Jobs
+from storage.user_search import Forecast, UserDirectory
+from storage.users import Counts
 from storage.vault import TokenVault
 
 __all__ = ["AccountPause", "AccountSummary", "ActionOutcome", "AdminServices", "UserAction"]

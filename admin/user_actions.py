@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from admin.services import ActionOutcome, AdminServices
-from storage.sql.audit import AuditAction
-from storage.sql.jobs import JobAction
+from storage.sql.accounts.audit import AuditAction
+from storage.sql.work.jobs import JobAction
 
 __all__ = ["AUDIT_ACTIONS", "UserActions"]
 

@@ -1,4 +1,4 @@
-"""What Alembic runs to reach the database: by the `alembic` command, and by `storage.sql.migrations` in a process."""
+"""What Alembic runs to reach the database: by its command, and by `storage.sql.core.migrations` in a process."""
 
 from logging.config import fileConfig
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-import storage.sql.online_indexes  # noqa: F401 - registers the operations that make indexes online
-from storage.sql.engine import Database
-from storage.sql.schema import metadata
+import storage.sql.core.online_indexes  # noqa: F401 - registers the operations that make indexes online
+from storage.sql.core.engine import Database
+from storage.sql.core.schema import metadata
 
 
 def database_url() -> str:
@@ -25,8 +25,8 @@ def database_url() -> str:
 def configure(**target: Any) -> None:
     """Tell Alembic where to work, and how to compare and change tables there.
 
-    Each migration is a transaction of its own, so that one can leave it (see `storage.sql.online_indexes`) and those
-    before a failure stay done.
+    Each migration is a transaction of its own, so that one can leave it (see `storage.sql.core.online_indexes`) and
+    those before a failure stay done.
     """
     context.configure(
         target_metadata=metadata,

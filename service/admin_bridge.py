@@ -19,19 +19,19 @@ from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError, remedy_of, summary_of
 from service.wechat.protocol import Account, Endpoint
-from storage.clock import Clock
-from storage.directory import Forecast
-from storage.errors import SealError
-from storage.passwords import PasswordHashes
-from storage.records import Status
-from storage.sql.api_keys import ApiKeys
-from storage.sql.attempts import SignInAttempts
-from storage.sql.audit import AuditLog
-from storage.sql.engine import Database
-from storage.sql.instances import Instances
-from storage.sql.jobs import Jobs
-from storage.sql.operators import Operators
-from storage.sql.sessions import Sessions
+from storage.base.clock import Clock
+from storage.base.errors import SealError
+from storage.base.passwords import PasswordHashes
+from storage.sql.accounts.api_keys import ApiKeys
+from storage.sql.accounts.attempts import SignInAttempts
+from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.operators import Operators
+from storage.sql.accounts.sessions import Sessions
+from storage.sql.core.engine import Database
+from storage.sql.work.instances import Instances
+from storage.sql.work.jobs import Jobs
+from storage.user_search import Forecast
+from storage.users import Status
 from storage.vault import TokenVault
 
 __all__ = ["UserActions", "make_admin_services"]

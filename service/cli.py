@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from service.settings import SettingsError
-from storage.errors import StorageError
+from storage.base.errors import StorageError
 
 __all__ = ["main"]
 

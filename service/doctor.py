@@ -10,7 +10,7 @@ from service.observability.metrics import Metrics
 from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
 from service.settings import Address, Settings, SettingsError
 from service.wechat.account_check import Finding, Verdict, check_account
-from storage.errors import StorageError
+from storage.base.errors import StorageError
 from storage.sealing import KeyRing
 from storage.vault import TokenVault
 

@@ -2,12 +2,41 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
-from storage.records import Activity, ActivityKind, Failed, Grant, Outcome, Refreshed, Rejected
+from storage.grants import Grant
+from storage.leases import Failed, Outcome, Refreshed, Rejected
 
-__all__ = ["added_up", "hour_of", "of_grants", "of_outcomes"]
+__all__ = ["Activity", "ActivityKind", "added_up", "hour_of", "of_grants", "of_outcomes"]
 
 HOUR_SECONDS = 3600
+
+
+class ActivityKind(StrEnum):
+    """What is counted by the hour."""
+
+    AUTHORIZED = "authorized"
+    REFRESHED = "refreshed"
+    REFRESH_FAILED = "refresh_failed"
+    REAUTHORIZATION_NEEDED = "reauthorization_needed"
+    EXCHANGE_FAILED = "exchange_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How often something happened within an hour.
+
+    Attributes:
+        hour: The start of the hour.
+        errcode: WeChat's errcode for failures; 0 where there is none.
+    """
+
+    hour: int
+    appid: str
+    kind: ActivityKind
+    errcode: int
+    count: int
 
 
 def hour_of(at: int) -> int:

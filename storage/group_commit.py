@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
-from storage.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
+from storage.base.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
 
 __all__ = ["GroupCommit"]
 

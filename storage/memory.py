@@ -6,30 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import ClassVar, Self
 
-from storage.activity import added_up, hour_of, of_grants, of_outcomes
-from storage.records import (
-    Activity,
-    ActivityKind,
-    Authorization,
-    AuthorizedUser,
-    Counts,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    RedeemedCode,
-    Resealing,
-    SchemaReport,
-    SchemaState,
-    SealedRow,
-    Status,
-    Use,
-    UserPage,
-    UserQuery,
-)
+from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
+from storage.base.schema_report import SchemaReport, SchemaState
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
+from storage.leases import Lease, Outcome
 from storage.row import Row
-from storage.storable import require_storable
 from storage.store import Capability, TokenStore
+from storage.users import Authorization, AuthorizedUser, Counts, Profile, Status, Use, UserPage, UserQuery
+from storage.validation import require_storable
 
 __all__ = ["MemoryTokenStore"]
 

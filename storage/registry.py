@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from storage.errors import RegistryError
+from storage.base.errors import RegistryError
 from storage.store import API_VERSION, METHODS_OF, TokenStore
 
 __all__ = ["GROUP", "InstalledStore", "installed_stores", "load_store"]

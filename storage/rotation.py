@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from storage.errors import SealError
-from storage.records import Resealing, SealedRow, Status
+from storage.base.errors import SealError
+from storage.grants import Resealing, SealedRow
 from storage.sealing import KeyRing
 from storage.store import TokenStore
+from storage.users import Status
 
 __all__ = ["KeyRotation", "RotationReport"]
 

@@ -7,25 +7,9 @@ A store that can read a row, put another in its place and keep everybody else aw
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
-from storage.records import (
-    Authorization,
-    AuthorizedUser,
-    Deferred,
-    Failed,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    RedeemedCode,
-    Refreshed,
-    Rejected,
-    Released,
-    Resealing,
-    SealedTokens,
-    Status,
-    Use,
-    is_wide,
-)
+from storage.grants import Grant, RedeemedCode, Resealing, SealedTokens, is_wide
+from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
+from storage.users import Authorization, AuthorizedUser, Profile, Status, Use
 
 __all__ = ["Row"]
 

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from storage.errors import CannotOpen, InvalidKey, UnknownKey
-from storage.records import Authorization, SealedRow, SealedTokens
+from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.grants import SealedRow, SealedTokens
+from storage.users import Authorization
 
 __all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
 

@@ -9,23 +9,12 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from storage.directory import UserDirectory
-from storage.records import (
-    Activity,
-    Authorization,
-    Counts,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    RedeemedCode,
-    Resealing,
-    SchemaReport,
-    SealedRow,
-    Use,
-    UserPage,
-    UserQuery,
-)
+from storage.activity import Activity
+from storage.base.schema_report import SchemaReport
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
+from storage.leases import Lease, Outcome
+from storage.user_search import UserDirectory
+from storage.users import Authorization, Counts, Profile, Use, UserPage, UserQuery
 
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 

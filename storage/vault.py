@@ -12,28 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from storage.directory import UserDirectory
-from storage.errors import SchemaNotReady, StorageError, StoreBusy, StoreUnavailable
+from storage.activity import Activity
+from storage.base.errors import SchemaNotReady, StorageError, StoreBusy, StoreUnavailable
+from storage.base.schema_report import SchemaReport
+from storage.grants import Grant, RedeemedCode, SealedTokens
 from storage.group_commit import GroupCommit
-from storage.records import (
-    Activity,
-    Authorization,
-    Counts,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    RedeemedCode,
-    SchemaReport,
-    SealedTokens,
-    SortKey,
-    Status,
-    Use,
-    UserPage,
-    UserQuery,
-)
+from storage.leases import Lease, Outcome
 from storage.sealing import KeyRing, Tokens
 from storage.store import Capability, TokenStore
+from storage.user_search import UserDirectory
+from storage.users import Authorization, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
 
 __all__ = ["TokenVault"]
 

@@ -21,10 +21,10 @@ from admin.labels.users import (
 from admin.users.filters import Listing, described, given_of
 from admin.users.list_page import directory_of
 from admin.web.handler import AdminHandler, Refused
-from storage.directory import Tally
-from storage.sql.audit import AuditAction
-from storage.sql.jobs import Job, JobAction, JobStatus, JobTarget
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditAction
+from storage.sql.accounts.operators import Role
+from storage.sql.work.jobs import Job, JobAction, JobStatus, JobTarget
+from storage.user_search import Tally
 
 __all__ = ["routes"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from admin.services import ActionOutcome, AdminServices
 from admin.user_actions import AUDIT_ACTIONS, UserActions
-from storage.directory import UserDirectory, UserSearch, UserSort
-from storage.errors import StorageError
-from storage.sql.audit import AuditResult, NewAuditEntry
-from storage.sql.jobs import Job, JobAction, JobStatus, Position
-from storage.waiting import happens_within
+from storage.base.errors import StorageError
+from storage.base.tasks import happens_within
+from storage.sql.accounts.audit import AuditResult, NewAuditEntry
+from storage.sql.work.jobs import Job, JobAction, JobStatus, Position
+from storage.user_search import UserDirectory, UserSearch, UserSort
 
 __all__ = ["JobRunner"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from admin.labels.users import ACTION_LABELS, OUTCOMES
-from storage.sql.audit import AuditAction, AuditResult
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.operators import Role
 
 __all__ = ["ACTIONS", "DETAILS", "DETAIL_VALUES", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from storage.directory import SearchField, Tally, UserSort
-from storage.records import ActivityKind, Status
-from storage.sql.jobs import JobAction, JobStatus
+from storage.activity import ActivityKind
+from storage.sql.work.jobs import JobAction, JobStatus
+from storage.user_search import SearchField, Tally, UserSort
+from storage.users import Status
 
 __all__ = [
     "ACTION_LABELS",

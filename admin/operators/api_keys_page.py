@@ -1,9 +1,9 @@
 """API keys: by which other backends ask for live tokens."""
 
 from admin.web.handler import AdminHandler
-from storage.errors import InvalidRecord
-from storage.sql.audit import AuditAction
-from storage.sql.operators import Role
+from storage.base.errors import InvalidRecord
+from storage.sql.accounts.audit import AuditAction
+from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 

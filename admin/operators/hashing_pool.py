@@ -2,7 +2,7 @@
 
 import asyncio
 
-from storage.passwords import PasswordHashes
+from storage.base.passwords import PasswordHashes
 
 __all__ = ["Passwords"]
 

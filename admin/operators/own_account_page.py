@@ -3,9 +3,9 @@
 from admin.labels.audit import ROLES
 from admin.operators.sign_in_throttle import Throttled
 from admin.web.handler import AdminHandler
-from storage.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
-from storage.sql.audit import AuditAction, AuditResult
-from storage.sql.operators import Role
+from storage.base.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from admin.operators.sign_in_throttle import Throttled
 from admin.web.handler import SESSION_COOKIE, AdminHandler
-from storage.sql.audit import AuditAction, AuditResult
-from storage.sql.operators import Operator, Role
+from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.operators import Operator, Role
 
 __all__ = ["routes"]
 

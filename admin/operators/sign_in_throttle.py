@@ -4,8 +4,8 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 
-from storage.clock import Clock
-from storage.sql.attempts import SignInAttempts
+from storage.base.clock import Clock
+from storage.sql.accounts.attempts import SignInAttempts
 
 __all__ = ["SignInThrottle", "Throttled"]
 

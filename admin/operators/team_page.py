@@ -4,10 +4,10 @@ from http import HTTPStatus
 
 from admin.labels.audit import ROLE_MEANINGS, ROLES
 from admin.web.handler import AdminHandler, Refused
-from storage.errors import InvalidRecord
-from storage.passwords import generate_password
-from storage.sql.audit import AuditAction
-from storage.sql.operators import Operator, Role
+from storage.base.errors import InvalidRecord
+from storage.base.passwords import generate_password
+from storage.sql.accounts.audit import AuditAction
+from storage.sql.accounts.operators import Operator, Role
 
 __all__ = ["routes"]
 

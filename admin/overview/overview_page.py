@@ -10,9 +10,10 @@ from admin.labels.users import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
 from admin.overview.charts import Bar, bar_chart
 from admin.web.days import day_of
 from admin.web.handler import AdminHandler
-from storage.records import Activity, ActivityKind, SchemaReport, SchemaState
-from storage.sql.instances import Instance
-from storage.sql.operators import Role
+from storage.activity import Activity, ActivityKind
+from storage.base.schema_report import SchemaReport, SchemaState
+from storage.sql.accounts.operators import Role
+from storage.sql.work.instances import Instance
 from storage.store import Capability
 
 __all__ = ["routes"]

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from storage.clock import Clock
-from storage.errors import StorageError
+from storage.base.clock import Clock
+from storage.base.errors import StorageError
 
 __all__ = ["Dated", "Remembered"]
 

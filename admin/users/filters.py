@@ -10,8 +10,8 @@ from typing import TypeVar
 from admin.labels.users import FILTERS, SCOPES, SEARCH_FIELDS, STATUSES
 from admin.web.days import day_of, midnight
 from admin.web.handler import Refused
-from storage.directory import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
-from storage.records import Status
+from storage.user_search import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
+from storage.users import Status
 
 __all__ = ["FIELDS", "Listing", "described", "given_of"]
 

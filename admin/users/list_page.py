@@ -14,11 +14,11 @@ from admin.users.filters import Listing
 from admin.users.user_page import user_path
 from admin.web.handler import AdminHandler, Refused
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
-from storage.directory import MAX_PAGE, Tally, UserDirectory, UserFilter, UserSort
-from storage.errors import StoreTooSlow
-from storage.records import AuthorizedUser
-from storage.sql.audit import AuditAction
-from storage.sql.operators import Role
+from storage.base.errors import StoreTooSlow
+from storage.sql.accounts.audit import AuditAction
+from storage.sql.accounts.operators import Role
+from storage.user_search import MAX_PAGE, Tally, UserDirectory, UserFilter, UserSort
+from storage.users import AuthorizedUser
 
 __all__ = ["routes"]
 

@@ -11,11 +11,11 @@ from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, OUTCOMES, SCOPES,
 from admin.user_actions import AUDIT_ACTIONS, UserActions
 from admin.web.avatars import avatar_of
 from admin.web.handler import AdminHandler, Refused
-from storage.directory import Searched, SearchField, UserFilter, UserSearch
-from storage.records import AuthorizedUser
-from storage.sql.audit import AuditPage, AuditQuery, AuditResult
-from storage.sql.jobs import JobAction
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
+from storage.sql.accounts.operators import Role
+from storage.sql.work.jobs import JobAction
+from storage.user_search import Searched, SearchField, UserFilter, UserSearch
+from storage.users import AuthorizedUser
 
 __all__ = ["routes", "user_path"]
 

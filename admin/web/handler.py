@@ -24,10 +24,10 @@ from admin.services import AdminServices
 from admin.web.avatars import AVATAR_HOSTS
 from admin.web.i18n import preferred
 from admin.web.navigation import NAVIGATION
-from storage.errors import InvalidRecord, StoreTooSlow, StoreUnavailable
-from storage.sql.audit import AuditAction, AuditResult, NewAuditEntry
-from storage.sql.operators import Role
-from storage.sql.sessions import Session
+from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable
+from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
+from storage.sql.accounts.operators import Role
+from storage.sql.accounts.sessions import Session
 
 __all__ = ["SESSION_COOKIE", "AdminHandler", "Refused"]
 

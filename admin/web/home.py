@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from admin.web.handler import AdminHandler, Refused
 from admin.web.navigation import NAVIGATION
-from storage.sql.operators import Role
+from storage.sql.accounts.operators import Role
 
 __all__ = ["not_found_routes", "routes"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from storage.sql.operators import Role
+from storage.sql.accounts.operators import Role
 
 __all__ = ["NAVIGATION", "NavigationItem"]
 

@@ -16,17 +16,17 @@ from dataclasses import dataclass, replace
 from service.tokens.breaker import Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.client import WeChatClient
+from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
 from service.wechat.errors import WeChatError, WeChatFault
-from service.wechat.protocol import Account, Endpoint, is_wellformed_code
-from storage.clock import Clock
-from storage.records import Grant, RedeemedCode, is_wide
+from service.wechat.protocol import Account, is_wellformed_code
+from storage.base.clock import Clock
+from storage.grants import Grant, RedeemedCode, is_wide
 from storage.sealing import Tokens
 from storage.vault import TokenVault
 
 __all__ = [
     "CODE_MALFORMED",
     "CODE_USED",
-    "REFRESH_TOKEN_SECONDS",
     "Browser",
     "CodeExchange",
     "CodeRefused",
@@ -39,8 +39,6 @@ CODE_USED = 40163
 
 #: How long a browser gets the result of its own code again.
 _REPEAT_SECONDS = 60
-#: WeChat documents 30 days for a refresh token (网页授权, "刷新access_token").
-REFRESH_TOKEN_SECONDS = 30 * 86_400
 
 #: A page in WeChat gives up, and asks again by itself, after 5 seconds.
 _ANSWER_SECONDS = 4.8

@@ -10,8 +10,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from storage.clock import Clock
-from storage.records import RedeemedCode
+from storage.base.clock import Clock
+from storage.grants import RedeemedCode
 from storage.sealing import KeyRing
 
 __all__ = ["ID_TOKEN_SECONDS", "IdTokens", "public_keys"]

@@ -8,9 +8,10 @@ from service.tokens.single_flight import SingleFlight
 from service.wechat.client import WeChatClient
 from service.wechat.errors import Kind, WeChatError, WeChatFault
 from service.wechat.protocol import Endpoint, UserInfo
-from storage.clock import Clock
-from storage.records import Authorization, Profile, Status, is_wide
+from storage.base.clock import Clock
+from storage.grants import is_wide
 from storage.store import Capability
+from storage.users import Authorization, Profile, Status
 from storage.vault import TokenVault
 
 __all__ = ["LANGUAGES", "ProfileNotGranted", "Profiles", "SnapshotUser", "UserProfile"]

@@ -11,7 +11,7 @@ from typing import Self
 
 from tornado.web import create_signed_value, decode_signed_value
 
-from storage.clock import Clock
+from storage.base.clock import Clock
 from storage.sealing import KeyRing
 
 __all__ = ["SESSION_DAYS", "Session", "SessionSigner"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import create_signed_value, decode_signed_value
 
-from storage.clock import Clock
+from storage.base.clock import Clock
 from storage.sealing import KeyRing
 
 __all__ = ["STATE_SECONDS", "Asked", "IssuedState", "StateRefused", "States"]

@@ -8,13 +8,12 @@ import asyncio
 import logging
 from collections import Counter
 
-from storage.activity import hour_of
-from storage.clock import Clock
-from storage.errors import StorageError
-from storage.records import Activity, ActivityKind
+from storage.activity import Activity, ActivityKind, hour_of
+from storage.base.clock import Clock
+from storage.base.errors import StorageError
+from storage.base.tasks import cancel
 from storage.store import Capability
 from storage.vault import TokenVault
-from storage.waiting import cancel
 
 __all__ = ["ActivityLog"]
 

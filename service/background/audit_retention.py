@@ -4,10 +4,10 @@ import asyncio
 import logging
 import random
 
-from storage.clock import Clock
-from storage.errors import StorageError
-from storage.sql.audit import AuditLog
-from storage.waiting import cancel
+from storage.base.clock import Clock
+from storage.base.errors import StorageError
+from storage.base.tasks import cancel
+from storage.sql.accounts.audit import AuditLog
 
 __all__ = ["AuditRetention"]
 

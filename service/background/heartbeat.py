@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from service.tokens.breaker import Pause
-from storage.clock import Clock
-from storage.errors import StorageError
-from storage.sql.instances import BEAT_SECONDS, Instance, InstancePause, Instances
-from storage.waiting import cancel
+from storage.base.clock import Clock
+from storage.base.errors import StorageError
+from storage.base.tasks import cancel
+from storage.sql.work.instances import BEAT_SECONDS, Instance, InstancePause, Instances
 
 __all__ = ["Heartbeat"]
 

@@ -6,8 +6,8 @@ import click
 
 from service.runtime.bootstrap import open_database
 from service.settings import load_settings
-from storage.clock import SystemClock
-from storage.sql.api_keys import ApiKeys
+from storage.base.clock import SystemClock
+from storage.sql.accounts.api_keys import ApiKeys
 
 __all__ = ["apikeys"]
 

@@ -18,11 +18,11 @@ from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
-from storage.clock import SystemClock
-from storage.passwords import PasswordHashes, generate_password
+from storage.base.clock import SystemClock
+from storage.base.passwords import PasswordHashes, generate_password
 from storage.sealing import generate_key
-from storage.sql.api_keys import ApiKeys
-from storage.sql.operators import Operators, Role
+from storage.sql.accounts.api_keys import ApiKeys
+from storage.sql.accounts.operators import Operators, Role
 
 __all__ = ["demo"]
 

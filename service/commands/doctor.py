@@ -14,7 +14,7 @@ from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_databa
 from service.runtime.event_loop import run
 from service.settings import Address, Settings, SettingsError, load_settings
 from service.wechat.account_check import CheckResult, CheckStatus, check_account
-from storage.errors import StorageError
+from storage.base.errors import StorageError
 from storage.sealing import KeyRing
 from storage.vault import TokenVault
 

@@ -9,10 +9,10 @@ import click
 
 from service.runtime.bootstrap import open_keys, open_store
 from service.settings import load_settings
-from storage.records import SortKey, UserQuery
 from storage.rotation import KeyRotation, RotationReport
 from storage.sealing import KeyRing, generate_key
 from storage.store import Capability, TokenStore
+from storage.users import SortKey, UserQuery
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar  # click's own annotation of progressbar; it has no public name

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from service.settings import SettingsError, load_settings
-from storage.records import SchemaState
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade, write_upgrade
-from storage.sql.revisions import schema_report
+from storage.base.schema_report import SchemaState
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade, write_upgrade
+from storage.sql.core.revisions import schema_report
 
 __all__ = ["migrate"]
 

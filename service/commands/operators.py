@@ -8,11 +8,11 @@ import click
 
 from service.runtime.bootstrap import open_database
 from service.settings import load_settings
-from storage.clock import SystemClock
-from storage.passwords import PasswordHashes, generate_password
-from storage.sql.audit import AuditAction, AuditLog, NewAuditEntry
-from storage.sql.operators import Operators, Role
-from storage.sql.sessions import Sessions
+from storage.base.clock import SystemClock
+from storage.base.passwords import PasswordHashes, generate_password
+from storage.sql.accounts.audit import AuditAction, AuditLog, NewAuditEntry
+from storage.sql.accounts.operators import Operators, Role
+from storage.sql.accounts.sessions import Sessions
 
 __all__ = ["operators"]
 

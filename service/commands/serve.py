@@ -13,7 +13,7 @@ from service.runtime.event_loop import run, stop_on_signals
 from service.runtime.server import Listeners, bind, run_server
 from service.runtime.supervisor import EX_CONFIG, supervise, worker_command
 from service.settings import Settings, SettingsError, load_settings
-from storage.errors import StorageError
+from storage.base.errors import StorageError
 from storage.store import Capability
 
 __all__ = ["serve", "worker"]

@@ -11,7 +11,7 @@ from service.settings import Address, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT, Account
 from service.simulator.server import RunningSimulator, start_simulator
 from service.simulator.wechat import SimulatedWeChat
-from storage.clock import SystemClock
+from storage.base.clock import SystemClock
 
 __all__ = ["simulator"]
 

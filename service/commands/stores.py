@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from storage.errors import RegistryError
+from storage.base.errors import RegistryError
 from storage.registry import InstalledStore, installed_stores
 
 __all__ = ["stores"]

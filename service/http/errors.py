@@ -8,7 +8,7 @@ from service.authorization.states import StateRefused
 from service.tokens.breaker import AccountPaused
 from service.tokens.manager import NoAuthorization, TokenUnavailable
 from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
-from storage.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
+from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
 
 __all__ = ["Refusal", "refusal_of"]
 

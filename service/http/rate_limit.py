@@ -14,8 +14,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError as CountersUnavailable
 from limits.storage import storage_from_string
 
-from service.http.errors import Refusal
-from storage.clock import Clock
+from storage.base.clock import Clock
 
 __all__ = ["RateLimit"]
 
@@ -50,13 +49,10 @@ class RateLimit:
         self._counters: _Counters = _CountersHere(clock) if in_process else _CountersElsewhere(storage)
         self._counting = True
 
-    async def check(self, address: str) -> None:
-        """Count one request.
+    async def count(self, address: str) -> int | None:
+        """Count one request; return after how many seconds to come back if it is one too many, else None.
 
         Where the counters cannot be reached the request passes: a limit that fails must not take logins down.
-
-        Raises:
-            Refusal: The address has had its share; it says when to come back.
         """
         client = _client_of(address)
         for rate in self._rates:
@@ -64,11 +60,11 @@ class RateLimit:
                 ends_at = await self._counters.count(rate, client)
             except (CountersUnavailable, TimeoutError) as error:
                 self._note_counting(False, type(error).__name__)
-                return
+                return None
             if ends_at is not None:
-                retry_after = max(1, ends_at - self._clock.now())
-                raise Refusal(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
+                return max(1, ends_at - self._clock.now())
         self._note_counting(True)
+        return None
 
     def _note_counting(self, counting: bool, reason: str = "") -> None:
         """Log a change; a line for each request would be one more flood."""

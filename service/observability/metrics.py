@@ -1,20 +1,17 @@
 """What Prometheus is told. Labels are made beforehand, so that an alert can be written before the first failure."""
 
-import os
 from collections.abc import Iterable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from service.observability.multiprocess import is_shared
 from service.tokens.breaker import Pause
 from service.tokens.manager import Refresh, RefreshResult
 from service.wechat.errors import Kind
 from service.wechat.protocol import Endpoint
 
-__all__ = ["MULTIPROCESS_VARIABLE", "Metrics"]
-
-#: The folder in which prometheus_client lets several workers add up; it reads this variable when it is imported.
-MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+__all__ = ["Metrics"]
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -90,7 +87,7 @@ class Metrics:
     def expose(self) -> tuple[str, bytes]:
         """Return the content type and the text, added up over all workers where there are several."""
         registry = self._registry
-        if MULTIPROCESS_VARIABLE in os.environ:
+        if is_shared():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
         return CONTENT_TYPE_LATEST, generate_latest(registry)

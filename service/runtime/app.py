@@ -37,13 +37,13 @@ from service.webhooks.audit import EventAudit
 from service.webhooks.pushed import PushedEvents
 from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError
-from storage.clock import Clock
-from storage.records import ActivityKind
+from storage.activity import ActivityKind
+from storage.base.clock import Clock
 from storage.sealing import KeyRing
-from storage.sql.api_keys import ApiKeys
-from storage.sql.audit import AuditLog
-from storage.sql.engine import Database
-from storage.sql.instances import Instances
+from storage.sql.accounts.api_keys import ApiKeys
+from storage.sql.accounts.audit import AuditLog
+from storage.sql.core.engine import Database
+from storage.sql.work.instances import Instances
 from storage.vault import TokenVault
 
 __all__ = ["Service", "make_private_app", "make_public_app", "make_service"]

@@ -14,13 +14,13 @@ from service.runtime.app import Service, make_service
 from service.settings import Settings, SettingsError
 from service.wechat.client import WeChatClient
 from service.wechat.transports import TransportUnavailable, make_transport
-from storage.clock import Clock, SystemClock
-from storage.errors import SchemaNotReady
-from storage.records import SchemaReport, SchemaState
+from storage.base.clock import Clock, SystemClock
+from storage.base.errors import SchemaNotReady
+from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
-from storage.sql.engine import HOW_TO_MIGRATE, Database
-from storage.sql.revisions import schema_report
+from storage.sql.core.engine import HOW_TO_MIGRATE, Database
+from storage.sql.core.revisions import schema_report
 from storage.store import TokenStore
 from storage.vault import TokenVault
 
@@ -53,7 +53,7 @@ def open_database(settings: Settings) -> Database:
         raise SettingsError(str(error)) from None
     report = database.read(schema_report)
     if report.state is SchemaState.EMPTY and database.engine.dialect.name == "sqlite":
-        from storage.sql.migrations import upgrade  # noqa: PLC0415 - only a new file needs Alembic, and its 8 MB
+        from storage.sql.core.migrations import upgrade  # noqa: PLC0415 - only a new file needs Alembic, and its 8 MB
 
         upgrade(database.engine)
         report = database.read(schema_report)

@@ -13,11 +13,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from prometheus_client.multiprocess import mark_process_dead
-
-from service.observability.metrics import MULTIPROCESS_VARIABLE
+from service.observability.multiprocess import forget_worker, worker_environment
 from service.runtime.server import DRAIN_SECONDS, Listeners
-from storage.waiting import happens_within
+from storage.base.tasks import happens_within
 
 __all__ = ["EX_CONFIG", "supervise"]
 
@@ -40,7 +38,7 @@ async def supervise(command: Sequence[str], listeners: Listeners, count: int, st
         count: How many.
         stop: Set to end them all.
     """
-    metrics_folder = tempfile.mkdtemp(prefix="wechat-openid-metrics-")
+    metrics_folder = Path(tempfile.mkdtemp(prefix="wechat-openid-metrics-"))
     # A worker reads the other end: when the supervisor is gone, however it went, the workers end too.
     lifeline, held_open = os.pipe()
     sockets = (*listeners.public, *listeners.private)
@@ -54,7 +52,7 @@ async def supervise(command: Sequence[str], listeners: Listeners, count: int, st
             f"--lifeline={lifeline}",
         ],
         pass_fds=(lifeline, *(listener.fileno() for listener in sockets)),
-        environment={**os.environ, MULTIPROCESS_VARIABLE: metrics_folder},
+        metrics_folder=metrics_folder,
     )
     try:
         statuses = await asyncio.gather(*(worker.keep_running(stop) for _ in range(count)))
@@ -69,10 +67,11 @@ async def supervise(command: Sequence[str], listeners: Listeners, count: int, st
 class _Worker:
     """How to start one worker, and to start it again."""
 
-    def __init__(self, command: Sequence[str], pass_fds: Sequence[int], environment: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], pass_fds: Sequence[int], metrics_folder: Path) -> None:
         self._command = command
         self._pass_fds = pass_fds
-        self._environment = environment
+        self._metrics_folder = metrics_folder
+        self._environment = worker_environment(metrics_folder)
 
     async def keep_running(self, stop: asyncio.Event) -> int:
         """Run a worker, and the next when it dies, until the event is set; return the last one's exit status."""
@@ -84,7 +83,7 @@ class _Worker:
                 *self._command, pass_fds=self._pass_fds, env=self._environment, stdin=asyncio.subprocess.DEVNULL
             )
             status = await self._watch(process, stop)
-            mark_process_dead(process.pid, self._environment[MULTIPROCESS_VARIABLE])
+            forget_worker(process.pid, self._metrics_folder)
             if stop.is_set():
                 return max(0, status)
             if status == EX_CONFIG:

@@ -19,7 +19,7 @@ from service.simulator.people import (
     index_people,
 )
 from service.simulator.replies import PLAIN, Quirks, Reply, exchange_reply, refresh_reply, userinfo_reply
-from storage.clock import Clock
+from storage.base.clock import Clock
 
 __all__ = ["MAX_PEOPLE", "SimulatedWeChat"]
 

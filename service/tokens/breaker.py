@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from service.wechat.errors import Kind, WeChatError
 from service.wechat.protocol import Endpoint
-from storage.clock import Clock
+from storage.base.clock import Clock
 
 __all__ = ["AccountPaused", "Breaker", "Pause"]
 

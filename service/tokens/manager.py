@@ -9,17 +9,18 @@ import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.authorization.exchange import REFRESH_TOKEN_SECONDS
 from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.single_flight import SingleFlight
 from service.wechat.client import WeChatClient
+from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
 from service.wechat.errors import Kind, WeChatError, WeChatFault
-from service.wechat.protocol import Endpoint, TokenReply
-from storage.clock import Clock
-from storage.errors import SealError, StorageError
-from storage.records import Authorization, Lease, Outcome, Status, Use
+from service.wechat.protocol import TokenReply
+from storage.base.clock import Clock
+from storage.base.errors import SealError, StorageError
+from storage.leases import Lease, Outcome
 from storage.sealing import Tokens
+from storage.users import Authorization, Status, Use
 from storage.vault import TokenVault
 
 __all__ = ["FreshToken", "NoAuthorization", "Refresh", "RefreshResult", "TokenKeeper", "TokenUnavailable"]

@@ -16,12 +16,12 @@ from aiolimiter import AsyncLimiter
 from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.manager import Refresh, RefreshResult, TokenKeeper
 from service.wechat.protocol import Endpoint
-from storage.clock import Clock
-from storage.errors import SealError, StorageError
-from storage.records import Lease
+from storage.base.clock import Clock
+from storage.base.errors import SealError, StorageError
+from storage.base.tasks import happens_within
+from storage.leases import Lease
 from storage.store import Capability
 from storage.vault import TokenVault
-from storage.waiting import happens_within
 
 __all__ = ["PassReport", "RefreshScheduler"]
 

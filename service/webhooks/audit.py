@@ -4,8 +4,8 @@ import asyncio
 
 from service.webhooks.messages import EventKind
 from service.webhooks.pushed import Done, log_done
-from storage.clock import Clock
-from storage.sql.audit import AuditAction, AuditLog, AuditResult, NewAuditEntry
+from storage.base.clock import Clock
+from storage.sql.accounts.audit import AuditAction, AuditLog, AuditResult, NewAuditEntry
 
 __all__ = ["EventAudit"]
 

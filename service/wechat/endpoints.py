@@ -1,9 +1,12 @@
-"""The calls that WeChat's web authorization offers."""
+"""The calls that WeChat's web authorization offers, and how long what they give lives."""
 
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["Endpoint"]
+__all__ = ["REFRESH_TOKEN_SECONDS", "Endpoint"]
+
+#: WeChat documents 30 days for a refresh token (网页授权, "刷新access_token").
+REFRESH_TOKEN_SECONDS = 30 * 86_400
 
 
 class Endpoint(StrEnum):

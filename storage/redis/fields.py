@@ -4,21 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from storage.records import (
-    Activity,
-    ActivityKind,
-    Authorization,
-    AuthorizedUser,
-    Deferred,
-    Failed,
-    Grant,
-    Outcome,
-    Refreshed,
-    Rejected,
-    Released,
-    SealedTokens,
-    Status,
-)
+from storage.activity import Activity, ActivityKind
+from storage.grants import Grant, SealedTokens
+from storage.leases import Deferred, Failed, Outcome, Refreshed, Rejected, Released
+from storage.users import Authorization, AuthorizedUser, Status
 
 __all__ = [
     "USER_FIELDS",

@@ -19,29 +19,11 @@ try:
 except ImportError:
     raise ImportError('redis-py is missing: pip install "wechat-openid[redis]"') from None
 
-from storage.activity import added_up, hour_of, of_grants, of_outcomes
-from storage.errors import InvalidRecord, StorageError, StoreUnavailable
-from storage.records import (
-    Activity,
-    Authorization,
-    AuthorizedUser,
-    Counts,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    RedeemedCode,
-    Resealing,
-    SchemaReport,
-    SchemaState,
-    SealedRow,
-    SealedTokens,
-    SortKey,
-    Status,
-    Use,
-    UserPage,
-    UserQuery,
-)
+from storage.activity import Activity, added_up, hour_of, of_grants, of_outcomes
+from storage.base.errors import InvalidRecord, StorageError, StoreUnavailable
+from storage.base.schema_report import SchemaReport, SchemaState
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, SealedTokens
+from storage.leases import Lease, Outcome
 from storage.redis.fields import (
     USER_FIELDS,
     Argument,
@@ -55,8 +37,9 @@ from storage.redis.fields import (
     user_values,
     what,
 )
-from storage.storable import require_storable
 from storage.store import TokenStore
+from storage.users import Authorization, AuthorizedUser, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
+from storage.validation import require_storable
 
 __all__ = ["RedisTokenStore"]
 

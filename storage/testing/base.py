@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.records import Lease
+from storage.leases import Lease
 from storage.store import Capability, TokenStore
 from storage.testing.samples import APPID, LONG_TTL, USER, skip_without
 

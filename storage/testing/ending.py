@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from storage.records import Resealing, SealedRow, SealedTokens, Status
+from storage.grants import Resealing, SealedRow, SealedTokens
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -24,6 +24,7 @@ from storage.testing.samples import (
     skip_without,
     stored,
 )
+from storage.users import Status
 
 __all__ = ["EndingContract"]
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from storage.errors import InvalidRecord
-from storage.records import Lease, Outcome, SealedTokens, Status
+from storage.base.errors import InvalidRecord
+from storage.grants import SealedTokens
+from storage.leases import Lease, Outcome
 from storage.store import TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -22,6 +23,7 @@ from storage.testing.samples import (
     refreshed,
     stored,
 )
+from storage.users import Status
 
 __all__ = ["LeasingContract"]
 

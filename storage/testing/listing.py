@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from storage.errors import InvalidRecord
-from storage.records import Activity, ActivityKind, AuthorizedUser, Profile, SortKey, Status, UserQuery
+from storage.activity import Activity, ActivityKind
+from storage.base.errors import InvalidRecord
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -23,6 +23,7 @@ from storage.testing.samples import (
     skip_without,
     stored,
 )
+from storage.users import AuthorizedUser, Profile, SortKey, Status, UserQuery
 
 __all__ = ["ListingContract"]
 

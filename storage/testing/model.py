@@ -11,26 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from storage.errors import InvalidRecord
+from storage.activity import Activity, ActivityKind
+from storage.base.errors import InvalidRecord
+from storage.grants import Grant, Resealing, SealedRow, SealedTokens
+from storage.leases import Lease, Outcome
 from storage.memory import MemoryTokenStore
-from storage.records import (
-    Activity,
-    ActivityKind,
-    AuthorizedUser,
-    Grant,
-    Lease,
-    Outcome,
-    Profile,
-    Resealing,
-    SealedRow,
-    SealedTokens,
-    SortKey,
-    Status,
-    Use,
-)
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import BASE, HOUR, LONG_TTL, NOW, WIDE, all_pages, all_sealed
+from storage.users import AuthorizedUser, Profile, SortKey, Status, Use
 
 __all__ = ["ModelContract"]
 

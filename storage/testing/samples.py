@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from storage.records import Authorization, AuthorizedUser, Grant, Lease, Refreshed, SealedRow, SealedTokens, UserQuery
+from storage.grants import Grant, SealedRow, SealedTokens
+from storage.leases import Lease, Refreshed
 from storage.store import Capability, TokenStore
+from storage.users import Authorization, AuthorizedUser, UserQuery
 
 __all__ = [
     "APPID",

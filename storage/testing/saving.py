@@ -2,8 +2,9 @@
 
 import pytest
 
-from storage.errors import InvalidRecord
-from storage.records import Authorization, RedeemedCode, SchemaState, SealedTokens, Status
+from storage.base.errors import InvalidRecord
+from storage.base.schema_report import SchemaState
+from storage.grants import RedeemedCode, SealedTokens
 from storage.store import API_VERSION, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -19,6 +20,7 @@ from storage.testing.samples import (
     claimed,
     stored,
 )
+from storage.users import Authorization, Status
 
 __all__ = ["SavingContract"]
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from storage.records import Lease, Use
+from storage.leases import Lease
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -21,6 +21,7 @@ from storage.testing.samples import (
     skip_without,
     stored,
 )
+from storage.users import Use
 
 __all__ = ["SchedulingContract"]
 

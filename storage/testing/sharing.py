@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from storage.records import Lease
+from storage.leases import Lease
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (

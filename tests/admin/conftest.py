@@ -11,9 +11,9 @@ from tornado.ioloop import IOLoop
 from admin.operators.hashing_pool import Passwords
 from admin.services import AdminServices
 from service.runtime.app import Service, make_private_app
-from storage.clock import ManualClock
-from storage.passwords import PasswordHashes
-from storage.sql.operators import Role
+from storage.base.clock import ManualClock
+from storage.base.passwords import PasswordHashes
+from storage.sql.accounts.operators import Role
 from tests.admin.operator_browser import OperatorBrowser
 from tests.service.conftest import (  # noqa: F401 - fixtures
     clock,

@@ -7,7 +7,7 @@ from service.simulator.faults import Fault
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
-from storage.sql.audit import AuditQuery
+from storage.sql.accounts.audit import AuditQuery
 from tests.admin.operator_browser import text_of
 from tests.service.conftest import settings as service_settings
 

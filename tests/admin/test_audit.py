@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from admin.labels.audit import ACTIONS, RESULTS
-from storage.sql.audit import AuditAction, AuditQuery, AuditResult, NewAuditEntry
-from storage.sql.engine import Database
-from storage.sql.operators import Role
-from storage.sql.schema import audit_log
+from storage.sql.accounts.audit import AuditAction, AuditQuery, AuditResult, NewAuditEntry
+from storage.sql.accounts.operators import Role
+from storage.sql.core.engine import Database
+from storage.sql.core.schema import audit_log
 from tests.admin.operator_browser import text_of
 
 pytestmark = pytest.mark.gen_test

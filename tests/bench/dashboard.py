@@ -15,10 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from storage.sql.engine import Database
-from storage.sql.operators import Operators, Role
-from storage.sql.sessions import Sessions
-from storage.sql.store import SqlTokenStore
+from storage.sql.accounts.operators import Operators, Role
+from storage.sql.accounts.sessions import Sessions
+from storage.sql.core.engine import Database
+from storage.sql.tokens.store import SqlTokenStore
 from tests.bench.made_up_users import APPIDS, fill, made_up_hash, seal_some
 from tests.bench.servers import ADMIN_PORT, PORT, postgresql_database, running
 from tests.bench.stacks import HARDLY_ANY_REFRESH, SECRET_KEY, environment_for, this_service

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
-from storage.records import Resealing, SealedRow, SortKey, Status, UserQuery
+from storage.grants import Resealing, SealedRow
 from storage.sealing import KeyRing, Tokens
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.schema import authorizations
-from storage.sql.store import SqlTokenStore
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.core.schema import authorizations
+from storage.sql.tokens.store import SqlTokenStore
+from storage.users import SortKey, Status, UserQuery
 
 #: The accounts; nine in ten users are the first one's.
 APPIDS = ("wx51a7ed0000000001", "wx51a7ed0000000002")

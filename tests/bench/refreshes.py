@@ -14,9 +14,9 @@ import time
 from sqlalchemy import insert
 
 from storage.sealing import KeyRing, Tokens
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.schema import authorizations
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.core.schema import authorizations
 from tests.bench.made_up_users import analyze
 from tests.bench.report import write_chapter
 from tests.bench.servers import ADMIN_PORT, PORT, UPSTREAM_PORT, postgresql_database, upstream

@@ -19,12 +19,12 @@ from typing import TypeVar
 
 from sqlalchemy import func, select, text
 
-from storage.errors import StoreUnavailable
-from storage.records import SortKey, UserQuery
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.schema import authorizations
-from storage.sql.store import SqlTokenStore
+from storage.base.errors import StoreUnavailable
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.core.schema import authorizations
+from storage.sql.tokens.store import SqlTokenStore
+from storage.users import SortKey, UserQuery
 from tests.bench.made_up_users import analyze, without_indexes
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 

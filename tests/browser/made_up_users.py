@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from sqlalchemy import insert
 
-from storage.records import Activity, ActivityKind, Status
-from storage.sql.engine import Database
-from storage.sql.schema import authorizations
-from storage.sql.store import SqlTokenStore
+from storage.activity import Activity, ActivityKind
+from storage.sql.core.engine import Database
+from storage.sql.core.schema import authorizations
+from storage.sql.tokens.store import SqlTokenStore
+from storage.users import Status
 
 _HOUR, _DAY = 3600, 86_400
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"

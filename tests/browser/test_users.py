@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from service.simulator.people import DEFAULT_ACCOUNT
-from storage.sql.engine import Database
-from storage.sql.instances import Instance, InstancePause, Instances
+from storage.sql.core.engine import Database
+from storage.sql.work.instances import Instance, InstancePause, Instances
 from tests.browser.made_up_users import put_users
 from tests.browser.operators import DESK, PHONE, complaints_of, faults_of_accessibility, width_of
 

@@ -13,8 +13,8 @@ import jwt
 import pytest
 
 from service.authorization.id_tokens import IdTokens, public_keys
-from storage.clock import ManualClock
-from storage.records import RedeemedCode
+from storage.base.clock import ManualClock
+from storage.grants import RedeemedCode
 from storage.sealing import KeyRing, generate_key
 from tests.docs.markdown_text import ROOT, code_blocks, headings, read, section, table_rows
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from service.cli import main
-from storage.sql.revisions import head_revision
+from storage.sql.core.revisions import head_revision
 from tests.docs.markdown_text import ROOT
 from tests.packaging.conftest import SHIPPED
 from tests.servers import database_of_its_own, postgresql_server

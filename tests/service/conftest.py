@@ -18,7 +18,7 @@ from service.simulator.people import DEFAULT_ACCOUNT, openid_of
 from service.simulator.server import RunningSimulator, start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from service.wechat.protocol import Account
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 from storage.sealing import generate_key
 from tests.service.harness import Page, RunningProcess, RunningServer, environment_of, listening
 

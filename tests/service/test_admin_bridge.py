@@ -6,7 +6,7 @@ from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
-from storage.records import Status
+from storage.users import Status
 from tests.service.conftest import ACCOUNT
 
 pytestmark = pytest.mark.gen_test

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
+from storage.base.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
 from storage.group_commit import GroupCommit
 
 

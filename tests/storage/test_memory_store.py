@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from storage.clock import ManualClock
-from storage.errors import InvalidRecord
+from storage.base.clock import ManualClock
+from storage.base.errors import InvalidRecord
 from storage.memory import MemoryTokenStore
 from storage.testing import TokenStoreContract, a_grant
 

@@ -3,10 +3,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from storage.errors import RegistryError
+from storage.base.errors import RegistryError
 from storage.memory import MemoryTokenStore
 from storage.registry import GROUP, installed_stores, load_store
-from storage.sql.store import SqlTokenStore
+from storage.sql.tokens.store import SqlTokenStore
 from storage.store import API_VERSION, METHODS_OF, Capability, TokenStore
 
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from storage.grants import SealedTokens
 from storage.memory import MemoryTokenStore
-from storage.records import SealedTokens
 from storage.rotation import KeyRotation
 from storage.sealing import KeyRing, Tokens, generate_key
 from storage.testing import a_grant

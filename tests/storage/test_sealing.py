@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from storage.errors import CannotOpen, InvalidKey, UnknownKey
-from storage.records import Authorization, SealedTokens, Status
+from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.grants import SealedTokens
 from storage.sealing import KeyRing, Tokens, generate_key, read_or_create_key_file
+from storage.users import Authorization, Status
 
 APPID = "wx0000000000000001"
 OPENID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"

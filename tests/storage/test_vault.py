@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from storage.errors import CannotOpen, InvalidRecord, SchemaNotReady, StoreBusy, StoreUnavailable, UnknownKey
+from storage.activity import Activity, ActivityKind
+from storage.base.errors import CannotOpen, InvalidRecord, SchemaNotReady, StoreBusy, StoreUnavailable, UnknownKey
+from storage.base.schema_report import SchemaState
+from storage.grants import Grant
 from storage.memory import MemoryTokenStore
-from storage.records import Activity, ActivityKind, Grant, Profile, SchemaState, Status, Use, UserQuery
 from storage.sealing import KeyRing, Tokens, generate_key
 from storage.store import Capability
+from storage.users import Profile, Status, Use, UserQuery
 from storage.vault import TokenVault
 
 APPID = "wx0000000000000001"

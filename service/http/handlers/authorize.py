@@ -4,7 +4,7 @@ from service.http.errors import Refusal
 from service.http.handlers.page import BASE_SCOPE, PageHandler, PageServices, without_answer
 from service.http.origins import origin_of
 from service.wechat.protocol import authorize_url
-from storage.records import WIDE_SCOPE
+from storage.grants import WIDE_SCOPE
 
 __all__ = ["routes"]
 

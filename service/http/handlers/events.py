@@ -9,7 +9,7 @@ from service.webhooks.crypto import MessageCipher, MessageRefused, is_signed
 from service.webhooks.messages import read_event, read_fields
 from service.webhooks.pushed import PushedEvents
 from service.wechat.protocol import Account
-from storage.clock import Clock
+from storage.base.clock import Clock
 
 __all__ = ["routes"]
 

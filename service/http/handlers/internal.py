@@ -8,8 +8,8 @@ from tornado.ioloop import IOLoop
 from service.http.errors import Refusal
 from service.http.handlers.base import JsonHandler
 from service.tokens.manager import TokenKeeper
-from storage.clock import Clock
-from storage.sql.api_keys import ApiKeys
+from storage.base.clock import Clock
+from storage.sql.accounts.api_keys import ApiKeys
 
 __all__ = ["routes"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from service.http.handlers.base import JsonHandler
 from service.observability.metrics import Metrics
-from storage.errors import StorageError
-from storage.records import SchemaState
+from storage.base.errors import StorageError
+from storage.base.schema_report import SchemaState
 from storage.vault import TokenVault
 
 __all__ = ["health_routes", "routes"]

@@ -19,7 +19,7 @@ from service.http.rate_limit import RateLimit
 from service.settings import Network
 from service.wechat.errors import Kind
 from service.wechat.protocol import Account
-from storage.records import WIDE_SCOPE
+from storage.grants import WIDE_SCOPE
 
 __all__ = ["BASE_SCOPE", "CookiePolicy", "PageHandler", "PageServices", "without_answer"]
 
@@ -150,8 +150,15 @@ class PageHandler(JsonHandler):
         return browser_of(self.request, session, self.services.trusted_proxies)
 
     async def check_rate(self) -> None:
-        """Count this request against the rate of its address."""
-        await self.services.rate_limit.check(client_address(self.request, self.services.trusted_proxies))
+        """Count this request against the rate of its address.
+
+        Raises:
+            Refusal: The address has had its share.
+        """
+        address = client_address(self.request, self.services.trusted_proxies)
+        retry_after = await self.services.rate_limit.count(address)
+        if retry_after is not None:
+            raise Refusal(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
 
     def account(self, appid: str | None) -> Account:
         """Return the account of an appid, or the default one.

@@ -9,11 +9,11 @@ import pytest
 
 from admin.jobs.runner import JobRunner
 from admin.services import ActionOutcome
-from storage.records import Status
-from storage.sql.audit import AuditQuery
-from storage.sql.jobs import JobStatus
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
+from storage.sql.work.jobs import JobStatus
 from storage.testing import a_grant
+from storage.users import Status
 from tests.admin.operator_browser import text_of
 from tests.waiting import until
 

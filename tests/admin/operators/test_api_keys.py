@@ -3,7 +3,7 @@ from html import escape, unescape
 
 import pytest
 
-from storage.sql.audit import AuditQuery
+from storage.sql.accounts.audit import AuditQuery
 from tests.admin.operator_browser import text_of
 
 pytestmark = pytest.mark.gen_test

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.sql.audit import AuditQuery
-from storage.sql.operators import Role
-from storage.sql.sessions import IDLE_SECONDS, LONGEST_SECONDS
+from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
+from storage.sql.accounts.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from tests.admin.conftest import PASSWORD
 from tests.admin.operator_browser import OperatorBrowser, text_of
 

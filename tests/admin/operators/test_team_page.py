@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from storage.sql.audit import AuditQuery
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
 from tests.admin.conftest import PASSWORD
 from tests.admin.operator_browser import text_of
 

@@ -7,11 +7,11 @@ from admin.overview.charts import Bar, bar_chart
 from admin.overview.stale_while_revalidate import Remembered
 from service.authorization.exchange import Browser
 from service.wechat.errors import WeChatError
-from storage.clock import ManualClock
-from storage.errors import StoreUnavailable
-from storage.records import Activity, ActivityKind
-from storage.sql.instances import Instance, InstancePause
-from storage.sql.operators import Role
+from storage.activity import Activity, ActivityKind
+from storage.base.clock import ManualClock
+from storage.base.errors import StoreUnavailable
+from storage.sql.accounts.operators import Role
+from storage.sql.work.instances import Instance, InstancePause
 from tests.admin.operator_browser import text_of
 
 HOUR = 3600

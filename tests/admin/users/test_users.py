@@ -9,12 +9,12 @@ import pytest
 from admin.users.user_page import user_path
 from service.authorization.exchange import Browser
 from service.simulator.people import DEFAULT_ACCOUNT
-from storage.directory import MAX_PAGE, UserFilter
-from storage.errors import StoreTooSlow
-from storage.records import Profile, Status
-from storage.sql.audit import AuditQuery
-from storage.sql.operators import Role
+from storage.base.errors import StoreTooSlow
+from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
 from storage.testing import a_grant
+from storage.user_search import MAX_PAGE, UserFilter
+from storage.users import Profile, Status
 from tests.admin.operator_browser import text_of
 
 APPID = DEFAULT_ACCOUNT.appid

@@ -8,8 +8,8 @@ from tornado.web import RequestHandler
 from admin.routes import make_admin_routes
 from admin.web.handler import AdminHandler
 from service.simulator.people import DEFAULT_ACCOUNT
-from storage.sql.audit import AuditQuery
-from storage.sql.operators import Role
+from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
 from tests.admin.operator_browser import text_of
 
 #: What may stand for a variable part of a path.

@@ -4,7 +4,7 @@ import pytest
 from tornado.web import create_signed_value
 
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 
 OLD, NEW = generate_key(), generate_key()

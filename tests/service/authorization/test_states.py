@@ -5,7 +5,7 @@ import re
 import pytest
 
 from service.authorization.states import STATE_SECONDS, StateRefused, States
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 
 APPID = "wx0000000000000001"

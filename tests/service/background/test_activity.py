@@ -3,10 +3,10 @@ import asyncio
 import pytest
 
 from service.background.activity import ActivityLog
-from storage.clock import ManualClock
-from storage.errors import StoreUnavailable
+from storage.activity import Activity, ActivityKind
+from storage.base.clock import ManualClock
+from storage.base.errors import StoreUnavailable
 from storage.memory import MemoryTokenStore
-from storage.records import Activity, ActivityKind
 from storage.sealing import KeyRing, generate_key
 from storage.vault import TokenVault
 

@@ -3,11 +3,11 @@ import asyncio
 import pytest
 
 from service.background.audit_retention import AuditRetention
-from storage.clock import ManualClock
-from storage.errors import StoreUnavailable
-from storage.sql.audit import AuditAction, AuditLog, AuditQuery, AuditResult, NewAuditEntry
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
+from storage.base.clock import ManualClock
+from storage.base.errors import StoreUnavailable
+from storage.sql.accounts.audit import AuditAction, AuditLog, AuditQuery, AuditResult, NewAuditEntry
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
 
 DAY = 86_400
 

@@ -4,11 +4,11 @@ import pytest
 
 from service.background.heartbeat import Heartbeat
 from service.tokens.breaker import Pause
-from storage.clock import ManualClock
-from storage.errors import StoreUnavailable
-from storage.sql.engine import Database
-from storage.sql.instances import SILENCE_SECONDS, InstancePause, Instances
-from storage.sql.migrations import upgrade
+from storage.base.clock import ManualClock
+from storage.base.errors import StoreUnavailable
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.work.instances import SILENCE_SECONDS, InstancePause, Instances
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.protocol import Account
-from storage.records import UserQuery
 from storage.sealing import KeyRing
 from storage.store import API_VERSION
+from storage.users import UserQuery
 from tests.docs.markdown_text import ROOT, code_blocks, read
 from tests.service.harness import Page, free_port
 

@@ -16,13 +16,13 @@ from click.testing import CliRunner
 
 from service.cli import main
 from storage.memory import MemoryTokenStore
-from storage.records import UserQuery
 from storage.sealing import KeyRing, Tokens, generate_key
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.store import SqlTokenStore
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.tokens.store import SqlTokenStore
 from storage.store import Capability
 from storage.testing import a_grant
+from storage.users import UserQuery
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 ROWS = int(os.environ.get("TEST_ROTATION_ROWS", "6000"))

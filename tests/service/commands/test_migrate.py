@@ -4,9 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from storage.records import SchemaState
-from storage.sql.engine import Database
-from storage.sql.revisions import head_revision, schema_report
+from storage.base.schema_report import SchemaState
+from storage.sql.core.engine import Database
+from storage.sql.core.revisions import head_revision, schema_report
 
 pytestmark = pytest.mark.gen_test
 

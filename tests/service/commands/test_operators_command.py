@@ -2,12 +2,12 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from storage.passwords import PasswordHashes
-from storage.sql.audit import AuditLog, AuditQuery
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.operators import Operators, Role
-from storage.sql.sessions import Sessions
+from storage.base.passwords import PasswordHashes
+from storage.sql.accounts.audit import AuditLog, AuditQuery
+from storage.sql.accounts.operators import Operators, Role
+from storage.sql.accounts.sessions import Sessions
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
 
 PASSWORD = "correct horse battery staple"
 

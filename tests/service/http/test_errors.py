@@ -7,8 +7,8 @@ from service.tokens.manager import NoAuthorization, TokenUnavailable
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import ERRCODES, kind_of
 from service.wechat.errors import FaultReason, Kind, WeChatFault, WeChatRefusal
-from storage.errors import CannotOpen, StoreBusy, StoreUnavailable, UnknownKey
-from storage.records import Status
+from storage.base.errors import CannotOpen, StoreBusy, StoreUnavailable, UnknownKey
+from storage.users import Status
 
 APPID, OPENID = "wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
 

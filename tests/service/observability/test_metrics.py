@@ -1,11 +1,11 @@
-import os
 import subprocess
 import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observability.metrics import MULTIPROCESS_VARIABLE, Metrics
+from service.observability.metrics import Metrics
+from service.observability.multiprocess import worker_environment
 from service.tokens.breaker import Pause
 from service.tokens.manager import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
@@ -16,7 +16,7 @@ APPIDS = ("wx0000000000000001", "wx0000000000000002")
 
 @pytest.fixture
 def metrics(monkeypatch):
-    monkeypatch.delenv(MULTIPROCESS_VARIABLE, raising=False)
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     return Metrics(APPIDS)
 
 
@@ -75,7 +75,7 @@ def test_two_sets_of_metrics_do_not_mix(metrics):
 def test_workers_add_up(tmp_path):
     count = "from service.metrics import Metrics; m = Metrics(); [m.reply('GetCodeHandler', 200) for _ in range(3)]"
     show = f"{count}; print(m.expose()[1].decode())"
-    environment = {**os.environ, MULTIPROCESS_VARIABLE: str(tmp_path)}
+    environment = worker_environment(tmp_path)
     run = [sys.executable, "-c"]
     for _ in range(2):
         subprocess.run([*run, count], env=environment, check=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.store import SqlTokenStore
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.tokens.store import SqlTokenStore
 from tests.postgresql_cluster import cluster_of_its_own
 from tests.servers import database_of_its_own, mysql_server
 

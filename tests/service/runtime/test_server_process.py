@@ -15,10 +15,10 @@ from tornado.httpclient import HTTPError
 from service.runtime.bootstrap import open_service
 from service.runtime.server import EXIT_FORCED
 from service.simulator.faults import Fault
-from storage.records import UserQuery
 from storage.sealing import generate_key
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.users import UserQuery
 
 EXCHANGE = "access_token"
 

@@ -7,7 +7,7 @@ import pytest
 from service.simulator.app import make_simulator_app
 from service.simulator.people import Account, Person
 from service.simulator.wechat import SimulatedWeChat
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 
 FIRST = Account("wx0000000000000001", "first-secret")
 SECOND = Account("wx0000000000000002", "second-secret", domains=frozenset({"h5.example.com"}), in_open_platform=False)

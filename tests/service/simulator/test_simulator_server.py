@@ -13,7 +13,7 @@ from service.simulator.faults import Fault
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 
 
 @pytest.fixture
@@ -89,5 +89,5 @@ def test_the_simulator_shares_nothing_with_the_service_but_the_clock():
     assert {name for name in ours if not name.startswith("service.simulator")} == {
         "service",
         "storage",
-        "storage.clock",
+        "storage.base.clock",
     }

@@ -3,7 +3,7 @@ import pytest
 from service.tokens.breaker import AccountPaused, Breaker
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import FaultReason, Kind, WeChatFault, WeChatRefusal
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 
 SHOP, BLOG = "wx0000000000000001", "wx0000000000000002"
 WRONG_SECRET, DAY_QUOTA, MINUTE_QUOTA = 40125, 45009, 45011

@@ -8,10 +8,10 @@ import pytest
 
 from service.authorization.exchange import Browser
 from service.wechat.protocol import Account
-from storage.clock import ManualClock
-from storage.records import ActivityKind
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
+from storage.activity import ActivityKind
+from storage.base.clock import ManualClock
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 INSTANCES = 3

@@ -9,9 +9,9 @@ from service.simulator.faults import Breakage, Fault
 from service.simulator.replies import Quirks
 from service.tokens.manager import NoAuthorization, RefreshResult, TokenUnavailable
 from service.wechat.protocol import Account
-from storage.errors import SealError
-from storage.records import Status
+from storage.base.errors import SealError
 from storage.sealing import KeyRing, generate_key
+from storage.users import Status
 
 pytestmark = pytest.mark.gen_test
 

@@ -11,7 +11,7 @@ import pytest
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.protocol import Account
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 from tests.service.harness import environment_of
 
 SCRIPT = Path(__file__).parent / "fresh_in_a_process.py"

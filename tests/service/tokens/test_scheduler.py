@@ -9,9 +9,9 @@ from service.authorization.exchange import Browser
 from service.simulator.faults import Breakage, Fault
 from service.tokens.manager import RefreshResult
 from service.wechat.protocol import Account
-from storage.errors import StorageError
-from storage.records import Status, UserQuery
+from storage.base.errors import StorageError
 from storage.sealing import KeyRing, generate_key
+from storage.users import Status, UserQuery
 
 pytestmark = pytest.mark.gen_test
 

@@ -9,10 +9,12 @@ from contextlib import closing
 import pytest
 import redis
 
-from storage.errors import InvalidRecord, StorageError, StoreUnavailable
-from storage.records import SchemaState, SealedRow, SortKey, Status, Use, UserQuery
+from storage.base.errors import InvalidRecord, StorageError, StoreUnavailable
+from storage.base.schema_report import SchemaState
+from storage.grants import SealedRow
 from storage.redis.store import RedisTokenStore
 from storage.testing import TokenStoreContract, a_grant
+from storage.users import SortKey, Status, Use, UserQuery
 from tests.servers import none_answers
 
 APPID = a_grant().appid

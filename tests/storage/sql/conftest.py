@@ -2,9 +2,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from storage.sql.engine import Database
-from storage.sql.migrations import upgrade
-from storage.sql.schema import metadata
+from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
+from storage.sql.core.schema import metadata
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from tests.service.handlers.h5_browser import reply_of
 
 from service.wechat.protocol import Account
-from storage.sql.audit import AuditLog, AuditQuery
-from storage.sql.engine import Database
+from storage.sql.accounts.audit import AuditLog, AuditQuery
+from storage.sql.core.engine import Database
 
 pytestmark = pytest.mark.gen_test
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
-from storage.errors import StoreUnavailable
-from storage.sql.engine import Database
+from storage.base.errors import StoreUnavailable
+from storage.sql.core.engine import Database
 
 pytestmark = pytest.mark.gen_test
 

@@ -6,7 +6,7 @@ from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.http.handlers.page import CookiePolicy
 from service.http.origins import AllowedOrigins
-from storage.clock import ManualClock
+from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 
 pytestmark = pytest.mark.gen_test

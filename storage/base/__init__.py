@@ -1,0 +1,1 @@
+"""What everything in storage stands on: errors, the clock, tasks, passwords."""

@@ -1,0 +1,101 @@
+"""Leases: the exclusive right to refresh one authorization, and the outcomes that only its holder can write."""
+
+from dataclasses import dataclass
+
+from storage.grants import SealedTokens
+from storage.users import Authorization
+
+__all__ = ["Deferred", "Failed", "Lease", "Outcome", "Refreshed", "Rejected", "Released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive right to refresh one authorization for a while.
+
+    It is the only source of outcomes, so a refreshed token can be written only by who holds, or held, the lease;
+    the store refuses the outcome when the authorization has changed hands since (owner and version must match).
+    """
+
+    authorization: Authorization
+    owner: str
+
+    def refreshed(
+        self,
+        tokens: SealedTokens,
+        *,
+        scope: str,
+        refreshed_at: int,
+        expires_at: int,
+        refresh_expires_at: int,
+        next_refresh_at: int | None,
+    ) -> "Refreshed":
+        """WeChat gave new tokens: store them and clear earlier failures."""
+        return Refreshed(self, tokens, scope, refreshed_at, expires_at, refresh_expires_at, next_refresh_at)
+
+    def rejected(self, *, error_code: int | None, error_kind: str, at: int) -> "Rejected":
+        """WeChat says that only the user can mend it: mark it as needing reauthorization."""
+        return Rejected(self, error_code, error_kind, at)
+
+    def failed(self, *, error_code: int | None, error_kind: str, at: int, next_refresh_at: int | None) -> "Failed":
+        """The refresh did not succeed this time: count it and try again later."""
+        return Failed(self, error_code, error_kind, at, next_refresh_at)
+
+    def deferred(self, *, next_refresh_at: int | None) -> "Deferred":
+        """No refresh was tried: move the schedule (None leaves it to the next use)."""
+        return Deferred(self, next_refresh_at)
+
+    def released(self) -> "Released":
+        """Nothing was tried and nothing changes but the lease."""
+        return Released(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """New tokens to write. Made by `Lease.refreshed`."""
+
+    lease: Lease
+    tokens: SealedTokens
+    scope: str
+    refreshed_at: int
+    expires_at: int
+    refresh_expires_at: int
+    next_refresh_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The user must authorize again. Made by `Lease.rejected`."""
+
+    lease: Lease
+    error_code: int | None
+    error_kind: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A refresh to be tried again. Made by `Lease.failed`."""
+
+    lease: Lease
+    error_code: int | None
+    error_kind: str
+    at: int
+    next_refresh_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A refresh put off without a try. Made by `Lease.deferred`."""
+
+    lease: Lease
+    next_refresh_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A lease given back. Made by `Lease.released`."""
+
+    lease: Lease
+
+
+Outcome = Refreshed | Rejected | Failed | Deferred | Released

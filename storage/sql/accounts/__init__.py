@@ -1,0 +1,1 @@
+"""Operators and backends: who may come in, and what they did."""

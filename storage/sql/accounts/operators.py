@@ -1,0 +1,152 @@
+"""Operators: who may sign in to the dashboard, and what each may do there."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from storage.base.errors import InvalidRecord
+from storage.sql.core.engine import Database
+from storage.sql.core.schema import operators
+
+__all__ = ["Operator", "Operators", "Role"]
+
+_NAME = re.compile(r"[\w.@+-]{1,64}")
+
+
+class Role(StrEnum):
+    """What an operator may do. Each role may do what those before it may."""
+
+    #: Look.
+    VIEWER = "viewer"
+    #: Act on users.
+    OPERATOR = "operator"
+    #: Manage operators, API keys and accounts.
+    OWNER = "owner"
+
+    def covers(self, needed: "Role") -> bool:
+        """Tell whether this role may do what `needed` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator as lists show them: without the hash of the password."""
+
+    id: int
+    name: str
+    role: Role
+    created_at: int
+    password_changed_at: int
+    last_signed_in_at: int | None
+    disabled_at: int | None
+
+
+class Operators:
+    """Keeps operators. Passwords come here as hashes only.
+
+    There is always an owner who can sign in, once there was one: the last one can neither be disabled nor given a
+    lesser role, else nobody could make another.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, password_hash: str, role: Role, at: int) -> None:
+        """Add an operator.
+
+        Raises:
+            InvalidRecord: There is one of this name, or the name is not 1 to 64 letters, digits and `. _ @ + -`.
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidRecord("The name of an operator has 1 to 64 letters, digits and . _ @ + -")
+        values = {
+            "name": name,
+            "password_hash": password_hash,
+            "role": role,
+            "created_at": at,
+            "password_changed_at": at,
+        }
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(select(operators.c.id).where(operators.c.name == name)).first() is not None:
+                return False
+            connection.execute(insert(operators), values)
+            return True
+
+        if not self._database.write(work):
+            raise InvalidRecord(f"There is an operator named {name!r} already.")
+
+    def find(self, name: str) -> tuple[Operator, str] | None:
+        """Return an operator, disabled ones too, and the hash of their password; None when there is none."""
+        wanted = select(operators).where(operators.c.name == name)
+        row = self._database.read(lambda connection: connection.execute(wanted).first())
+        return None if row is None else (_operator(row), row.password_hash)
+
+    def list(self) -> list[Operator]:
+        """Return all operators, disabled ones too, by name."""
+        wanted = select(operators).order_by(operators.c.name)
+        return [_operator(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
+
+    def set_password(self, name: str, password_hash: str, at: int) -> bool:
+        """Replace the hash of a password. False when there is no such operator."""
+        return self._change(name, password_hash=password_hash, password_changed_at=at)
+
+    def note_sign_in(self, name: str, at: int) -> None:
+        """Note that an operator has signed in."""
+        self._change(name, last_signed_in_at=at)
+
+    def set_role(self, name: str, role: Role) -> bool:
+        """Give an operator another role. False when there is no such operator.
+
+        Raises:
+            InvalidRecord: It is the last owner.
+        """
+        return self._change(name, role=role)
+
+    def disable(self, name: str, at: int) -> bool:
+        """Refuse an operator from now on. False when there is no such operator.
+
+        Raises:
+            InvalidRecord: It is the last owner.
+        """
+        return self._change(name, disabled_at=at)
+
+    def enable(self, name: str) -> bool:
+        """Let a disabled operator sign in again. False when there is no such operator."""
+        return self._change(name, disabled_at=None)
+
+    def _change(self, name: str, **values: str | int | None) -> bool:
+        changed = update(operators).where(operators.c.name == name).values(**values)
+        # Locked, so that two owners who demote one another at once do not both succeed.
+        owners = (
+            select(operators.c.name)
+            .where(operators.c.role == Role.OWNER, operators.c.disabled_at.is_(None))
+            .order_by(operators.c.id)
+            .with_for_update()
+        )
+        demotes = values.get("role", Role.OWNER) != Role.OWNER or values.get("disabled_at") is not None
+
+        def work(connection: Connection) -> bool | None:
+            if demotes and list(connection.execute(owners).scalars()) == [name]:
+                return None
+            return connection.execute(changed).rowcount == 1
+
+        done = self._database.write(work)
+        if done is None:
+            raise InvalidRecord(f"{name} is the last owner; make another one first.")
+        return done
+
+
+def _operator(row: Row[tuple[object, ...]]) -> Operator:
+    return Operator(
+        id=row.id,
+        name=row.name,
+        role=Role(row.role),
+        created_at=row.created_at,
+        password_changed_at=row.password_changed_at,
+        last_signed_in_at=row.last_signed_in_at,
+        disabled_at=row.disabled_at,
+    )

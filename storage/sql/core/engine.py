@@ -1,0 +1,205 @@
+"""Connections: an engine from a URL, and `Database`, which runs transactions and turns errors into storage's own."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Self, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc, make_url
+
+from storage.base.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
+from storage.sql.core.dialects import Dialect, dialect_named, supported
+
+__all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
+
+Result = TypeVar("Result")
+
+POOL_SIZE = 10
+#: Connections beyond the pool's size, closed when they are given back.
+POOL_OVERFLOW = 10
+#: How long a caller waits for a free connection, in seconds.
+POOL_SECONDS = 10
+#: How often a transaction is tried that the database gave up, or whose connection broke before its commit.
+ATTEMPTS = 5
+#: The longest pause before the second try, in seconds; it doubles with each. Chance keeps rivals out of step.
+PAUSE_SECONDS = 0.01
+
+HOW_TO_MIGRATE = "run: wechat-openid migrate (in a checkout also: alembic upgrade head)"
+
+#: Names that people use, and what SQLAlchemy calls them.
+_ALIASES = {"postgres": "postgresql"}
+
+
+def make_engine(url: str) -> Engine:
+    """Make an engine, ready for several threads. Nothing is connected yet.
+
+    A URL without a driver (`postgresql://…`, `mysql://…`) gets the one this package installs.
+
+    Raises:
+        ValueError: The URL cannot be read, names a database that is not supported, or its driver is not installed.
+            The text never holds the URL, which may hold a password.
+    """
+    address = read_url(url)
+    dialect = dialect_named(address.get_backend_name())
+    dialect.check(address)
+    options = {name: value for name, value in dialect.connect_options.items() if name not in address.query}
+    try:
+        if address.get_dialect().is_async:
+            raise ValueError("DATABASE_URL names an asynchronous driver; leave the driver out.")
+        engine = create_engine(
+            address,
+            connect_args=options,
+            hide_parameters=True,  # values are tokens and openids; keep them out of errors and logs
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_SECONDS,
+            pool_use_lifo=True,
+            **dialect.engine_options,
+        )
+    except ModuleNotFoundError as error:
+        failure = f"The driver {error.name!r} is not installed. Install it with: pip install {dialect.package}"
+    except exc.NoSuchModuleError:
+        failure = "DATABASE_URL names a driver that SQLAlchemy does not know; leave the driver out."
+    else:
+        dialect.prepare(engine)
+        _replace_lost_connections(engine, dialect)
+        return engine
+    raise ValueError(failure)
+
+
+def read_url(url: str) -> URL:
+    """Read a URL and fill in the driver.
+
+    Raises:
+        ValueError: It cannot be read, or names a database that is not supported. The text never holds it.
+    """
+    address: URL | None = None
+    with suppress(exc.ArgumentError, ValueError):  # their texts may hold a part of the URL
+        address = make_url(url)
+    if address is None:
+        raise ValueError(
+            "DATABASE_URL cannot be read. Write it as sqlite:///var/wechat-openid.db or "
+            "postgresql://user:password@host/name, special characters in the password percent-encoded."
+        )
+    backend, _, driver = address.drivername.partition("+")
+    backend = _ALIASES.get(backend, backend)
+    if backend not in supported():
+        raise ValueError(f"DATABASE_URL names no supported database; choose one of {', '.join(supported())}.")
+    return address.set(drivername=f"{backend}+{driver or dialect_named(backend).driver}")
+
+
+def _replace_lost_connections(engine: Engine, dialect: Dialect) -> None:
+    """Have the pool give up connections that the dialect knows to be of no use."""
+
+    @event.listens_for(engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        if dialect.is_lost(context.original_exception):
+            context.is_disconnect = True
+
+
+class Database:
+    """Runs pieces of work as transactions, from any thread.
+
+    A piece of work is a function of a connection. It may be run again when its transaction came to nothing (the
+    connection broke before the commit, or the database gave it up for another), so it must do nothing else.
+
+    Every method raises `StoreUnavailable`, `InvalidRecord` or `SchemaNotReady`; their texts name the kind of error
+    and never a value.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect: Dialect = dialect_named(engine.dialect.name)
+        self._reader = engine.execution_options(**self.dialect.reading_options)
+        self._writer = engine.execution_options(**self.dialect.writing_options)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Make one from a URL; see `make_engine`."""
+        return cls(make_engine(url))
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Run work that only reads. Of several statements each may see a later state."""
+        return self._run(self._reader, work)
+
+    def read_within(self, seconds: float, work: Callable[[Connection], Result]) -> Result:
+        """Run work that only reads, in one transaction, none of whose statements may take longer.
+
+        Raises:
+            StoreTooSlow: One did.
+        """
+
+        def limited(connection: Connection) -> Result:
+            with self.dialect.time_limit(connection, seconds):
+                return work(connection)
+
+        return self._run(self.engine, limited)
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run work that writes, in one transaction. When this returns, it is committed."""
+        return self._run(self._writer, work)
+
+    @contextmanager
+    def changing_schema(self) -> Iterator[Connection]:
+        """Give a connection for migrations; whoever migrates the same database meanwhile waits."""
+        failure: StorageError
+        try:
+            with self.dialect.changing_schema(self.engine) as connection:
+                yield connection
+                return
+        except exc.DBAPIError as error:
+            failure = self._translated(error)
+        raise failure
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.engine.dispose()
+
+    def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        attempt = 0
+        while True:
+            attempt += 1
+            committing = False
+            # The error is translated inside of the handler and raised outside of it: a driver's error holds values
+            # of the row, and must not travel along as the context of ours.
+            failure: StorageError
+            try:
+                with engine.connect() as connection:
+                    result = work(connection)
+                    committing = True
+                    connection.commit()
+                    return result
+            except exc.DBAPIError as error:
+                if attempt < ATTEMPTS and self._came_to_nothing(error, committing=committing):
+                    time.sleep(random.uniform(0, PAUSE_SECONDS * 2 ** (attempt - 1)))  # noqa: S311 - no secret
+                    continue
+                failure = self._translated(error)
+            except exc.TimeoutError:
+                failure = StoreUnavailable(f"No connection to the database became free within {POOL_SECONDS} s.")
+            except (exc.StatementError, OverflowError, UnicodeEncodeError) as error:
+                failure = InvalidRecord(f"A value does not fit its column ({type(error).__name__}).")
+            except OSError as error:
+                failure = StoreUnavailable(f"The database cannot be reached ({type(error).__name__}).")
+            raise failure
+
+    def _came_to_nothing(self, error: exc.DBAPIError, *, committing: bool) -> bool:
+        """Tell whether the transaction surely changed nothing and may go through the next time."""
+        if error.connection_invalidated:
+            return not committing
+        return error.orig is not None and self.dialect.is_rolled_back(error.orig)
+
+    def _translated(self, error: exc.DBAPIError) -> StorageError:
+        cause = error.orig if error.orig is not None else error
+        kind = f"{type(cause).__name__} {self.dialect.code_of(cause)}".rstrip()
+        if self.dialect.is_too_slow(cause):
+            return StoreTooSlow("The answer would take too long; narrow the filters.")
+        if self.dialect.is_missing_schema(cause):
+            return SchemaNotReady(f"The database's tables are missing or older than the code; {HOW_TO_MIGRATE}")
+        if isinstance(error, exc.IntegrityError | exc.DataError) or self.dialect.is_bad_value(cause):
+            return InvalidRecord(f"The database refuses a record ({kind}).")
+        if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):
+            return StorageError(f"The database refuses a statement ({kind}).")
+        where = self.engine.url
+        place = f"{where.host}:{where.port}" if where.host and where.port else where.host or where.database
+        return StoreUnavailable(f"The database {where.get_backend_name()} at {place} does not answer ({kind}).")

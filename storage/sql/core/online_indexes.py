@@ -1,0 +1,90 @@
+"""`op.create_index_online` and `op.drop_index_online`: for migrations of tables that are in use.
+
+On PostgreSQL a plain CREATE INDEX keeps everybody from writing until it is done, for minutes where there are many
+rows. CREATE INDEX CONCURRENTLY does not, but it cannot be part of a transaction, and one that is broken off leaves an
+index behind that is not valid. MySQL and MariaDB (InnoDB) build an index beside the writers by themselves; SQLite
+builds it under its write lock.
+
+Either operation commits what its migration did before, so it should be alone in its migration.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.operations import MigrateOperation, Operations
+
+from storage.sql.core.dialects import TABLE_LOCK_SECONDS, dialect_named
+
+__all__ = ["CreateIndexOnline", "DropIndexOnline"]
+
+
+@Operations.register_operation("create_index_online")
+class CreateIndexOnline(MigrateOperation):
+    """Makes an index while the table is in use. Running it again after it broke off makes it anew."""
+
+    def __init__(self, name: str, table: str, columns: Sequence[str], options: Mapping[str, Any]) -> None:
+        self.name = name
+        self.table = table
+        self.columns = list(columns)
+        self.options = options
+
+    @classmethod
+    def create_index_online(
+        cls, operations: Operations, name: str, table: str, columns: Sequence[str], **options: Any
+    ) -> Any:
+        """Make an index of a table's columns; the options are those of `op.create_index`."""
+        return operations.invoke(cls(name, table, columns, options))
+
+
+@Operations.register_operation("drop_index_online")
+class DropIndexOnline(MigrateOperation):
+    """Drops an index while the table is in use."""
+
+    def __init__(self, name: str, table: str) -> None:
+        self.name = name
+        self.table = table
+
+    @classmethod
+    def drop_index_online(cls, operations: Operations, name: str, table: str) -> Any:
+        """Drop an index of a table."""
+        return operations.invoke(cls(name, table))
+
+
+@Operations.implementation_for(CreateIndexOnline)
+def _create(operations: Operations, wanted: CreateIndexOnline) -> None:
+    if not _is_postgresql(operations):
+        operations.create_index(wanted.name, wanted.table, wanted.columns, **wanted.options)
+        return
+    with _beside_writers(operations):
+        operations.drop_index(wanted.name, postgresql_concurrently=True, if_exists=True)
+        operations.create_index(
+            wanted.name, wanted.table, wanted.columns, postgresql_concurrently=True, **wanted.options
+        )
+
+
+@Operations.implementation_for(DropIndexOnline)
+def _drop(operations: Operations, wanted: DropIndexOnline) -> None:
+    if not _is_postgresql(operations):
+        operations.drop_index(wanted.name, wanted.table)
+        return
+    with _beside_writers(operations):
+        operations.drop_index(wanted.name, postgresql_concurrently=True, if_exists=True)
+
+
+def _is_postgresql(operations: Operations) -> bool:
+    return operations.get_context().dialect.name == "postgresql"
+
+
+@contextmanager
+def _beside_writers(operations: Operations) -> Iterator[None]:
+    """Leave the transaction, and be patient.
+
+    A concurrent build waits, without keeping anybody from anything, until all transactions that began before it have
+    ended.
+    """
+    patience = dialect_named("postgresql").patience
+    with operations.get_context().autocommit_block():
+        operations.execute(patience(0))
+        yield
+        operations.execute(patience(TABLE_LOCK_SECONDS))

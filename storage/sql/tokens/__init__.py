@@ -1,0 +1,1 @@
+"""The SQL token store, and the search over its users."""

@@ -1,0 +1,308 @@
+"""The statements of `SqlTokenStore`, built once.
+
+A parameter `the_…` says which row is meant, or compares; a parameter `new_…` is written to the column of that name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from storage.grants import WIDE_SCOPE
+from storage.sql.core.dialects import Dialect, entering
+from storage.sql.core.schema import activity, authorizations
+from storage.users import AuthorizedUser, SortKey, Status, UserQuery
+
+__all__ = [
+    "COUNT_ALL",
+    "COUNT_INACTIVE",
+    "DEFERRED",
+    "ERASE",
+    "FAILED",
+    "FIND_BY_CODE",
+    "GET",
+    "GET_ROWS",
+    "LOCK_ROWS",
+    "LOCK_SEALED_ROWS",
+    "READ_ACTIVITY",
+    "REFRESHED",
+    "REJECTED",
+    "RELEASED",
+    "RESEAL",
+    "REVOKE",
+    "SAVE_PROFILE",
+    "SEALED_ROWS",
+    "TOUCH",
+    "Statements",
+    "page",
+]
+
+_ROW = authorizations.c
+#: What lists select: everything of an `AuthorizedUser`, nothing sealed.
+_USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
+_ALL_COLUMNS = (*_USER_COLUMNS, _ROW.access_token, _ROW.refresh_token)
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+_NO_ERROR: dict[str, Any] = {"last_error_code": None, "last_error_kind": None, "last_error_at": None}
+
+_is_user = and_(_ROW.appid == bindparam("the_appid"), _ROW.openid == bindparam("the_openid"))
+_is_row = _ROW.id == bindparam("the_id")
+_is_one_of = _ROW.id.in_(bindparam("the_ids", expanding=True))
+
+
+def _constant(value: str | int) -> ColumnElement[Any]:
+    """Write a constant of ours into the statement: PyMySQL joins many rows to one INSERT only without parameters."""
+    return literal_column(f"'{value}'", String) if isinstance(value, str) else literal_column(str(value))
+
+
+def _new(*names: str) -> dict[str, Any]:
+    return {name: bindparam(f"new_{name}") for name in names}
+
+
+def _settled(**values: Any) -> Update:
+    """Return the UPDATE that ends a lease."""
+    return update(authorizations).where(_is_row).values(**_NO_LEASE, **values)
+
+
+GET: Select[Any] = select(*_ALL_COLUMNS).where(_is_user)
+GET_ROWS: Select[Any] = select(*_ALL_COLUMNS).where(_is_one_of)
+
+#: In the order of `RedeemedCode`. The digest is all that is asked by: with a bound on the time beside it, a planner
+#: whose statistics are a little old may prefer to look through everything that is recent.
+FIND_BY_CODE: Select[Any] = select(
+    _ROW.appid,
+    _ROW.openid,
+    _ROW.code_scope,
+    _ROW.is_snapshotuser,
+    _ROW.unionid,
+    _ROW.code_binding,
+    _ROW.authorized_at,
+).where(_ROW.code_digest == bindparam("the_digest"))
+
+# Whoever locks several rows does so in one order, so that two do not wait for each other.
+LOCK_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.version, _ROW.lease_owner).where(_is_one_of).order_by(_ROW.id).with_for_update()
+)
+LOCK_SEALED_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.access_token, _ROW.refresh_token).where(_is_one_of).order_by(_ROW.id).with_for_update()
+)
+SEALED_ROWS: Select[Any] = (
+    select(_ROW.id, _ROW.appid, _ROW.openid, _ROW.access_token, _ROW.refresh_token)
+    .where(_ROW.id > bindparam("the_id"), _ROW.status != Status.REVOKED.value)
+    .order_by(_ROW.id)
+    .limit(bindparam("the_limit"))
+)
+RESEAL = update(authorizations).where(_is_row).values(**_new("access_token", "refresh_token"))
+
+REFRESHED = _settled(
+    **_new(
+        "access_token",
+        "refresh_token",
+        "scope",
+        "refreshed_at",
+        "expires_at",
+        "refresh_expires_at",
+        "next_refresh_at",
+    ),
+    **_NO_ERROR,
+    refresh_failures=0,
+)
+FAILED = _settled(
+    **_new("last_error_code", "last_error_kind", "last_error_at", "next_refresh_at"),
+    refresh_failures=_ROW.refresh_failures + 1,
+)
+REJECTED = _settled(
+    **_new("last_error_code", "last_error_kind", "last_error_at"),
+    refresh_failures=_ROW.refresh_failures + 1,
+    status=Status.NEEDS_REAUTHORIZATION.value,
+    next_refresh_at=None,
+)
+DEFERRED = _settled(**_new("next_refresh_at"))
+RELEASED = _settled()
+
+_used_at = bindparam("the_used_at", type_=_ROW.last_used_at.type)
+_unscheduled = and_(_ROW.next_refresh_at.is_(None), _ROW.status == Status.ACTIVE.value)
+TOUCH = (
+    update(authorizations)
+    .where(_is_user)
+    .values(
+        last_used_at=case((_ROW.last_used_at < _used_at, _used_at), else_=_ROW.last_used_at),
+        next_refresh_at=case(
+            (_unscheduled, bindparam("the_next_refresh_at", type_=_ROW.next_refresh_at.type)),
+            else_=_ROW.next_refresh_at,
+        ),
+    )
+)
+
+SAVE_PROFILE = (
+    update(authorizations)
+    .where(_is_user)
+    .values(
+        **_new("nickname", "avatar_url", "profile_at"),
+        unionid=func.coalesce(bindparam("new_unionid", type_=_ROW.unionid.type), _ROW.unionid),
+    )
+)
+
+REVOKE = (
+    update(authorizations)
+    .where(_is_user)
+    .values(
+        **_NO_LEASE,
+        status=Status.REVOKED.value,
+        access_token=b"",
+        refresh_token=b"",
+        next_refresh_at=None,
+        code_digest=None,
+        code_binding=None,
+        version=_ROW.version + 1,
+    )
+)
+ERASE: Delete = delete(authorizations).where(_is_user)
+
+# Counted from indexes alone: reading ten million rows for their status would take minutes. Few users are not active.
+COUNT_ALL: Select[Any] = select(_ROW.appid, func.count()).group_by(_ROW.appid)
+COUNT_INACTIVE: Select[Any] = (
+    select(_ROW.appid, _ROW.status, func.count())
+    .where(_ROW.status != _constant(Status.ACTIVE.value))
+    .group_by(_ROW.appid, _ROW.status)
+)
+
+#: In the order of `Activity`.
+READ_ACTIVITY: Select[Any] = (
+    select(activity.c.hour, activity.c.appid, activity.c.kind, activity.c.errcode, activity.c["count"])
+    .where(activity.c.hour >= bindparam("the_hour"))
+    .order_by(activity.c.hour, activity.c.appid, activity.c.kind, activity.c.errcode)
+)
+
+
+class Statements:
+    """The statements that databases word differently.
+
+    Attributes:
+        save: Inserts a grant, or lets it take its place in the row there is.
+        count: Adds to a count of activity.
+        claim_user: Leases the authorization of a user, if it is free.
+        claim_row: Leases a row that is still at a version, if it is free.
+        claim_rows: Leases rows that are locked already.
+        due: Selects rows to refresh, the longest due first.
+        due_locked: The same; locks them and leaves out what others have locked.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        now = dialect.now()
+        active = _ROW.status == Status.ACTIVE.value
+        # Not <=: a lease begun late in a second would end up to a second early.
+        is_free = and_(active, or_(_ROW.lease_until.is_(None), _ROW.lease_until < now))
+        lease = update(authorizations).values(
+            lease_owner=bindparam("the_owner"),
+            lease_until=now + bindparam("the_ttl", type_=_ROW.lease_until.type),
+            version=_ROW.version + 1,
+        )
+        self.save: Insert = dialect.upsert(authorizations, (_ROW.openid, _ROW.appid), _taken_over)
+        self.count: Insert = dialect.upsert(activity, tuple(activity.primary_key), _added)
+        self.claim_user: Update = lease.where(_is_user, is_free)
+        self.claim_row: Update = lease.where(_is_row, _ROW.version == bindparam("the_version"), is_free)
+        self.claim_rows: Update = lease.where(_is_one_of)
+        due = (
+            select(*_ALL_COLUMNS)
+            .where(_ROW.appid == bindparam("the_appid"), _ROW.next_refresh_at <= bindparam("the_due_at"), is_free)
+            .order_by(_ROW.next_refresh_at, _ROW.id)
+            .limit(bindparam("the_limit"))
+        )
+        # Most users have no schedule; where NULL sorts first, they stand before all that are due.
+        self.due: Select[Any] = entering(due, authorizations, _ROW.appid, _ROW.next_refresh_at, _ROW.id)
+        self.due_locked: Select[Any] = self.due.with_for_update(skip_locked=True)
+
+
+def page(query: UserQuery) -> Select[Any]:
+    """Return the SELECT of a page of users and one more, which tells whether there is another page."""
+    wanted = {
+        _ROW.appid: query.appid,
+        _ROW.status: query.status and query.status.value,
+        _ROW.openid: query.openid,
+        _ROW.unionid: query.unionid,
+    }
+    statement = select(*_USER_COLUMNS).where(
+        *(column == value for column, value in wanted.items() if value is not None)
+    )
+    key: Column[Any] = _ROW.id if query.sort is SortKey.ID else _ROW.authorized_at
+    if query.after is not None:
+        statement = statement.where(_is_beyond(key, query.after, descending=query.descending))
+    # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
+    order = [key] if key is _ROW.id else [key, _ROW.id]
+    if query.appid is not None and query.openid is None and query.unionid is None:
+        statement = entering(statement, authorizations, _ROW.appid, *order)
+    return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
+
+
+def _is_beyond(key: Column[Any], after: tuple[int, int], *, descending: bool) -> ColumnElement[bool]:
+    """Compare with the last row seen, in a form by which every database enters its index at the right place.
+
+    At 10 million rows the row-value form took 0.9 s on MariaDB, the plain OR 0.8 s on PostgreSQL, this one under
+    1 ms on both.
+    """
+    value, row_id = after
+    if descending:
+        return and_(key <= value, or_(key < value, _ROW.id < row_id))
+    return and_(key >= value, or_(key > value, _ROW.id > row_id))
+
+
+def _taken_over(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
+    """Say what a grant makes of the row there is.
+
+    The scope comes first. Whoever makes assignments one by one asks for `kept` again at each of them, and from then
+    on the scope alone answers as it did at first: a narrow grant has either left a wide one in place, or made it
+    narrow.
+    """
+    alive = and_(_ROW.status == _constant(Status.ACTIVE.value), _ROW.refresh_expires_at > incoming.authorized_at)
+    kept = and_(_is_wide(_ROW.scope), ~_is_wide(incoming.scope), alive)
+    replaced: list[tuple[Column[Any], ColumnElement[Any]]] = [
+        (_ROW.scope, incoming.scope),
+        (_ROW.unionid, func.coalesce(incoming.unionid, _ROW.unionid)),
+        *((_ROW[name], incoming[name]) for name in _GRANTED),
+        (_ROW.status, _constant(Status.ACTIVE.value)),
+        (_ROW.version, _ROW.version + _constant(1)),
+        (_ROW.refresh_failures, _constant(0)),
+        *((_ROW[name], null()) for name in ("refreshed_at", *_NO_LEASE, *_NO_ERROR)),
+    ]
+    taken = [(_ROW[name], incoming[name]) for name in _ALWAYS_TAKEN]
+    return [(column, case((kept, column), else_=value)) for column, value in replaced] + taken
+
+
+_GRANTED: Sequence[str] = (
+    "is_snapshotuser",
+    "access_token",
+    "refresh_token",
+    "expires_at",
+    "refresh_expires_at",
+    "next_refresh_at",
+)
+_ALWAYS_TAKEN: Sequence[str] = ("code_digest", "code_binding", "code_scope", "authorized_at", "last_used_at")
+
+
+def _is_wide(scope: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say `records.is_wide` in SQL."""
+    comma = _constant(",")
+    return (comma + scope + comma).like(_constant(f"%,{WIDE_SCOPE.replace('_', '/_')},%"), escape="/")
+
+
+def _added(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
+    return [(activity.c["count"], activity.c["count"] + incoming["count"])]

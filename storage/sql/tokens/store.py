@@ -1,0 +1,366 @@
+"""`SqlTokenStore`: authorizations in a relational database."""
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from sqlalchemy import Connection, Executable, Row, RowMapping
+
+from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
+from storage.base.schema_report import SchemaReport
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, SealedTokens
+from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
+from storage.sql.core.engine import Database
+from storage.sql.core.revisions import schema_report
+from storage.sql.tokens import statements
+from storage.sql.tokens.user_search import SqlUserDirectory
+from storage.store import TokenStore
+from storage.users import Authorization, AuthorizedUser, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
+
+__all__ = ["SqlTokenStore"]
+
+#: How many due rows are looked at for each one wanted, where rows that others are claiming cannot be skipped.
+SAMPLE_FACTOR = 4
+
+#: How long counting everybody may take: some seconds for ten million users.
+COUNT_SECONDS = 60
+
+Values = dict[str, Any]
+
+
+class SqlTokenStore(TokenStore):
+    """Keeps authorizations in SQLite, PostgreSQL, MySQL or MariaDB.
+
+    Leases are counted in whole seconds of the database's clock: one lasts its `ttl` at least, and up to a second more.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._statements = statements.Statements(database.dialect)
+        self._skips_locked_rows: bool | None = None
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """See `TokenStore.open`; the URL is one of SQLAlchemy's."""
+        return cls(Database.open(url))
+
+    def save(self, grants: Sequence[Grant]) -> None:
+        """See `TokenStore.save`."""
+        if not grants:
+            return
+        # One order for all who write, so that two batches do not wait for each other; a user's own order is kept.
+        rows = [_grant_values(grant) for grant in sorted(grants, key=_user_of)]
+        counted = of_grants(grants)
+
+        def work(connection: Connection) -> None:
+            connection.execute(self._statements.save, rows)
+            self._add(connection, counted)
+
+        self._database.write(work)
+
+    def get(self, appid: str, openid: str) -> Authorization | None:
+        """See `TokenStore.get`."""
+        return self._database.read(lambda connection: _get(connection, appid, openid))
+
+    def find_by_code(self, digest: bytes, since: int) -> RedeemedCode | None:
+        """See `TokenStore.find_by_code`."""
+        values = {"the_digest": digest}
+        rows = self._database.read(lambda connection: connection.execute(statements.FIND_BY_CODE, values).all())
+        recent = [RedeemedCode(*row) for row in rows if row.authorized_at >= since]
+        return max(recent, key=lambda one: one.authorized_at, default=None)
+
+    def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
+        """See `TokenStore.claim`."""
+        values = {**_user(appid, openid), "the_owner": owner, "the_ttl": ttl}
+
+        def work(connection: Connection) -> Lease | None:
+            if not _changes(connection, self._statements.claim_user, values):
+                return None
+            claimed = _get(connection, appid, openid)
+            return None if claimed is None else Lease(claimed, owner)
+
+        return self._database.write(work)
+
+    def claim_due(self, appid: str, owner: str, limit: int, ttl: int, due_at: int) -> list[Lease]:
+        """See `TokenStore.claim_due`."""
+        due = {"the_appid": appid, "the_due_at": due_at, "the_limit": limit}
+        lease = {"the_owner": owner, "the_ttl": ttl}
+
+        def work(connection: Connection) -> list[Lease]:
+            if self._skips_locked_rows is None:
+                self._skips_locked_rows = self._database.dialect.skips_locked_rows(connection)
+            claim = self._claim_locked if self._skips_locked_rows else self._claim_sample
+            return [Lease(authorization, owner) for authorization in claim(connection, due, lease)]
+
+        return self._database.write(work)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """See `TokenStore.settle`."""
+        if not outcomes:
+            return []
+        ids = sorted({outcome.lease.authorization.id for outcome in outcomes})
+
+        def work(connection: Connection) -> list[bool]:
+            rows = connection.execute(statements.LOCK_ROWS, {"the_ids": ids})
+            held = {row.id: (row.version, row.lease_owner) for row in rows}
+            # A lease is taken out as it is settled: a second outcome of it finds nothing.
+            written = [
+                held.get(lease.authorization.id) == (lease.authorization.version, lease.owner)
+                and held.pop(lease.authorization.id) is not None
+                for lease in (outcome.lease for outcome in outcomes)
+            ]
+            valid = [outcome for outcome, is_valid in zip(outcomes, written, strict=True) if is_valid]
+            for statement, values in _settlements(valid):
+                connection.execute(statement, values)
+            self._add(connection, of_outcomes(valid))
+            return written
+
+        return self._database.write(work)
+
+    def touch(self, uses: Sequence[Use]) -> None:
+        """See `TokenStore.touch`."""
+        if not uses:
+            return
+        rows = [
+            {
+                **_user(use.appid, use.openid),
+                "the_used_at": use.used_at,
+                "the_next_refresh_at": use.next_refresh_at,
+            }
+            for use in sorted(uses, key=_user_of)
+        ]
+        self._database.write(lambda connection: connection.execute(statements.TOUCH, rows))
+
+    def save_profile(self, profile: Profile) -> bool:
+        """See `TokenStore.save_profile`."""
+        values = {
+            **_user(profile.appid, profile.openid),
+            "new_nickname": profile.nickname,
+            "new_avatar_url": profile.avatar_url,
+            "new_profile_at": profile.profile_at,
+            "new_unionid": profile.unionid,
+        }
+        return self._database.write(lambda connection: _changes(connection, statements.SAVE_PROFILE, values))
+
+    def page(self, query: UserQuery) -> UserPage:
+        """See `TokenStore.page`."""
+        statement = statements.page(query)
+        rows = self._database.read(lambda connection: connection.execute(statement).mappings().all())
+        users = tuple(_listed(row) for row in rows[: query.limit])
+        return UserPage(users, _place(users[-1], query.sort) if len(rows) > query.limit else None)
+
+    def counts(self) -> Counts:
+        """See `TokenStore.counts`."""
+
+        def work(connection: Connection) -> Counts:
+            active = {row[0]: row[1] for row in connection.execute(statements.COUNT_ALL)}
+            counted = {}
+            for appid, status, count in connection.execute(statements.COUNT_INACTIVE):
+                counted[appid, Status(status)] = count
+                active[appid] = max(0, active.get(appid, 0) - count)
+            counted.update({(appid, Status.ACTIVE): count for appid, count in active.items() if count})
+            return Counts(counted)
+
+        return self._database.read_within(COUNT_SECONDS, work)
+
+    def activity(self, since: int) -> list[Activity]:
+        """See `TokenStore.activity`."""
+        values = {"the_hour": hour_of(since)}
+        rows = self._database.read(lambda connection: connection.execute(statements.READ_ACTIVITY, values).all())
+        return [Activity(hour, appid, ActivityKind(kind), errcode, count) for hour, appid, kind, errcode, count in rows]
+
+    def record(self, activities: Sequence[Activity]) -> None:
+        """See `TokenStore.record`."""
+        counted = added_up(activities)
+        if counted:
+            self._database.write(lambda connection: self._add(connection, counted))
+
+    def revoke(self, appid: str, openid: str) -> bool:
+        """See `TokenStore.revoke`."""
+        values = _user(appid, openid)
+        return self._database.write(lambda connection: _changes(connection, statements.REVOKE, values))
+
+    def erase(self, appid: str, openid: str) -> bool:
+        """See `TokenStore.erase`."""
+        values = _user(appid, openid)
+        return self._database.write(lambda connection: _changes(connection, statements.ERASE, values))
+
+    def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
+        """See `TokenStore.sealed_page`."""
+        values = {"the_id": after, "the_limit": limit}
+        rows = self._database.read(lambda connection: connection.execute(statements.SEALED_ROWS, values).all())
+        return [SealedRow(row.id, row.appid, row.openid, _sealed(row)) for row in rows]
+
+    def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
+        """See `TokenStore.reseal`."""
+        if not changes:
+            return []
+        ids = sorted({change.row.id for change in changes})
+
+        def work(connection: Connection) -> list[bool]:
+            rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids})
+            held = {row.id: _sealed(row) for row in rows}
+            written = []
+            for change in changes:
+                unchanged = held.get(change.row.id) == change.row.tokens
+                if unchanged:
+                    held[change.row.id] = change.tokens
+                written.append(unchanged)
+            values = [
+                {
+                    "the_id": change.row.id,
+                    "new_access_token": change.tokens.access_token,
+                    "new_refresh_token": change.tokens.refresh_token,
+                }
+                for change, is_written in zip(changes, written, strict=True)
+                if is_written
+            ]
+            if values:
+                connection.execute(statements.RESEAL, values)
+            return written
+
+        return self._database.write(work)
+
+    def directory(self, limit_seconds: float) -> SqlUserDirectory:
+        """See `TokenStore.directory`."""
+        return SqlUserDirectory(self._database, limit_seconds)
+
+    def check_schema(self) -> SchemaReport:
+        """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
+        return self._database.read(schema_report)
+
+    def close(self) -> None:
+        """See `TokenStore.close`."""
+        self._database.close()
+
+    def _claim_locked(self, connection: Connection, due: Values, lease: Values) -> list[Authorization]:
+        """Claim rows that nobody else is claiming at the same time."""
+        rows = connection.execute(self._statements.due_locked, due).mappings().all()
+        if rows:
+            connection.execute(self._statements.claim_rows, {**lease, "the_ids": [row["id"] for row in rows]})
+        return [_authorization(row, version=row["version"] + 1) for row in rows]
+
+    def _claim_sample(self, connection: Connection, due: Values, lease: Values) -> list[Authorization]:
+        """Claim by trying: look at more rows than wanted, pick some by chance, and take those still free.
+
+        Chance keeps claimers from all trying the same rows.
+        """
+        limit = due["the_limit"]
+        rows = connection.execute(self._statements.due, {**due, "the_limit": limit * SAMPLE_FACTOR}).mappings().all()
+        picked = sorted((row["id"], row["version"]) for row in random.sample(rows, min(limit, len(rows))))
+        claimed = [
+            row_id
+            for row_id, version in picked
+            if _changes(connection, self._statements.claim_row, {**lease, "the_id": row_id, "the_version": version})
+        ]
+        if not claimed:
+            return []
+        found = [
+            _authorization(row) for row in connection.execute(statements.GET_ROWS, {"the_ids": claimed}).mappings()
+        ]
+        return sorted(found, key=lambda one: (one.next_refresh_at or 0, one.id))
+
+    def _add(self, connection: Connection, counted: Sequence[Activity]) -> None:
+        """Add to the counts of activity: the last statement of its transaction, as many wait for these rows."""
+        rows = [
+            {"hour": one.hour, "appid": one.appid, "kind": one.kind.value, "errcode": one.errcode, "count": one.count}
+            for one in counted
+        ]
+        if rows:
+            connection.execute(self._statements.count, rows)
+
+
+def _user(appid: str, openid: str) -> Values:
+    return {"the_appid": appid, "the_openid": openid}
+
+
+def _user_of(record: Grant | Use) -> tuple[str, str]:
+    return record.appid, record.openid
+
+
+def _changes(connection: Connection, statement: Executable, values: Values) -> bool:
+    """Execute a statement that changes one row or none; tell which."""
+    return connection.execute(statement, values).rowcount == 1
+
+
+def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:
+    row = connection.execute(statements.GET, _user(appid, openid)).mappings().one_or_none()
+    return None if row is None else _authorization(row)
+
+
+def _listed(row: RowMapping) -> AuthorizedUser:
+    return AuthorizedUser(**{**row, "status": Status(row["status"])})
+
+
+def _authorization(row: RowMapping, **changed: Any) -> Authorization:
+    values = {**row, "status": Status(row["status"]), **changed}
+    tokens = SealedTokens(values.pop("access_token"), values.pop("refresh_token"))
+    return Authorization(**values, tokens=tokens)
+
+
+def _sealed(row: Row[Any]) -> SealedTokens:
+    return SealedTokens(row.access_token, row.refresh_token)
+
+
+def _place(user: AuthorizedUser, sort: SortKey) -> tuple[int, int]:
+    return (user.id if sort is SortKey.ID else user.authorized_at), user.id
+
+
+def _grant_values(grant: Grant) -> Values:
+    return {
+        "appid": grant.appid,
+        "openid": grant.openid,
+        "unionid": grant.unionid,
+        "scope": grant.scope,
+        "is_snapshotuser": grant.is_snapshotuser,
+        "access_token": grant.tokens.access_token,
+        "refresh_token": grant.tokens.refresh_token,
+        "expires_at": grant.expires_at,
+        "refresh_expires_at": grant.refresh_expires_at,
+        "next_refresh_at": grant.next_refresh_at,
+        "code_digest": grant.code_digest,
+        "code_binding": grant.code_binding,
+        "code_scope": grant.scope,
+        "first_authorized_at": grant.authorized_at,
+        "authorized_at": grant.authorized_at,
+        "last_used_at": grant.authorized_at,
+    }
+
+
+def _settlements(outcomes: Iterable[Outcome]) -> list[tuple[Executable, list[Values]]]:
+    """Bring outcomes of a kind together: one statement, many rows."""
+    batches: dict[Executable, list[Values]] = {}
+    for outcome in outcomes:
+        statement, values = _settlement(outcome)
+        batches.setdefault(statement, []).append({"the_id": outcome.lease.authorization.id, **values})
+    return list(batches.items())
+
+
+def _settlement(outcome: Outcome) -> tuple[Executable, Values]:
+    match outcome:
+        case Refreshed():
+            return statements.REFRESHED, {
+                "new_access_token": outcome.tokens.access_token,
+                "new_refresh_token": outcome.tokens.refresh_token,
+                "new_scope": outcome.scope,
+                "new_refreshed_at": outcome.refreshed_at,
+                "new_expires_at": outcome.expires_at,
+                "new_refresh_expires_at": outcome.refresh_expires_at,
+                "new_next_refresh_at": outcome.next_refresh_at,
+            }
+        case Rejected():
+            return statements.REJECTED, _error_values(outcome)
+        case Failed():
+            return statements.FAILED, {**_error_values(outcome), "new_next_refresh_at": outcome.next_refresh_at}
+        case Deferred():
+            return statements.DEFERRED, {"new_next_refresh_at": outcome.next_refresh_at}
+        case Released():
+            return statements.RELEASED, {}
+
+
+def _error_values(outcome: Rejected | Failed) -> Values:
+    return {
+        "new_last_error_code": outcome.error_code,
+        "new_last_error_kind": outcome.error_kind,
+        "new_last_error_at": outcome.at,
+    }

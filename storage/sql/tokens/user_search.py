@@ -1,0 +1,181 @@
+"""`SqlUserDirectory`: questions about many users, each worded so that an index answers it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
+
+from storage.sql.core.dialects import Dialect, entering
+from storage.sql.core.engine import Database
+from storage.sql.core.schema import authorizations
+from storage.user_search import (
+    COUNT_CAP,
+    Forecast,
+    FoundUsers,
+    SearchField,
+    Span,
+    Tally,
+    UserDirectory,
+    UserFilter,
+    UserSearch,
+)
+from storage.users import AuthorizedUser, Status
+
+__all__ = ["SqlUserDirectory"]
+
+T = TypeVar("T")
+
+#: How far ahead refreshes are counted, and the ends of refresh tokens, in seconds.
+DUE_WITHIN = (1800, 3600, 7200)
+ENDING_WITHIN = 3 * 86_400
+
+_ROW = authorizations.c
+#: What the users of one account are indexed by.
+_INDEXED_BY_APPID = {"id", "authorized_at"}
+_USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
+
+
+class SqlUserDirectory(UserDirectory):
+    """Looks into the tables of a `SqlTokenStore`."""
+
+    def __init__(self, database: Database, limit_seconds: float = 2.0) -> None:
+        self._database = database
+        self._limit_seconds = limit_seconds
+
+    def find(self, search: UserSearch) -> FoundUsers:
+        """See `UserDirectory.find`."""
+        statement = _page(search, self._database.dialect)
+        rows = self._read(lambda connection: connection.execute(statement).mappings().all())
+        users = tuple(AuthorizedUser(**{**row, "status": Status(row["status"])}) for row in rows[: search.limit])
+        more = len(rows) > search.limit
+        return FoundUsers(users, (getattr(users[-1], search.ordered_by), users[-1].id) if more else None)
+
+    def count(self, wanted: UserFilter, cap: int = COUNT_CAP) -> Tally:
+        """See `UserDirectory.count`."""
+        conditions = _conditions(wanted, self._database.dialect)
+        return self._read(lambda connection: _tally(connection, conditions, cap))
+
+    def last_id(self) -> int:
+        """See `UserDirectory.last_id`."""
+        return self._read(lambda connection: connection.scalar(select(func.max(_ROW.id))) or 0)
+
+    def forecast(self, appids: Sequence[str], now: int) -> Forecast:
+        """See `UserDirectory.forecast`."""
+        ending = and_(
+            _status_is(Status.ACTIVE),
+            _ROW.refresh_expires_at >= now,
+            _ROW.refresh_expires_at < now + ENDING_WITHIN,
+        )
+
+        def work(connection: Connection) -> Forecast:
+            oldest = [connection.scalar(_oldest_due(appid)) for appid in appids]
+            return Forecast(
+                oldest_due_at=min((at for at in oldest if at is not None), default=None),
+                overdue=_due(connection, appids, None, now),
+                due=tuple(
+                    (until, _due(connection, appids, now + since, now + until))
+                    for since, until in zip((0, *DUE_WITHIN), DUE_WITHIN, strict=False)
+                ),
+                ending=(ENDING_WITHIN, _tally(connection, [ending])),
+                snapshot_users=_tally(connection, [_ROW.is_snapshotuser]),
+            )
+
+        return self._read(work)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._database.read_within(self._limit_seconds, work)
+
+
+def _page(search: UserSearch, dialect: Dialect) -> Select[Any]:
+    """Return the SELECT of a page and one more user, who tells whether there is another page."""
+    statement = select(*_USER_COLUMNS).where(*_conditions(search.filter, dialect))
+    key: Column[Any] = _ROW[search.ordered_by]
+    if search.after is not None:
+        statement = statement.where(_is_beyond(key, search.after, descending=search.descending))
+    # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
+    order = [key] if key is _ROW.id else [key, _ROW.id]
+    by_appid_alone = search.filter.appid is not None and search.filter == UserFilter(appid=search.filter.appid)
+    if by_appid_alone and search.ordered_by in _INDEXED_BY_APPID:
+        statement = entering(statement, authorizations, _ROW.appid, *order)
+    return statement.order_by(*(one.desc() if search.descending else one.asc() for one in order)).limit(
+        search.limit + 1
+    )
+
+
+def _is_beyond(key: Column[Any], after: tuple[int | str, int], *, descending: bool) -> ColumnElement[bool]:
+    """Compare with the last row seen, by the form that every database enters its index with (see `statements`)."""
+    value, row_id = after
+    if descending:
+        return and_(key <= value, or_(key < value, _ROW.id < row_id))
+    return and_(key >= value, or_(key > value, _ROW.id > row_id))
+
+
+def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool]]:
+    # Many users share an account or a scope: where something rarer is asked for, that finds the index.
+    rare = (
+        wanted.status not in {None, Status.ACTIVE}
+        or wanted.last_error_code is not None
+        or wanted.is_snapshotuser
+        or wanted.searched is not None
+    )
+    shared: dict[Column[Any], str | None] = {_ROW.appid: wanted.appid, _ROW.scope: wanted.scope}
+    conditions = [
+        (dialect.set_aside(column) if rare else column) == value
+        for column, value in shared.items()
+        if value is not None
+    ]
+    if wanted.last_error_code is not None:
+        conditions.append(_ROW.last_error_code == wanted.last_error_code)
+    if wanted.status is not None:
+        conditions.append(_status_is(wanted.status))
+        if wanted.status is not Status.ACTIVE:
+            # What the index leaves out, in its own words: by these SQLite sees that it may use it.
+            conditions.append(_ROW.status != literal_column(f"'{Status.ACTIVE.value}'"))
+    if wanted.is_snapshotuser is not None:
+        conditions.append(_ROW.is_snapshotuser if wanted.is_snapshotuser else ~_ROW.is_snapshotuser)
+    conditions += [
+        *_within(_ROW.authorized_at, wanted.authorized),
+        *_within(_ROW.last_used_at, wanted.used),
+        *_within(_ROW.refresh_expires_at, wanted.ending),
+    ]
+    if wanted.searched is not None:
+        column = _ROW[wanted.searched.field.value]
+        text = wanted.searched.text
+        conditions.append(column == text if wanted.searched.exact else dialect.starts_with(column, text))
+    if wanted.searched is not None and wanted.searched.field is SearchField.UNIONID:
+        # Virtual unionids collide: a snapshot user is nobody's other account.
+        conditions.append(~_ROW.is_snapshotuser)
+    return conditions
+
+
+def _status_is(status: Status) -> ColumnElement[bool]:
+    """Compare with a constant: an index of some rows is used only if the statement itself shows that it has them."""
+    return _ROW.status == bindparam(None, status.value, literal_execute=True)
+
+
+def _within(column: Column[Any], span: Span) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if span.since is not None:
+        conditions.append(column >= span.since)
+    if span.until is not None:
+        conditions.append(column < span.until)
+    return conditions
+
+
+def _tally(connection: Connection, conditions: Sequence[ColumnElement[bool]], cap: int = COUNT_CAP) -> Tally:
+    some = select(literal_column("1")).select_from(authorizations).where(*conditions).limit(cap + 1).subquery()
+    number = connection.scalar(select(func.count()).select_from(some)) or 0
+    return Tally(min(number, cap), capped=number > cap)
+
+
+def _oldest_due(appid: str) -> Select[Any]:
+    scheduled = and_(_ROW.appid == appid, _ROW.next_refresh_at.is_not(None))
+    return select(_ROW.next_refresh_at).where(scheduled).order_by(_ROW.next_refresh_at).limit(1)
+
+
+def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> Tally:
+    """Count refreshes that are due within a span, account by account, as the index has them."""
+    span = _within(_ROW.next_refresh_at, Span(since, until))
+    tallies = [_tally(connection, [_ROW.appid == appid, *span]) for appid in appids]
+    return sum(tallies, start=Tally(0))

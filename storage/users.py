@@ -1,0 +1,124 @@
+"""Authorized users, as stores give them. Times are whole seconds since the epoch, UTC."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.grants import SealedTokens
+
+__all__ = ["Authorization", "AuthorizedUser", "Counts", "Profile", "SortKey", "Status", "Use", "UserPage", "UserQuery"]
+
+
+class Status(StrEnum):
+    """Whether an authorization can still give tokens."""
+
+    ACTIVE = "active"
+    NEEDS_REAUTHORIZATION = "needs_reauthorization"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizedUser:
+    """An authorization as lists show it: everything but the tokens.
+
+    Attributes:
+        id: Rises with each new user; what lists are paged by.
+        version: Rises with each grant, each claim, and each revocation.
+        last_error_code: WeChat's errcode of the last failed refresh; None where none came.
+        last_error_kind: What that failure means, by the words of the service.
+    """
+
+    id: int
+    appid: str
+    openid: str
+    scope: str
+    status: Status
+    version: int
+    expires_at: int
+    refresh_expires_at: int
+    first_authorized_at: int
+    authorized_at: int
+    last_used_at: int
+    refreshed_at: int | None = None
+    next_refresh_at: int | None = None
+    unionid: str | None = None
+    is_snapshotuser: bool = False
+    refresh_failures: int = 0
+    last_error_code: int | None = None
+    last_error_kind: str | None = None
+    last_error_at: int | None = None
+    nickname: str | None = None
+    avatar_url: str | None = None
+    profile_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization(AuthorizedUser):
+    """An authorization with its sealed tokens."""
+
+    tokens: SealedTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An authorization's token was asked for: the user counts as active from then on.
+
+    `next_refresh_at` takes effect only where nothing is scheduled.
+    """
+
+    appid: str
+    openid: str
+    used_at: int
+    next_refresh_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the user shows of themself. A unionid of None keeps the stored one."""
+
+    appid: str
+    openid: str
+    nickname: str
+    avatar_url: str
+    profile_at: int
+    unionid: str | None = None
+
+
+class SortKey(StrEnum):
+    """What lists may be sorted by."""
+
+    ID = "id"
+    AUTHORIZED_AT = "authorized_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserQuery:
+    """Which users to list, in which order, from where on.
+
+    Attributes:
+        after: The `next_cursor` of the page before; None starts at the beginning.
+        limit: Users on a page, 1 to 500.
+    """
+
+    appid: str | None = None
+    status: Status | None = None
+    openid: str | None = None
+    unionid: str | None = None
+    sort: SortKey = SortKey.ID
+    descending: bool = True
+    after: tuple[int, int] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """One page of users; `next_cursor` is None on the last."""
+
+    users: tuple[AuthorizedUser, ...]
+    next_cursor: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many authorizations there are, by appid and status."""
+
+    by_status: dict[tuple[str, Status], int]
