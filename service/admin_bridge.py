@@ -14,7 +14,7 @@ from service.authorization.profiles import ProfileNotGranted, Profiles, Snapshot
 from service.http.origins import parse_origin
 from service.settings import Settings
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import NoAuthorization, RefreshResult, TokenKeeper, TokenUnavailable
+from service.tokens.manager import NoAuthorization, RefreshResult, TokenManager, TokenUnavailable
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError, remedy_of, summary_of
@@ -48,17 +48,17 @@ class UserActions:
     Args:
         vault: Where authorizations are kept.
         client: What asks WeChat.
-        keeper: What refreshes.
+        tokens: Refreshes.
         profiles: What asks for profiles.
         breaker: What knows the accounts whose calls cannot succeed.
     """
 
     def __init__(
-        self, vault: TokenVault, client: WeChatClient, keeper: TokenKeeper, profiles: Profiles, breaker: Breaker
+        self, vault: TokenVault, client: WeChatClient, tokens: TokenManager, profiles: Profiles, breaker: Breaker
     ) -> None:
         self._vault = vault
         self._client = client
-        self._keeper = keeper
+        self._tokens = tokens
         self._profiles = profiles
         self._breaker = breaker
 
@@ -75,7 +75,7 @@ class UserActions:
         return await _told(self._fetch(appid, openid))
 
     async def _refresh(self, appid: str, openid: str) -> ActionOutcome:
-        refresh = await self._keeper.refresh_now(appid, openid)
+        refresh = await self._tokens.refresh_now(appid, openid)
         succeeded = refresh.result is RefreshResult.REFRESHED
         if refresh.error is None:
             return ActionOutcome(succeeded, refresh.result)
@@ -126,7 +126,7 @@ def make_admin_services(
     database: Database,
     api_keys: ApiKeys,
     client: WeChatClient,
-    keeper: TokenKeeper,
+    tokens: TokenManager,
     profiles: Profiles,
     breaker: Breaker,
     clock: Clock,
@@ -142,14 +142,14 @@ def make_admin_services(
         database: Where operators, their sessions and the audit log are kept.
         api_keys: The keys of other backends.
         client: What asks WeChat.
-        keeper: What refreshes.
+        tokens: Refreshes.
         profiles: What asks for profiles.
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What tells the time.
         client_address: Tells where a request comes from.
         own_address: Tells which address of the dashboard a request's browser knows.
     """
-    actions = UserActions(vault, client, keeper, profiles, breaker)
+    actions = UserActions(vault, client, tokens, profiles, breaker)
     return AdminServices(
         vault=vault,
         directory=vault.directory(),

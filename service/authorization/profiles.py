@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.tokens.breaker import Breaker
-from service.tokens.manager import FreshToken, NoAuthorization, TokenKeeper
+from service.tokens.manager import NoAuthorization, TokenManager, ValidToken
 from service.tokens.single_flight import SingleFlight
 from service.wechat.client import WeChatClient
 from service.wechat.errors import Kind, WeChatError, WeChatFault
@@ -47,7 +47,7 @@ class Profiles:
     Args:
         vault: Where authorizations and profiles are kept.
         client: What asks WeChat.
-        keeper: What gives live tokens.
+        tokens: Gives valid tokens.
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What profiles grow old by.
         cache_seconds: How long a profile is shown before WeChat is asked for it again.
@@ -57,7 +57,7 @@ class Profiles:
         self,
         vault: TokenVault,
         client: WeChatClient,
-        keeper: TokenKeeper,
+        tokens: TokenManager,
         breaker: Breaker,
         clock: Clock,
         *,
@@ -65,7 +65,7 @@ class Profiles:
     ) -> None:
         self._vault = vault
         self._client = client
-        self._keeper = keeper
+        self._tokens = tokens
         self._breaker = breaker
         self._clock = clock
         self._cache_seconds = cache_seconds
@@ -118,7 +118,7 @@ class Profiles:
         )
 
     async def _ask(self, appid: str, openid: str, lang: str) -> UserProfile:
-        token = await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS)
+        token = await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS)
         try:
             reply = await self._ask_with(token, appid, openid, lang)
         except WeChatError as error:
@@ -132,7 +132,7 @@ class Profiles:
             raise NoAuthorization(appid, openid, None)  # erased while WeChat was asked: then it is not shown either
         return UserProfile(openid, reply.nickname, reply.avatar_url, reply.unionid)
 
-    async def _ask_with(self, token: FreshToken, appid: str, openid: str, lang: str) -> UserInfo:
+    async def _ask_with(self, token: ValidToken, appid: str, openid: str, lang: str) -> UserInfo:
         self._breaker.check(appid, Endpoint.USERINFO)
         try:
             return await self._client.userinfo(appid, token.access_token, openid, lang)
@@ -140,9 +140,9 @@ class Profiles:
             self._breaker.note(error)
             raise
 
-    async def _newer(self, refused: FreshToken, appid: str, openid: str) -> FreshToken:
+    async def _newer(self, refused: ValidToken, appid: str, openid: str) -> ValidToken:
         """Return another token than the one WeChat refused: one stored meanwhile, else the next by refreshing."""
-        stored = await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS)
+        stored = await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS)
         if stored.access_token != refused.access_token:
             return stored
-        return await self._keeper.fresh(appid, openid, _MINIMUM_SECONDS, force=True)
+        return await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS, force=True)

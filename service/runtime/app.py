@@ -30,7 +30,7 @@ from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
 from service.settings import Settings
 from service.tokens.breaker import Breaker
-from service.tokens.manager import TokenKeeper
+from service.tokens.manager import TokenManager
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.scheduler import RefreshScheduler
 from service.webhooks.audit import EventAudit
@@ -70,7 +70,7 @@ class Service:
     jobs: JobRunner
     breaker: Breaker
     exchange: CodeExchange
-    keeper: TokenKeeper
+    tokens: TokenManager
     profiles: Profiles
     events: PushedEvents
     scheduler: RefreshScheduler
@@ -84,7 +84,7 @@ class Service:
         await self.exchange.drain()
         await self.profiles.drain()
         await self.events.drain()
-        await self.keeper.drain()
+        await self.tokens.drain()
         await self.activity.stop()
         await self.heartbeat.stop()
 
@@ -102,8 +102,8 @@ def make_service(
     """Put the parts together. Call it in the event loop that will run them."""
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
-    keeper = TokenKeeper(vault, client, breaker, clock, policy)
-    profiles = Profiles(vault, client, keeper, breaker, clock, cache_seconds=settings.profile_cache_seconds)
+    tokens = TokenManager(vault, client, breaker, clock, policy)
+    profiles = Profiles(vault, client, tokens, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
     audit_log = AuditLog(database)
     activity = ActivityLog(vault, clock)
@@ -114,7 +114,7 @@ def make_service(
         database=database,
         api_keys=api_keys,
         client=client,
-        keeper=keeper,
+        tokens=tokens,
         profiles=profiles,
         breaker=breaker,
         clock=clock,
@@ -145,12 +145,12 @@ def make_service(
         ),
         breaker=breaker,
         exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
-        keeper=keeper,
+        tokens=tokens,
         profiles=profiles,
         events=PushedEvents(vault, profiles, EventAudit(audit_log, clock)),
         scheduler=RefreshScheduler(
             vault,
-            keeper,
+            tokens,
             breaker,
             clock,
             [account.appid for account in settings.all_accounts()],
@@ -212,7 +212,7 @@ def make_private_app(service: Service) -> Application:
     return _application(
         service.metrics,
         [
-            *internal.routes(service.keeper, service.api_keys, service.clock),
+            *internal.routes(service.tokens, service.api_keys, service.clock),
             *ops.routes(service.vault, service.metrics),
             *make_admin_routes(service.dashboard),
         ],

@@ -1,4 +1,4 @@
-"""`TokenKeeper`: live tokens for whoever needs them, and the one procedure that refreshes.
+"""`TokenManager`: live tokens for whoever needs them, and the one procedure that refreshes.
 
 Two refreshes of one token at once leave it open which result is good, so a refresh happens only under the row's lease,
 and what it gives is written only if the row has not changed hands since.
@@ -23,7 +23,7 @@ from storage.sealing import Tokens
 from storage.users import Authorization, Status, Use
 from storage.vault import TokenVault
 
-__all__ = ["FreshToken", "NoAuthorization", "Refresh", "RefreshResult", "TokenKeeper", "TokenUnavailable"]
+__all__ = ["NoAuthorization", "Refresh", "RefreshResult", "TokenManager", "TokenUnavailable", "ValidToken"]
 
 #: A use is written down at most this often for each user.
 _NOTE_USE_SECONDS = 3600
@@ -34,7 +34,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class FreshToken:
+class ValidToken:
     """An access token that WeChat accepts until `expires_at`."""
 
     access_token: str = field(repr=False)
@@ -92,7 +92,7 @@ class Refresh:
     error: WeChatError | None = None
 
 
-class TokenKeeper:
+class TokenManager:
     """Keeps tokens alive. Belongs to one event loop.
 
     Args:
@@ -122,7 +122,9 @@ class TokenKeeper:
         self._lease_ttl = lease_ttl
         self._flights: SingleFlight[tuple[str, str], Authorization] = SingleFlight()
 
-    async def fresh(self, appid: str, openid: str, minimum_seconds: int = 300, *, force: bool = False) -> FreshToken:
+    async def get_valid_token(
+        self, appid: str, openid: str, minimum_seconds: int = 300, *, force: bool = False
+    ) -> ValidToken:
         """Return a live access token, refreshing it if it would end within `minimum_seconds`.
 
         However many callers ask in however many processes, WeChat is asked once. When a refresh fails or somebody
@@ -146,7 +148,7 @@ class TokenKeeper:
             )
         await self._note_use(authorization)
         tokens = self._vault.open(authorization)
-        return FreshToken(tokens.access_token, authorization.expires_at, authorization.scope)
+        return ValidToken(tokens.access_token, authorization.expires_at, authorization.scope)
 
     async def refresh(self, lease: Lease) -> Refresh:
         """Refresh a leased authorization, write the result and end the lease. This is the only way a token is renewed.
@@ -188,7 +190,7 @@ class TokenKeeper:
             raise TokenUnavailable(appid, openid, 1, "it is being refreshed just now")
         return await self._refresh_or_release(lease)
 
-    async def keep_warm(self, lease: Lease) -> Refresh:
+    async def refresh_if_active(self, lease: Lease) -> Refresh:
         """Refresh an authorization that the schedule says is due, unless its user has not been seen for long."""
         authorization = lease.authorization
         if not self._policy.is_active(self._clock.now(), authorization.last_used_at):

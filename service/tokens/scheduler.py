@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiolimiter import AsyncLimiter
 
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import Refresh, RefreshResult, TokenKeeper
+from service.tokens.manager import Refresh, RefreshResult, TokenManager
 from service.wechat.protocol import Endpoint
 from storage.base.clock import Clock
 from storage.base.errors import SealError, StorageError
@@ -68,7 +68,7 @@ class RefreshScheduler:
 
     Args:
         vault: Where authorizations are kept.
-        keeper: What refreshes.
+        tokens: Refreshes.
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What tells the time.
         appids: The accounts to look after.
@@ -81,7 +81,7 @@ class RefreshScheduler:
     def __init__(
         self,
         vault: TokenVault,
-        keeper: TokenKeeper,
+        tokens: TokenManager,
         breaker: Breaker,
         clock: Clock,
         appids: Sequence[str],
@@ -92,7 +92,7 @@ class RefreshScheduler:
         observe: Callable[[Refresh], None] = lambda _: None,
     ) -> None:
         self._vault = vault
-        self._keeper = keeper
+        self._tokens = tokens
         self._breaker = breaker
         self._clock = clock
         self._appids = appids
@@ -184,7 +184,7 @@ class RefreshScheduler:
                 await self._vault.settle(lease.released())
                 return
             try:
-                refresh = await self._keeper.keep_warm(lease)
+                refresh = await self._tokens.refresh_if_active(lease)
             except SealError as error:
                 _logger.error("not refreshed: %s", error)  # noqa: TRY400 - the message says all there is to know
                 refresh = Refresh(RefreshResult.FAILED)

@@ -7,7 +7,7 @@ from tornado.ioloop import IOLoop
 
 from service.http.errors import Refusal
 from service.http.handlers.base import JsonHandler
-from service.tokens.manager import TokenKeeper
+from service.tokens.manager import TokenManager
 from storage.base.clock import Clock
 from storage.sql.accounts.api_keys import ApiKeys
 
@@ -26,16 +26,16 @@ class TokenHandler(JsonHandler):
     after the user has authorized anew with a narrower scope.
     """
 
-    def initialize(self, keeper: TokenKeeper, api_keys: ApiKeys, clock: Clock) -> None:
+    def initialize(self, tokens: TokenManager, api_keys: ApiKeys, clock: Clock) -> None:
         """Take what the handler needs."""
-        self.keeper = keeper
+        self.tokens = tokens
         self.api_keys = api_keys
         self.clock = clock
 
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the token, when it ends, and its scope."""
         await self._authenticate()
-        fresh = await self.keeper.fresh(appid, openid, self._minimum_seconds(), force=self._is_refused())
+        fresh = await self.tokens.get_valid_token(appid, openid, self._minimum_seconds(), force=self._is_refused())
         self.write_json({"access_token": fresh.access_token, "expires_at": fresh.expires_at, "scope": fresh.scope})
 
     async def _authenticate(self) -> None:
@@ -62,12 +62,14 @@ class TokenHandler(JsonHandler):
         return text == "true"
 
 
-def routes(keeper: TokenKeeper, api_keys: ApiKeys, clock: Clock) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def routes(
+    tokens: TokenManager, api_keys: ApiKeys, clock: Clock
+) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
     """Return the routes for other backends."""
     return [
         (
             r"/internal/authorizations/([^/]+)/([^/]+)/token",
             TokenHandler,
-            {"keeper": keeper, "api_keys": api_keys, "clock": clock},
+            {"tokens": tokens, "api_keys": api_keys, "clock": clock},
         )
     ]

@@ -22,7 +22,9 @@ async def main(openid, count, mode=None):
             await asyncio.sleep(60)
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        fresh = await asyncio.gather(*(service.keeper.fresh(settings.appid, openid) for _ in range(int(count))))
+        fresh = await asyncio.gather(
+            *(service.tokens.get_valid_token(settings.appid, openid) for _ in range(int(count)))
+        )
         print(json.dumps([token.access_token for token in fresh]), flush=True)
 
 

@@ -45,7 +45,7 @@ def row(service):
 
 async def test_a_token_that_lives_long_enough_is_returned_without_asking_wechat(service, wechat, authorize):
     openid = await authorize()
-    fresh = await service.keeper.fresh(service.settings.appid, openid)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid)
     assert fresh.access_token in wechat.issued_secrets()
     assert fresh.expires_at == service.clock.now() + 7200
     assert wechat.calls[REFRESH] == 0
@@ -53,9 +53,9 @@ async def test_a_token_that_lives_long_enough_is_returned_without_asking_wechat(
 
 async def test_an_expired_token_is_refreshed_and_the_new_one_stored(service, wechat, clock, authorize, row):
     openid = await authorize()
-    before = await service.keeper.fresh(service.settings.appid, openid)
+    before = await service.tokens.get_valid_token(service.settings.appid, openid)
     clock.advance(3 * HOURS)
-    after = await service.keeper.fresh(service.settings.appid, openid)
+    after = await service.tokens.get_valid_token(service.settings.appid, openid)
     assert after.access_token != before.access_token
     assert after.expires_at == clock.now() + 7200
     stored = await row(openid)
@@ -65,9 +65,9 @@ async def test_an_expired_token_is_refreshed_and_the_new_one_stored(service, wec
 
 async def test_a_token_refreshed_early_stays_the_same_and_lives_longer(service, clock, authorize):
     openid = await authorize()
-    before = await service.keeper.fresh(service.settings.appid, openid)
+    before = await service.tokens.get_valid_token(service.settings.appid, openid)
     clock.advance(7000)
-    after = await service.keeper.fresh(service.settings.appid, openid, minimum_seconds=600)
+    after = await service.tokens.get_valid_token(service.settings.appid, openid, minimum_seconds=600)
     assert after.access_token == before.access_token
     assert after.expires_at > before.expires_at
 
@@ -92,7 +92,7 @@ async def test_a_silent_login_after_a_refresh_brings_its_own_tokens(service, clo
 async def test_many_callers_share_one_refresh(service, wechat, clock, authorize):
     openid = await authorize()
     clock.advance(3 * HOURS)
-    tokens = await asyncio.gather(*(service.keeper.fresh(service.settings.appid, openid) for _ in range(100)))
+    tokens = await asyncio.gather(*(service.tokens.get_valid_token(service.settings.appid, openid) for _ in range(100)))
     assert len({token.access_token for token in tokens}) == 1
     assert wechat.calls[REFRESH] == 1
 
@@ -103,7 +103,11 @@ async def test_instances_share_one_refresh(service, wechat, clock, authorize, op
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3))
     tokens = await asyncio.gather(
-        *(instance.keeper.fresh(service.settings.appid, openid) for instance in (service, *others) for _ in range(20))
+        *(
+            instance.tokens.get_valid_token(service.settings.appid, openid)
+            for instance in (service, *others)
+            for _ in range(20)
+        )
     )
     assert len({token.access_token for token in tokens}) == 1
     assert wechat.calls[REFRESH] == 1
@@ -113,8 +117,8 @@ async def test_a_cancelled_caller_does_not_end_the_others_refresh(service, wecha
     openid = await authorize()
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.2))
-    first = asyncio.ensure_future(service.keeper.fresh(service.settings.appid, openid))
-    second = asyncio.ensure_future(service.keeper.fresh(service.settings.appid, openid))
+    first = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
+    second = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
     await asyncio.sleep(0.05)
     first.cancel()
     assert (await second).expires_at == clock.now() + 7200
@@ -128,7 +132,7 @@ async def test_a_dead_holder_is_succeeded_after_its_lease_and_its_late_write_cha
     clock.advance(3 * HOURS)
     abandoned = await service.vault.claim(service.settings.appid, openid, 1)
     assert abandoned is not None
-    fresh = await service.keeper.fresh(service.settings.appid, openid)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 1
     tokens = service.vault.seal(service.settings.appid, openid, service.vault.open(abandoned.authorization))
     late = abandoned.refreshed(
@@ -144,7 +148,7 @@ async def test_while_another_holds_the_lease_a_token_that_still_lives_is_returne
     openid = await authorize()
     clock.advance(7000)
     assert await service.vault.claim(service.settings.appid, openid, 60) is not None
-    fresh = await service.keeper.fresh(service.settings.appid, openid, minimum_seconds=600)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid, minimum_seconds=600)
     assert fresh.expires_at == clock.now() + 200
     assert wechat.calls[REFRESH] == 0
 
@@ -156,7 +160,7 @@ async def test_while_another_holds_the_lease_an_expired_token_is_never_refreshed
     clock.advance(3 * HOURS)
     assert await service.vault.claim(service.settings.appid, openid, 60) is not None
     with pytest.raises(TokenUnavailable) as refused:
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     assert refused.value.retry_after >= 1
     assert wechat.calls[REFRESH] == 0
 
@@ -165,7 +169,7 @@ async def test_a_new_exchange_during_a_refresh_wins(service, wechat, clock, auth
     openid = await authorize()
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3))
-    refreshing = asyncio.ensure_future(service.keeper.fresh(service.settings.appid, openid))
+    refreshing = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
     while not wechat.calls[REFRESH]:
         await asyncio.sleep(0.01)
     await authorize()
@@ -178,7 +182,7 @@ async def test_erasing_during_a_refresh_leaves_nothing_behind(service, wechat, c
     openid = await authorize()
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3))
-    refreshing = asyncio.ensure_future(service.keeper.fresh(service.settings.appid, openid))
+    refreshing = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
     while not wechat.calls[REFRESH]:
         await asyncio.sleep(0.01)
     assert await service.vault.erase(service.settings.appid, openid)
@@ -191,7 +195,7 @@ async def test_after_thirty_days_the_user_must_authorize_again_and_then_is_well(
     openid = await authorize()
     clock.advance(31 * DAYS)
     with pytest.raises(NoAuthorization) as refused:
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     assert refused.value.status is Status.NEEDS_REAUTHORIZATION
     stored = await row(openid)
     assert (stored.status, stored.last_error_code, stored.last_error_kind) == (
@@ -200,18 +204,18 @@ async def test_after_thirty_days_the_user_must_authorize_again_and_then_is_well(
         "reauthorize",
     )
     with pytest.raises(NoAuthorization):
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 1
     await authorize()
     assert (await row(openid)).status is Status.ACTIVE
-    assert (await service.keeper.fresh(service.settings.appid, openid)).expires_at == clock.now() + 7200
+    assert (await service.tokens.get_valid_token(service.settings.appid, openid)).expires_at == clock.now() + 7200
 
 
 async def test_the_thirty_days_are_not_extended_by_refreshing(service, clock, authorize, row):
     openid = await authorize()
     ends = (await row(openid)).refresh_expires_at
     clock.advance(3 * DAYS)
-    await service.keeper.fresh(service.settings.appid, openid)
+    await service.tokens.get_valid_token(service.settings.appid, openid)
     assert (await row(openid)).refresh_expires_at == ends
 
 
@@ -220,7 +224,7 @@ async def test_a_reply_without_a_refresh_token_keeps_the_old_one(service, wechat
     old = service.vault.open(await row(openid)).refresh_token
     wechat.quirks = Quirks(omit_refresh_token=True)
     clock.advance(3 * HOURS)
-    await service.keeper.fresh(service.settings.appid, openid)
+    await service.tokens.get_valid_token(service.settings.appid, openid)
     assert service.vault.open(await row(openid)).refresh_token == old
 
 
@@ -230,7 +234,7 @@ async def test_a_failure_is_counted_and_the_next_try_waits(service, wechat, cloc
     wechat.faults.add(Fault(endpoint=REFRESH, errcode=-1, times=None))
     for _ in range(3):
         with pytest.raises(TokenUnavailable) as refused:
-            await service.keeper.fresh(service.settings.appid, openid)
+            await service.tokens.get_valid_token(service.settings.appid, openid)
         assert refused.value.retry_after >= 1
     assert wechat.calls[REFRESH] == 1
     stored = await row(openid)
@@ -238,12 +242,12 @@ async def test_a_failure_is_counted_and_the_next_try_waits(service, wechat, cloc
     assert stored.status is Status.ACTIVE
     clock.advance(61)
     with pytest.raises(TokenUnavailable):
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 2
     assert (await row(openid)).refresh_failures == 2
     wechat.faults.clear()
     clock.advance(61)
-    await service.keeper.fresh(service.settings.appid, openid)
+    await service.tokens.get_valid_token(service.settings.appid, openid)
     stored = await row(openid)
     assert (stored.refresh_failures, stored.last_error_code) == (0, None)
 
@@ -253,10 +257,10 @@ async def test_the_wait_after_a_failure_survives_a_restart(service, wechat, cloc
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, breakage=Breakage.HTTP_500))
     with pytest.raises(TokenUnavailable):
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     restarted = await open_another()
     with pytest.raises(TokenUnavailable):
-        await restarted.keeper.fresh(service.settings.appid, openid)
+        await restarted.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 1
 
 
@@ -265,8 +269,8 @@ async def test_force_refreshes_in_spite_of_an_earlier_failure(service, wechat, c
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, errcode=-1))
     with pytest.raises(TokenUnavailable):
-        await service.keeper.fresh(service.settings.appid, openid)
-    fresh = await service.keeper.fresh(service.settings.appid, openid, force=True)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid, force=True)
     assert fresh.expires_at == clock.now() + 7200
 
 
@@ -274,7 +278,7 @@ async def test_a_failed_early_refresh_falls_back_on_the_token_that_lives(service
     openid = await authorize()
     clock.advance(7000)
     wechat.faults.add(Fault(endpoint=REFRESH, errcode=-1))
-    fresh = await service.keeper.fresh(service.settings.appid, openid, minimum_seconds=600)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid, minimum_seconds=600)
     assert fresh.expires_at == clock.now() + 200
 
 
@@ -288,7 +292,7 @@ async def test_a_configuration_error_touches_no_row_and_pauses_the_account(
     wechat.faults.add(Fault(endpoint=REFRESH, errcode=errcode, times=None))
     for openid in openids:
         with pytest.raises(TokenUnavailable):
-            await service.keeper.fresh(service.settings.appid, openid)
+            await service.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 1
     for openid in openids:
         stored = await row(openid)
@@ -297,7 +301,7 @@ async def test_a_configuration_error_touches_no_row_and_pauses_the_account(
 
 async def test_an_unknown_user_is_told_apart_from_one_who_must_authorize_again(service):
     with pytest.raises(NoAuthorization) as refused:
-        await service.keeper.fresh(service.settings.appid, "nobody")
+        await service.tokens.get_valid_token(service.settings.appid, "nobody")
     assert refused.value.status is None
 
 
@@ -305,7 +309,7 @@ async def test_a_revoked_user_gets_no_token(service, authorize):
     openid = await authorize()
     assert await service.vault.revoke(service.settings.appid, openid)
     with pytest.raises(NoAuthorization) as refused:
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     assert refused.value.status is Status.REVOKED
 
 
@@ -315,7 +319,7 @@ async def test_tokens_that_do_not_open_change_nothing(service, clock, authorize,
     before = await row(openid)
     service.vault._keys = KeyRing.parse(generate_key())
     with pytest.raises(SealError):
-        await service.keeper.fresh(service.settings.appid, openid)
+        await service.tokens.get_valid_token(service.settings.appid, openid)
     after = await row(openid)
     assert (after.tokens, after.status, after.refresh_failures) == (before.tokens, before.status, 0)
 
@@ -326,7 +330,7 @@ async def test_a_use_puts_a_token_on_schedule_again(service, wechat, clock, auth
     report = await service.scheduler.run_pass()
     assert report.results[RefreshResult.LEFT_TO_USE] == 1
     assert (await row(openid)).next_refresh_at is None
-    await service.keeper.fresh(service.settings.appid, openid)
+    await service.tokens.get_valid_token(service.settings.appid, openid)
     stored = await row(openid)
     assert stored.last_used_at == clock.now()
     assert clock.now() < stored.next_refresh_at < stored.expires_at

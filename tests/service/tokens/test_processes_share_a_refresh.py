@@ -63,7 +63,7 @@ async def test_when_the_holder_is_killed_another_takes_over_after_the_lease(serv
     holder.kill()
     await holder.wait()
     clock.advance(3 * 3600)
-    fresh = await service.keeper.fresh(settings.appid, openid)
+    fresh = await service.tokens.get_valid_token(settings.appid, openid)
     assert fresh.expires_at == clock.now() + 7200
     assert wechat.calls[REFRESH] == 1
 

@@ -87,7 +87,9 @@ async def test_thirty_one_days_later_they_need_a_new_authorization(service, cloc
         # Somebody uses the tokens every day, so they stay active.
         for openid in openids:
             if (await service.vault.get(service.settings.appid, openid)).status is Status.ACTIVE:
-                await asyncio.gather(service.keeper.fresh(service.settings.appid, openid), return_exceptions=True)
+                await asyncio.gather(
+                    service.tokens.get_valid_token(service.settings.appid, openid), return_exceptions=True
+                )
         await service.scheduler.run_pass()
     for row in await rows(openids):
         assert row.status is Status.NEEDS_REAUTHORIZATION
