@@ -91,7 +91,7 @@ class OverviewHandler(AdminHandler):
         return await self.services.vault.activity(now - _DAYS * _DAY)
 
     async def _instances(self, now: int) -> Sequence[Instance]:
-        return await self.run(self.services.instances.alive, now)
+        return await self.run(self.services.instances.live, now)
 
     async def _schema(self) -> SchemaReport:
         return await self.services.vault.check_schema()

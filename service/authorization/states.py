@@ -19,7 +19,7 @@ from tornado.web import create_signed_value, decode_signed_value
 from storage.base.clock import Clock
 from storage.sealing import KeyRing
 
-__all__ = ["STATE_SECONDS", "Asked", "IssuedState", "StateRefused", "States"]
+__all__ = ["STATE_SECONDS", "Asked", "InvalidState", "IssuedState", "States"]
 
 #: How long a user may take to answer WeChat's page.
 STATE_SECONDS = 600
@@ -34,7 +34,7 @@ _UNDER_WAY = 4
 _REMEMBERED = 8192
 
 
-class StateRefused(Exception):
+class InvalidState(Exception):
     """A state that is not the answer to what this browser asked. The text says why, and never quotes it."""
 
 
@@ -104,18 +104,18 @@ class States:
             code: The code it came with; None when the user declined.
 
         Raises:
-            StateRefused: It is forged, altered, too old, another browser's, or was spent on another code.
+            InvalidState: It is forged, altered, too old, another browser's, or was spent on another code.
         """
         name = self._authentic_name(state)
         asked = self._read_cookie(name, cookies)
         if asked is None:
-            raise StateRefused("this browser did not begin this authorization, or its cookies are blocked")
+            raise InvalidState("this browser did not begin this authorization, or its cookies are blocked")
         if code is None:
             return self._with_cookie(state, name, asked)
         digest = hashlib.sha256(code.encode()).hexdigest()[:_DIGEST_LENGTH]
         spent_on = self._spent.get(name) or asked.code_digest or digest
         if not hmac.compare_digest(spent_on, digest):
-            raise StateRefused("this authorization was completed before")
+            raise InvalidState("this authorization was completed before")
         self._remember(name, digest)
         spent = Asked(asked.appid, asked.scope, asked.redirect_uri, asked.through_callback, asked.ends_at, digest)
         return self._with_cookie(state, name, spent)
@@ -135,12 +135,12 @@ class States:
     def _authentic_name(self, state: str) -> str:
         match = _STATE.fullmatch(state)
         if match is None:
-            raise StateRefused("the state is missing or was not issued here")
+            raise InvalidState("the state is missing or was not issued here")
         stamp, name, signature = match.groups()
         if not any(hmac.compare_digest(_signature(key, stamp, name), signature) for key in self._state_keys):
-            raise StateRefused("the state was not issued here")
+            raise InvalidState("the state was not issued here")
         if int(stamp, 16) <= self._clock.now():
-            raise StateRefused("the authorization took too long")
+            raise InvalidState("the authorization took too long")
         return name
 
     def _with_cookie(self, state: str, name: str, asked: Asked) -> IssuedState:

@@ -9,7 +9,7 @@ from service.tokens.breaker import Pause
 from storage.base.clock import Clock
 from storage.base.errors import StorageError
 from storage.base.tasks import cancel
-from storage.sql.work.instances import BEAT_SECONDS, Instance, InstancePause, Instances
+from storage.sql.work.instances import HEARTBEAT_SECONDS, Instance, InstancePause, Instances
 
 __all__ = ["Heartbeat"]
 
@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats in the background. Belongs to one event loop.
+    """Sends heartbeats in the background. Belongs to one event loop.
 
     Args:
         instances: Where it is heard.
@@ -39,30 +39,30 @@ class Heartbeat:
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Begin in the background."""
         self._running = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
-        """Say goodbye and end."""
+        """Deregister this process and end."""
         if self._running is None:
             return
         await cancel(self._running)
         with suppress(StorageError):  # then the silence tells
-            await asyncio.to_thread(self._instances.leave, self._name)
+            await asyncio.to_thread(self._instances.deregister, self._name)
 
-    async def beat(self) -> None:
-        """Say once that this process is alive."""
+    async def send(self) -> None:
+        """Tell once that this process is alive."""
         pauses = tuple(
             InstancePause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
             for pause in self._pauses()
         )
         instance = Instance(self._name, self._version, self._started_at, self._clock.now(), pauses)
-        await asyncio.to_thread(self._instances.beat, instance)
+        await asyncio.to_thread(self._instances.heartbeat, instance)
 
     async def _run(self) -> None:
         while True:
             try:
-                await self.beat()
+                await self.send()
             except StorageError as error:
                 _logger.debug("not heard: %s", error)
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from service.authorization.exchange import CodeRefused, ExchangeUnderWay
 from service.authorization.profiles import ProfileNotGranted, SnapshotUser
-from service.authorization.states import StateRefused
+from service.authorization.states import InvalidState
 from service.tokens.breaker import AccountPaused
 from service.tokens.manager import NoAuthorization, TokenUnavailable
 from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
 from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
 
-__all__ = ["Refusal", "refusal_of"]
+__all__ = ["ApiError", "api_error_for"]
 
 #: WeChat's errcode for a missing code.
 CODE_MISSING = 41008
@@ -41,7 +41,7 @@ _CONFIGURATION_MESSAGE = "the service is not configured correctly; its operator 
 
 
 @dataclass(eq=False)
-class Refusal(Exception):
+class ApiError(Exception):
     """A reply that refuses.
 
     Attributes:
@@ -59,56 +59,56 @@ class Refusal(Exception):
     retry_after: int | None = None
 
 
-def refusal_of(error: BaseException) -> Refusal | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case
+def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case
     """Return what to answer for an exception, or None when nobody foresaw it."""
     match error:
-        case Refusal():
+        case ApiError():
             return error
         case CodeRefused():
-            return Refusal(400, Kind.REAUTHORIZE, str(error), error.errcode)
+            return ApiError(400, Kind.REAUTHORIZE, str(error), error.errcode)
         case ExchangeUnderWay():
-            return Refusal(504, Kind.RETRY, str(error), retry_after=1)
-        case StateRefused():
-            return Refusal(400, Kind.REAUTHORIZE, str(error))
+            return ApiError(504, Kind.RETRY, str(error), retry_after=1)
+        case InvalidState():
+            return ApiError(400, Kind.REAUTHORIZE, str(error))
         case ProfileNotGranted():
-            return Refusal(403, Kind.UPGRADE_SCOPE, "the user has to be asked for the profile first")
+            return ApiError(403, Kind.UPGRADE_SCOPE, "the user has to be asked for the profile first")
         case SnapshotUser():
             message = "this is the virtual identity of a snapshot page; the user has to open the full page first"
-            return Refusal(403, "snapshot_user", message)
+            return ApiError(403, "snapshot_user", message)
         case WeChatError():
-            return _refusal_of_wechat(error)
+            return _api_error_for_wechat(error)
         case AccountPaused() if error.pause.kind is Kind.CONFIGURATION:
-            return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+            return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
         case AccountPaused():
             message = "WeChat limits the calls of this account"
-            return Refusal(503, Kind.RATE_LIMITED, message, error.pause.errcode, error.retry_after)
+            return ApiError(503, Kind.RATE_LIMITED, message, error.pause.errcode, error.retry_after)
         case NoAuthorization() if error.status is None:
-            return Refusal(404, "not_found", "this user has not authorized this account here")
+            return ApiError(404, "not_found", "this user has not authorized this account here")
         case NoAuthorization():
-            return Refusal(409, Kind.REAUTHORIZE, "the user must authorize again")
+            return ApiError(409, Kind.REAUTHORIZE, "the user must authorize again")
         case TokenUnavailable():
-            return Refusal(503, Kind.RETRY, str(error), retry_after=error.retry_after)
+            return ApiError(503, Kind.RETRY, str(error), retry_after=error.retry_after)
         case StoreBusy():
-            return Refusal(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
+            return ApiError(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
         case StoreUnavailable() | SchemaNotReady():
             message = "authorizations cannot be stored or read just now"
-            return Refusal(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
+            return ApiError(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
         case InvalidRecord():
-            return Refusal(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
+            return ApiError(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
         case SealError():
-            return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+            return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
         case _:
             return None
 
 
-def _refusal_of_wechat(error: WeChatError) -> Refusal:
+def _api_error_for_wechat(error: WeChatError) -> ApiError:
     if error.kind is Kind.CONFIGURATION:
-        return Refusal(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+        return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
     if isinstance(error, WeChatFault):
         message = f"WeChat gave no usable answer ({error.reason})"
-        return Refusal(_FAULT_STATUS[error.reason], error.kind, message, retry_after=_RETRY_AFTER_SECONDS)
+        return ApiError(_FAULT_STATUS[error.reason], error.kind, message, retry_after=_RETRY_AFTER_SECONDS)
     retry_after = {
         Kind.RETRY: _RETRY_AFTER_SECONDS,
         Kind.RATE_LIMITED: _RATE_LIMITED_RETRY_AFTER_SECONDS,
     }.get(error.kind)
-    return Refusal(_STATUS[error.kind], error.kind, error.errmsg, error.errcode, retry_after)
+    return ApiError(_STATUS[error.kind], error.kind, error.errmsg, error.errcode, retry_after)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-__all__ = ["MessageCipher", "MessageRefused", "is_signed"]
+__all__ = ["InvalidMessage", "MessageCipher", "is_signed"]
 
 _BLOCK_BYTES = 16
 _RANDOM_BYTES = 16
@@ -21,7 +21,7 @@ _LENGTH_BYTES = 4
 _PADDED_TO = 32
 
 
-class MessageRefused(Exception):
+class InvalidMessage(Exception):
     """A message that is not WeChat's, or not one at all. The text never quotes it."""
 
 
@@ -50,25 +50,25 @@ class MessageCipher:
         What is wrong with one that does not open is not told apart, so that nobody learns from the answers.
 
         Raises:
-            MessageRefused: It was not encrypted with this key for this account.
+            InvalidMessage: It was not encrypted with this key for this account.
         """
         try:
             sealed = base64.b64decode(encrypted, validate=True)
             decryptor = self._cipher.decryptor()
             padded = decryptor.update(sealed) + decryptor.finalize()
         except ValueError:
-            raise MessageRefused("the message does not open") from None
+            raise InvalidMessage("the message does not open") from None
         content = _unpadded(padded)
         end = _RANDOM_BYTES + _LENGTH_BYTES
         length = int.from_bytes(content[_RANDOM_BYTES:end], "big")
         message, appid = content[end : end + length], content[end + length :]
         if len(message) != length or not hmac.compare_digest(appid, self._appid):
-            raise MessageRefused("the message does not open")
+            raise InvalidMessage("the message does not open")
         return message
 
 
 def _unpadded(padded: bytes) -> bytes:
     count = padded[-1] if padded else 0
     if not 1 <= count <= _PADDED_TO or padded[-count:] != bytes([count]) * count:
-        raise MessageRefused("the message does not open")
+        raise InvalidMessage("the message does not open")
     return padded[:-count]

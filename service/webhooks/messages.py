@@ -8,7 +8,7 @@ from enum import StrEnum
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from service.webhooks.crypto import MessageRefused
+from service.webhooks.crypto import InvalidMessage
 
 __all__ = ["AuthorizationEvent", "EventKind", "read_event", "read_fields"]
 
@@ -45,7 +45,7 @@ def read_fields(body: bytes) -> dict[str, str]:
     """Read a message, XML or JSON, into its fields. Entities and document types are not expanded but refused.
 
     Raises:
-        MessageRefused: It is neither.
+        InvalidMessage: It is neither.
     """
     try:
         if body.lstrip()[:1] == b"{":
@@ -53,7 +53,7 @@ def read_fields(body: bytes) -> dict[str, str]:
             return {name: str(value) for name, value in content.items() if isinstance(value, str | int)}
         root = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
-        raise MessageRefused("the message is neither XML nor JSON as WeChat sends it") from None
+        raise InvalidMessage("the message is neither XML nor JSON as WeChat sends it") from None
     return {child.tag: child.text or "" for child in root}
 
 
@@ -61,15 +61,15 @@ def read_event(fields: Mapping[str, str], appid: str) -> AuthorizationEvent | No
     """Return the event that a message tells, or None when it is about something else.
 
     Raises:
-        MessageRefused: It is one, but of another account or without its user.
+        InvalidMessage: It is one, but of another account or without its user.
     """
     if fields.get("MsgType") != "event" or fields.get("Event") not in set(EventKind):
         return None
     if fields.get("AppID") != appid:
-        raise MessageRefused("the event is about another account")
+        raise InvalidMessage("the event is about another account")
     openid, happened_at = fields.get("OpenID", ""), fields.get("CreateTime", "")
     if not 0 < len(openid) <= _LONGEST_OPENID or not openid.isascii() or not openid.isprintable():
-        raise MessageRefused("the event names no user")
+        raise InvalidMessage("the event names no user")
     if not happened_at.isdecimal() or len(happened_at) > _LARGEST_NUMBER_LENGTH:
-        raise MessageRefused("the event has no time")
+        raise InvalidMessage("the event has no time")
     return AuthorizationEvent(EventKind(fields["Event"]), appid, openid, int(happened_at), fields.get("RevokeInfo", ""))

@@ -32,7 +32,7 @@ def users(dashboard):
     put_users(url, [DEFAULT_ACCOUNT.appid], 320, now)
     database = Database.open(url)
     pause = InstancePause(DEFAULT_ACCOUNT.appid, "refresh", "configuration", 40125, now + 3600)
-    Instances(database).beat(Instance("another:1:ab", "0.1.0", now, now + 600, (pause,)))
+    Instances(database).heartbeat(Instance("another:1:ab", "0.1.0", now, now + 600, (pause,)))
     database.close()
     return url
 

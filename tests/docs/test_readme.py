@@ -143,7 +143,7 @@ def refusals_in_code() -> set[tuple[str, int]]:
             continue  # its refusals are WeChat's
         for node in ast.walk(ast.parse(read(module))):
             match node:
-                case ast.Call(func=ast.Name(id="Refusal"), args=[ast.Constant(value=int(status)), kind, *_]):
+                case ast.Call(func=ast.Name(id="ApiError"), args=[ast.Constant(value=int(status)), kind, *_]):
                     word = kind.value if isinstance(kind, ast.Constant) else Kind[kind.attr].value
                     found.add((word, status))
     return found

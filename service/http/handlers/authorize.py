@@ -1,6 +1,6 @@
 """`GET /authorize`: the way to WeChat's authorize page, with a state that belongs to this browser."""
 
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.page import BASE_SCOPE, PageHandler, PageServices, without_answer
 from service.http.origins import origin_of
 from service.wechat.protocol import authorize_url
@@ -29,7 +29,9 @@ class AuthorizeHandler(PageHandler):
         page = self._page()
         through_callback = self._one_of("flow", frozenset({"page", "callback"}), "page") == "callback"
         if through_callback and len(page) > _LONGEST_KEPT_ADDRESS:
-            raise Refusal(400, "request", f"with flow=callback, redirect_uri has {_LONGEST_KEPT_ADDRESS} bytes at most")
+            raise ApiError(
+                400, "request", f"with flow=callback, redirect_uri has {_LONGEST_KEPT_ADDRESS} bytes at most"
+            )
         force_popup, force_snapshot = self._flag("forcePopup"), self._flag("forceSnapShot")
         # Only the callback needs the way back; where the page gets the code itself, its origin says whose it is.
         kept = page if through_callback else origin_of(page) or ""
@@ -52,9 +54,9 @@ class AuthorizeHandler(PageHandler):
     def _page(self) -> str:
         page = self.get_query_argument("redirect_uri", "", strip=False)
         if not page:
-            raise Refusal(400, "request", "redirect_uri is missing: the address of the page to return to")
+            raise ApiError(400, "request", "redirect_uri is missing: the address of the page to return to")
         if not self.services.origins.admits(page):
-            raise Refusal(
+            raise ApiError(
                 400, "redirect_uri", "redirect_uri must be an address whose origin is exactly one of ALLOWED_ORIGINS"
             )
         return without_answer(page)
@@ -62,13 +64,13 @@ class AuthorizeHandler(PageHandler):
     def _one_of(self, name: str, choices: frozenset[str], default: str) -> str:
         value = self.get_query_argument(name, default)
         if value not in choices:
-            raise Refusal(400, "request", f"{name} must be one of: {', '.join(sorted(choices))}")
+            raise ApiError(400, "request", f"{name} must be one of: {', '.join(sorted(choices))}")
         return value
 
     def _flag(self, name: str) -> bool:
         value = self.get_query_argument(name, "")
         if value not in _FLAGS:
-            raise Refusal(400, "request", f"{name} must be true or false")
+            raise ApiError(400, "request", f"{name} must be true or false")
         return _FLAGS[value]
 
 

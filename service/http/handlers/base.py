@@ -9,7 +9,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
-from service.http.errors import Refusal, refusal_of
+from service.http.errors import ApiError, api_error_for
 
 __all__ = ["JsonHandler", "NotFoundHandler", "log_request"]
 
@@ -54,28 +54,28 @@ class JsonHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Write the refusal that fits an exception."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        refusal = refusal_of(error) if error is not None else None
-        if refusal is None:
+        error = api_error_for(error) if error is not None else None
+        if error is None:
             kind = "internal" if status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "request"
-            refusal = Refusal(status_code, kind, self._reason)
-        self.set_status(refusal.status)
+            error = ApiError(status_code, kind, self._reason)
+        self.set_status(error.status)
         self.set_header("X-Request-Id", self.request_id)
-        if refusal.retry_after is not None:
-            self.set_header("Retry-After", str(refusal.retry_after))
-        if refusal.status == HTTPStatus.UNAUTHORIZED:
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
+        if error.status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", self.challenge)
-        self.write_refusal(refusal)
+        self.write_refusal(error)
         self.finish()
 
-    def write_refusal(self, refusal: Refusal) -> None:
-        """Write the body of a refusal. Its status and headers are set."""
-        self.write_json(self.refusal_content(refusal))
+    def write_refusal(self, error: ApiError) -> None:
+        """Write the body of a error. Its status and headers are set."""
+        self.write_json(self.error_content(error))
 
-    def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
+    def error_content(self, error: ApiError) -> dict[str, Any]:
         """Return what a refusal says in JSON."""
-        content: dict[str, Any] = {"error": refusal.kind, "errmsg": refusal.errmsg, "request_id": self.request_id}
-        if refusal.errcode is not None:
-            content["errcode"] = refusal.errcode
+        content: dict[str, Any] = {"error": error.kind, "errmsg": error.errmsg, "request_id": self.request_id}
+        if error.errcode is not None:
+            content["errcode"] = error.errcode
         return content
 
     def log_exception(
@@ -83,11 +83,11 @@ class JsonHandler(RequestHandler):
     ) -> None:
         """Log what needs somebody's attention, by path and request id: a query may hold a code."""
         place = f"{self.request.method} {self.request.path} [{self.request_id}]"
-        refusal = refusal_of(value) if value is not None else None
-        if refusal is None and not isinstance(value, HTTPError):
+        error = api_error_for(value) if value is not None else None
+        if error is None and not isinstance(value, HTTPError):
             _logger.error("unforeseen failure in %s", place, exc_info=(typ, value, tb) if typ and value else None)
-        elif refusal is not None and refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _logger.warning("%s answered %d: %s", place, refusal.status, value)
+        elif error is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _logger.warning("%s answered %d: %s", place, error.status, value)
         else:
             _logger.debug("%s refused: %s", place, value)
 
@@ -98,7 +98,7 @@ class NotFoundHandler(JsonHandler):
     def prepare(self) -> None:
         """Refuse."""
         super().prepare()
-        raise Refusal(404, "not_found", "there is nothing at this address")
+        raise ApiError(404, "not_found", "there is nothing at this address")
 
 
 def log_request(handler: RequestHandler) -> None:

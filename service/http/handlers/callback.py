@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from service.authorization.sessions import Session
-from service.authorization.states import Asked, StateRefused
-from service.http.errors import Refusal
+from service.authorization.states import Asked, InvalidState
+from service.http.errors import ApiError
 from service.http.handlers.page import PageHandler, PageServices
 from service.wechat.errors import Kind, Text
 
@@ -57,7 +57,7 @@ class CallbackHandler(PageHandler):
         state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code or None)
         asked = state.asked
         if not asked.through_callback or not services.origins.admits(asked.redirect_uri):
-            raise StateRefused("this authorization was not to end here")
+            raise InvalidState("this authorization was not to end here")
         self._asked = asked
         if not code:
             self.clear_state_cookie(state.cookie_name)
@@ -70,19 +70,19 @@ class CallbackHandler(PageHandler):
         self._set_failed_rounds(0)
         self._go_back({})
 
-    def write_refusal(self, refusal: Refusal) -> None:
+    def write_refusal(self, error: ApiError) -> None:
         """Tell the page what went wrong; after too many rounds, or where no page is known, tell the visitor."""
         rounds = self._failed_rounds() + 1
         if self._asked is not None and rounds < _ROUNDS:
             self._set_failed_rounds(rounds)
-            content = self.refusal_content(refusal)
-            parameters = {"error": refusal.kind, "error_description": refusal.errmsg} | {
+            content = self.error_content(error)
+            parameters = {"error": error.kind, "error_description": error.errmsg} | {
                 name: str(content[name]) for name in ("errcode", "request_id") if name in content
             }
             self._go_back(parameters)
         else:
             self._set_failed_rounds(0)
-            self._show(refusal)
+            self._show(error)
 
     def get_template_path(self) -> str:
         """Return the folder of the page that explains."""
@@ -100,15 +100,15 @@ class CallbackHandler(PageHandler):
         self.set_header("Location", page._replace(query=query).geturl())
         self.set_header("Referrer-Policy", "no-referrer")  # this address holds the code
 
-    def _show(self, refusal: Refusal) -> None:
-        reason = _REASONS.get(refusal.kind, _ANYTHING_ELSE)
+    def _show(self, error: ApiError) -> None:
+        reason = _REASONS.get(error.kind, _ANYTHING_ELSE)
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", _POLICY)
         self.set_header("Referrer-Policy", "no-referrer")
         page = self._asked.redirect_uri if self._asked is not None else None
         self.write(
             self.render_string(
-                "callback_error.html", reason=reason, refusal=refusal, request_id=self.request_id, page=page
+                "callback_error.html", reason=reason, refusal=error, request_id=self.request_id, page=page
             )
         )
 

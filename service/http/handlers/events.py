@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
-from service.webhooks.crypto import MessageCipher, MessageRefused, is_signed
+from service.webhooks.crypto import InvalidMessage, MessageCipher, is_signed
 from service.webhooks.messages import read_event, read_fields
 from service.webhooks.pushed import PushedEvents
 from service.wechat.protocol import Account
@@ -38,8 +38,8 @@ class EventsHandler(JsonHandler):
         account = self._account(appid)
         try:
             event = read_event(self._fields(account), account.appid)
-        except MessageRefused as error:
-            raise Refusal(400, "request", str(error)) from None
+        except InvalidMessage as error:
+            raise ApiError(400, "request", str(error)) from None
         if event is not None:
             await self.events.act(event)
         self._answer("success")
@@ -47,7 +47,7 @@ class EventsHandler(JsonHandler):
     def _account(self, appid: str) -> Account:
         account = self.accounts.get(appid)
         if account is None or not account.event_token:
-            raise Refusal(404, "not_found", "no events are taken for this account: its EVENT_TOKEN is not set")
+            raise ApiError(404, "not_found", "no events are taken for this account: its EVENT_TOKEN is not set")
         return account
 
     def _fields(self, account: Account) -> dict[str, str]:
@@ -64,10 +64,10 @@ class EventsHandler(JsonHandler):
         timestamp = self.get_query_argument("timestamp", "")
         nonce = self.get_query_argument("nonce", "")
         if not is_signed(signature, account.event_token, timestamp, nonce, *words):
-            raise Refusal(403, "signature", "the signature is not the account's")
+            raise ApiError(403, "signature", "the signature is not the account's")
         is_number = timestamp.isdecimal() and len(timestamp) <= _LONGEST_NUMBER
         if not is_number or abs(self.clock.now() - int(timestamp)) > _OLDEST_SECONDS:
-            raise Refusal(403, "signature", "the signature is too old, or this server's clock is wrong")
+            raise ApiError(403, "signature", "the signature is too old, or this server's clock is wrong")
 
     def _answer(self, text: str) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.web import StaticFileHandler
 
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
 
 __all__ = ["routes"]
@@ -37,11 +37,11 @@ class VerificationFileHandler(JsonHandler):
     async def get(self, name: str) -> None:
         """Answer with the file. It is read anew each time, so that adding one needs no restart."""
         if self.folder is None:
-            raise Refusal(404, "not_found", "VERIFICATION_FILES is not set")
+            raise ApiError(404, "not_found", "VERIFICATION_FILES is not set")
         try:
             content = await IOLoop.current().run_in_executor(None, (self.folder / name).read_bytes)
         except OSError:
-            raise Refusal(404, "not_found", "this file is not in the folder of verification files") from None
+            raise ApiError(404, "not_found", "this file is not in the folder of verification files") from None
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write(content)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from service.authorization.id_tokens import IdTokens
 from service.authorization.sessions import Session
-from service.authorization.states import IssuedState, StateRefused
-from service.http.errors import CODE_MISSING, Refusal
+from service.authorization.states import InvalidState, IssuedState
+from service.http.errors import CODE_MISSING, ApiError
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
 
@@ -35,7 +35,7 @@ class GetCodeHandler(PageHandler):
         await self.check_rate()
         post = self._read_post()
         if not post.code:
-            raise Refusal(400, "request", "missing code", CODE_MISSING)
+            raise ApiError(400, "request", "missing code", CODE_MISSING)
         account = self.account(post.appid)
         id_tokens = self._id_tokens() if post.id_token else None
         state = self._check_state(post, account.appid)
@@ -63,16 +63,16 @@ class GetCodeHandler(PageHandler):
         for this page and is still to bring its state back.
 
         Raises:
-            StateRefused: The browser did not ask for it.
+            InvalidState: The browser did not ask for it.
         """
         states = self.services.states
         if states.is_ours(post.state):
             issued = states.verify(post.state, self.browser_cookies, post.code)
             if issued.asked.appid != appid:
-                raise StateRefused("the authorization was begun for another account")
+                raise InvalidState("the authorization was begun for another account")
             return issued
         if self.services.require_state or self._awaits_a_state():
-            raise StateRefused("the state is missing or was not issued here")
+            raise InvalidState("the state is missing or was not issued here")
         return None
 
     def _awaits_a_state(self) -> bool:
@@ -85,7 +85,7 @@ class GetCodeHandler(PageHandler):
 
     def _id_tokens(self) -> IdTokens:
         if self.services.id_tokens is None:
-            raise Refusal(400, "request", "id_token is not offered here: ID_TOKEN_AUDIENCE is not set")
+            raise ApiError(400, "request", "id_token is not offered here: ID_TOKEN_AUDIENCE is not set")
         return self.services.id_tokens
 
     def _read_post(self) -> _Post:
@@ -98,7 +98,7 @@ class GetCodeHandler(PageHandler):
             texts = {name: form.get(name, "") for name in _TEXTS}
             return _Post(**texts, id_token=form.get("id_token") in {"true", "1"})
         if body:
-            raise Refusal(400, "request", 'the body must be JSON, such as {"code": "…"}, or a form with a field code')
+            raise ApiError(400, "request", 'the body must be JSON, such as {"code": "…"}, or a form with a field code')
         return _Post()
 
 
@@ -106,14 +106,14 @@ def _json_post(body: bytes) -> _Post:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refusal(400, "request", "the body is not JSON") from None
+        raise ApiError(400, "request", "the body is not JSON") from None
     if not isinstance(content, dict):
-        raise Refusal(400, "request", 'the body must be a JSON object, such as {"code": "…"}')
+        raise ApiError(400, "request", 'the body must be a JSON object, such as {"code": "…"}')
     for name in _TEXTS:
         if not isinstance(content.get(name, ""), str | None):
-            raise Refusal(400, "request", f"{name} must be a string")
+            raise ApiError(400, "request", f"{name} must be a string")
     if not isinstance(content.get("id_token", False), bool | None):
-        raise Refusal(400, "request", "id_token must be true or false")
+        raise ApiError(400, "request", "id_token must be true or false")
     texts = {name: content.get(name) or "" for name in _TEXTS}
     return _Post(**texts, id_token=bool(content.get("id_token")))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
 from service.tokens.manager import TokenManager
 from storage.base.clock import Clock
@@ -45,20 +45,20 @@ class TokenHandler(JsonHandler):
         if scheme.lower() == "bearer" and key:
             holder = await IOLoop.current().run_in_executor(None, self.api_keys.verify, key.strip(), now)
         if holder is None:
-            raise Refusal(
+            raise ApiError(
                 401, "unauthorized", "send Authorization: Bearer KEY; make a key by: wechat-openid apikeys add"
             )
 
     def _minimum_seconds(self) -> int:
         text = self.get_query_argument("minimum_seconds", str(_DEFAULT_MINIMUM_SECONDS))
         if _SECONDS.fullmatch(text) is None or int(text) > _LONGEST_MINIMUM_SECONDS:
-            raise Refusal(400, "request", f"minimum_seconds must be from 0 to {_LONGEST_MINIMUM_SECONDS}")
+            raise ApiError(400, "request", f"minimum_seconds must be from 0 to {_LONGEST_MINIMUM_SECONDS}")
         return int(text)
 
     def _is_refused(self) -> bool:
         text = self.get_query_argument("refused", "false")
         if text not in {"true", "false"}:
-            raise Refusal(400, "request", "refused must be true or false")
+            raise ApiError(400, "request", "refused must be true or false")
         return text == "true"
 
 

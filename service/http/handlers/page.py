@@ -12,7 +12,7 @@ from service.authorization.profiles import Profiles
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.authorization.states import STATE_SECONDS, IssuedState, States
 from service.http.clients import browser_of, client_address, service_address
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
 from service.http.origins import AllowedOrigins, is_same_site, origin_of
 from service.http.rate_limit import RateLimit
@@ -109,7 +109,7 @@ class PageHandler(JsonHandler):
         """Refuse what a page of another origin sends: it could sign a browser in as somebody else, or out."""
         super().prepare()
         if self.request.method not in {"GET", "HEAD"} and self._is_foreign():
-            raise Refusal(403, "origin", "this page's origin is not in ALLOWED_ORIGINS")
+            raise ApiError(403, "origin", "this page's origin is not in ALLOWED_ORIGINS")
 
     def options(self) -> None:
         """Answer a preflight; `prepare` has refused those of other origins."""
@@ -137,11 +137,11 @@ class PageHandler(JsonHandler):
         """Return appid and openid of the session's user.
 
         Raises:
-            Refusal: The browser has no session.
+            ApiError: The browser has no session.
         """
         session = self.session()
         if session is None or session.appid is None or session.openid is None:
-            raise Refusal(401, Kind.REAUTHORIZE, "this browser has no session; authorize first")
+            raise ApiError(401, Kind.REAUTHORIZE, "this browser has no session; authorize first")
         self._appid = session.appid
         return session.appid, session.openid
 
@@ -153,23 +153,23 @@ class PageHandler(JsonHandler):
         """Count this request against the rate of its address.
 
         Raises:
-            Refusal: The address has had its share.
+            ApiError: The address has had its share.
         """
         address = client_address(self.request, self.services.trusted_proxies)
         retry_after = await self.services.rate_limit.count(address)
         if retry_after is not None:
-            raise Refusal(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
+            raise ApiError(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
 
     def account(self, appid: str | None) -> Account:
         """Return the account of an appid, or the default one.
 
         Raises:
-            Refusal: It is not configured.
+            ApiError: It is not configured.
         """
         accounts = self.services.accounts
         account = accounts.get(appid) if appid else next(iter(accounts.values()))
         if account is None:
-            raise Refusal(400, "request", "this appid is not configured here")
+            raise ApiError(400, "request", "this appid is not configured here")
         self._appid = account.appid
         return account
 
@@ -197,13 +197,13 @@ class PageHandler(JsonHandler):
         """
         self.add_header("Set-Cookie", self.services.cookies.header(name, value, max_age))
 
-    def refusal_content(self, refusal: Refusal) -> dict[str, Any]:
+    def error_content(self, error: ApiError) -> dict[str, Any]:
         """Add where to send the user, where only the user can mend it."""
-        content = super().refusal_content(refusal)
-        if refusal.kind in _ASKS_TO_AUTHORIZE:
+        content = super().error_content(error)
+        if error.kind in _ASKS_TO_AUTHORIZE:
             page = self._page_address()
             if page is not None:
-                wide = refusal.kind == Kind.UPGRADE_SCOPE
+                wide = error.kind == Kind.UPGRADE_SCOPE
                 content["authorize_url"] = self.authorize_address(page, WIDE_SCOPE if wide else BASE_SCOPE)
         return content
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.authorization.profiles import LANGUAGES
-from service.http.errors import Refusal
+from service.http.errors import ApiError
 from service.http.handlers.page import PageHandler, PageServices
 from service.tokens.manager import NoAuthorization
 from service.wechat.errors import Kind
@@ -19,13 +19,15 @@ class UserinfoHandler(PageHandler):
         appid, openid = self.require_user()
         lang = self.get_query_argument("lang", LANGUAGES[0])
         if lang not in LANGUAGES:
-            raise Refusal(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")
+            raise ApiError(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")
         try:
             profile = await self.services.profiles.of(appid, openid, lang)
         except NoAuthorization as error:
             if error.status is not None:
                 raise
-            raise Refusal(401, Kind.REAUTHORIZE, "this session's user is not known any more; authorize first") from None
+            raise ApiError(
+                401, Kind.REAUTHORIZE, "this session's user is not known any more; authorize first"
+            ) from None
         reply: dict[str, Any] = {
             "openid": profile.openid,
             "nickname": profile.nickname,

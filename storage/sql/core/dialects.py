@@ -36,7 +36,7 @@ from sqlalchemy.types import BigInteger
 
 from storage.base.errors import StoreUnavailable
 
-__all__ = ["Assignments", "Dialect", "MySQL", "PostgreSQL", "SQLite", "dialect_named", "entering", "supported"]
+__all__ = ["Assignments", "Dialect", "MySQL", "PostgreSQL", "SQLite", "dialect_named", "force_index", "supported"]
 
 #: Given the row that was to be inserted, says what the row that is there already becomes. Assignments must be
 #: right when they are made one after the other, each seeing those before it, as MySQL does.
@@ -103,7 +103,7 @@ class Dialect(ABC):
         )
         with own.connect() as connection:
             _wait_for(lambda: self.locks_migrations(connection))
-            connection.exec_driver_sql(self.patience(TABLE_LOCK_SECONDS))
+            connection.exec_driver_sql(self.lock_timeout_sql(TABLE_LOCK_SECONDS))
             connection.commit()
             yield connection
 
@@ -116,7 +116,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def patience(self, seconds: int) -> str:
+    def lock_timeout_sql(self, seconds: int) -> str:
         """Return the statement by which a session's changes of a table wait for so long; 0 is without end."""
 
     @abstractmethod
@@ -140,7 +140,7 @@ class Dialect(ABC):
         """Return the condition that a text begins with a prefix, in a form that an index serves."""
         return and_(column >= prefix, column < prefix + LAST_CHARACTER)
 
-    def set_aside(self, column: Column[Any]) -> ColumnElement[Any]:
+    def without_index(self, column: Column[Any]) -> ColumnElement[Any]:
         """Return a column for a comparison by which no index is to be entered, where the planner has to be told."""
         return column
 
@@ -217,7 +217,7 @@ class SQLite(Dialect):
         with engine.execution_options(**self.writing_options).connect() as connection:
             connection.detach()
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-            connection.connection.cursor().execute(self.patience(MIGRATION_WAIT_SECONDS))
+            connection.connection.cursor().execute(self.lock_timeout_sql(MIGRATION_WAIT_SECONDS))
             with connection.begin():
                 yield connection
 
@@ -225,7 +225,7 @@ class SQLite(Dialect):
         """Do nothing: who writes has the lock."""
         return True
 
-    def patience(self, seconds: int) -> str:
+    def lock_timeout_sql(self, seconds: int) -> str:
         """Return the PRAGMA of the time that a writer waits for another."""
         return f"PRAGMA busy_timeout = {seconds * 1000}"
 
@@ -250,7 +250,7 @@ class SQLite(Dialect):
         finally:
             raw.set_progress_handler(None, 0)
 
-    def set_aside(self, column: Column[Any]) -> ColumnElement[Any]:
+    def without_index(self, column: Column[Any]) -> ColumnElement[Any]:
         """Return `+ column`: without statistics, which few SQLite files have, any index looks as good as another."""
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
@@ -286,7 +286,7 @@ class PostgreSQL(Dialect):
         connection.rollback()
         return bool(taken)
 
-    def patience(self, seconds: int) -> str:
+    def lock_timeout_sql(self, seconds: int) -> str:
         """Return the setting of lock_timeout."""
         return f"SET lock_timeout = '{seconds}s'"
 
@@ -371,7 +371,7 @@ class MySQL(Dialect):
         connection.rollback()
         return bool(taken == 1)
 
-    def patience(self, seconds: int) -> str:
+    def lock_timeout_sql(self, seconds: int) -> str:
         """Return the setting of lock_wait_timeout, whose longest time is a year."""
         return f"SET SESSION lock_wait_timeout = {seconds or 31_536_000}"
 
@@ -425,7 +425,7 @@ class MySQL(Dialect):
         return self.code_of(error) in {"1927", "1053", "1290", "1836"}
 
 
-def entering(statement: Select[Any], table: Table, *columns: Column[Any]) -> Select[Any]:
+def force_index(statement: Select[Any], table: Table, *columns: Column[Any]) -> Select[Any]:
     """Have MySQL and MariaDB enter the index of these columns by all of the comparisons.
 
     For `a = ? AND b <= ? ORDER BY b` MariaDB (10.11) otherwise enters an index of a and b by a alone, and comes to b

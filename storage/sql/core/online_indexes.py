@@ -83,8 +83,8 @@ def _beside_writers(operations: Operations) -> Iterator[None]:
     A concurrent build waits, without keeping anybody from anything, until all transactions that began before it have
     ended.
     """
-    patience = dialect_named("postgresql").patience
+    lock_timeout_sql = dialect_named("postgresql").lock_timeout_sql
     with operations.get_context().autocommit_block():
-        operations.execute(patience(0))
+        operations.execute(lock_timeout_sql(0))
         yield
-        operations.execute(patience(TABLE_LOCK_SECONDS))
+        operations.execute(lock_timeout_sql(TABLE_LOCK_SECONDS))

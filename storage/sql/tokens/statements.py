@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from storage.grants import WIDE_SCOPE
-from storage.sql.core.dialects import Dialect, entering
+from storage.sql.core.dialects import Dialect, force_index
 from storage.sql.core.schema import activity, authorizations
 from storage.users import AuthorizedUser, SortKey, Status, UserQuery
 
@@ -228,7 +228,7 @@ class Statements:
             .limit(bindparam("the_limit"))
         )
         # Most users have no schedule; where NULL sorts first, they stand before all that are due.
-        self.due: Select[Any] = entering(due, authorizations, _ROW.appid, _ROW.next_refresh_at, _ROW.id)
+        self.due: Select[Any] = force_index(due, authorizations, _ROW.appid, _ROW.next_refresh_at, _ROW.id)
         self.due_locked: Select[Any] = self.due.with_for_update(skip_locked=True)
 
 
@@ -249,7 +249,7 @@ def page(query: UserQuery) -> Select[Any]:
     # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
     order = [key] if key is _ROW.id else [key, _ROW.id]
     if query.appid is not None and query.openid is None and query.unionid is None:
-        statement = entering(statement, authorizations, _ROW.appid, *order)
+        statement = force_index(statement, authorizations, _ROW.appid, *order)
     return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
 
 

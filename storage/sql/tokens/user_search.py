@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
 
-from storage.sql.core.dialects import Dialect, entering
+from storage.sql.core.dialects import Dialect, force_index
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
 from storage.user_search import (
@@ -97,7 +97,7 @@ def _page(search: UserSearch, dialect: Dialect) -> Select[Any]:
     order = [key] if key is _ROW.id else [key, _ROW.id]
     by_appid_alone = search.filter.appid is not None and search.filter == UserFilter(appid=search.filter.appid)
     if by_appid_alone and search.ordered_by in _INDEXED_BY_APPID:
-        statement = entering(statement, authorizations, _ROW.appid, *order)
+        statement = force_index(statement, authorizations, _ROW.appid, *order)
     return statement.order_by(*(one.desc() if search.descending else one.asc() for one in order)).limit(
         search.limit + 1
     )
@@ -121,7 +121,7 @@ def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool
     )
     shared: dict[Column[Any], str | None] = {_ROW.appid: wanted.appid, _ROW.scope: wanted.scope}
     conditions = [
-        (dialect.set_aside(column) if rare else column) == value
+        (dialect.without_index(column) if rare else column) == value
         for column, value in shared.items()
         if value is not None
     ]

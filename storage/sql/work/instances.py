@@ -9,12 +9,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import instances
 
-__all__ = ["BEAT_SECONDS", "Instance", "InstancePause", "Instances"]
+__all__ = ["HEARTBEAT_SECONDS", "Instance", "InstancePause", "Instances"]
 
 #: How often a process says that it is alive, in seconds.
-BEAT_SECONDS = 15
+HEARTBEAT_SECONDS = 15
 #: A process that has been silent for so long is taken for gone.
-SILENCE_SECONDS = 4 * BEAT_SECONDS
+SILENCE_SECONDS = 4 * HEARTBEAT_SECONDS
 
 _ROW = instances.c
 
@@ -47,7 +47,7 @@ class Instances:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, instance: Instance) -> None:
+    def heartbeat(self, instance: Instance) -> None:
         """Note that a process is alive, and forget those that have long been silent."""
         values = {
             "version": instance.version,
@@ -64,11 +64,11 @@ class Instances:
 
         self._database.write(work)
 
-    def leave(self, name: str) -> None:
+    def deregister(self, name: str) -> None:
         """Note that a process has ended in order."""
         self._database.write(lambda connection: connection.execute(delete(instances).where(_ROW.name == name)))
 
-    def alive(self, at: int) -> Sequence[Instance]:
+    def live(self, at: int) -> Sequence[Instance]:
         """Return the processes that were heard of lately, by name."""
         wanted = select(instances).where(_ROW.seen_at >= at - SILENCE_SECONDS).order_by(_ROW.name)
         return [

@@ -49,7 +49,7 @@ async def test_refused_exchanges_are_counted_in_the_overview(signed_in, service)
 @pytest.mark.gen_test
 async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, service, clock):
     pause = InstancePause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
-    dashboard.instances.beat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
+    dashboard.instances.heartbeat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
     shown = text_of(await signed_in().get("/admin/overview"))
     assert "host:1:ab" in shown
     assert "calls to WeChat pause" in shown
@@ -58,8 +58,8 @@ async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, servic
 
 @pytest.mark.gen_test
 async def test_a_service_says_that_it_is_alive(service, dashboard, clock):
-    await service.heartbeat.beat()
-    assert [one.name for one in dashboard.instances.alive(clock.now())] == [service.vault.instance]
+    await service.heartbeat.send()
+    assert [one.name for one in dashboard.instances.live(clock.now())] == [service.vault.instance]
 
 
 def test_a_chart_can_be_read_by_those_who_cannot_see_it():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.authorization.states import STATE_SECONDS, StateRefused, States
+from service.authorization.states import STATE_SECONDS, InvalidState, States
 from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 
@@ -52,27 +52,27 @@ def test_every_altered_character_of_a_state_is_noticed(states):
     state, cookies = issue(states)
     for position, letter in enumerate(state):
         for other in {"0", "f", "A", "%"} - {letter}:
-            with pytest.raises(StateRefused):
+            with pytest.raises(InvalidState):
                 states.verify(state[:position] + other + state[position + 1 :], cookies, CODE)
 
 
 @pytest.mark.parametrize("length", range(64))
 def test_a_truncated_state_is_refused(states, length):
     state, cookies = issue(states)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         states.verify(state[:length], cookies, CODE)
 
 
 def test_a_lengthened_state_is_refused(states):
     state, cookies = issue(states)
     for longer in (state + "0", "0" + state, state * 2, state + "\n"):
-        with pytest.raises(StateRefused):
+        with pytest.raises(InvalidState):
             states.verify(longer, cookies, CODE)
 
 
 def test_a_state_signed_with_another_key_is_refused(states, clock):
     state, cookies = issue(States(KeyRing.parse(generate_key()), clock))
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         states.verify(state, cookies, CODE)
 
 
@@ -80,14 +80,14 @@ def test_another_browsers_state_is_refused(states):
     state, _ = issue(states)
     _, other_cookies = issue(states)
     for cookies in ({}, other_cookies):
-        with pytest.raises(StateRefused):
+        with pytest.raises(InvalidState):
             states.verify(state, cookies, CODE)
 
 
 def test_a_cookie_under_another_states_name_is_refused(states):
     state, cookies = issue(states)
     _, other_cookies = issue(states)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         states.verify(state, dict(zip(cookies, other_cookies.values(), strict=True)), CODE)
 
 
@@ -96,7 +96,7 @@ def test_every_altered_byte_of_the_cookie_is_noticed(states):
     [(name, value)] = cookies.items()
     for position in range(len(value)):
         altered = value[:position] + ("1" if value[position] != "1" else "2") + value[position + 1 :]
-        with pytest.raises(StateRefused):
+        with pytest.raises(InvalidState):
             states.verify(state, {name: altered}, CODE)
 
 
@@ -105,7 +105,7 @@ def test_a_state_ends(states, clock):
     clock.advance(STATE_SECONDS - 1)
     states.verify(state, cookies, CODE)
     clock.advance(1)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         states.verify(state, cookies, CODE)
 
 
@@ -119,7 +119,7 @@ def test_the_same_code_may_come_twice(states):
 def test_a_state_replayed_with_another_code_is_refused_though_the_cookie_is_replayed_too(states):
     state, cookies = issue(states)
     states.verify(state, cookies, CODE)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         states.verify(state, cookies, "1" * 32)
 
 
@@ -127,7 +127,7 @@ def test_another_process_knows_by_the_cookie_that_a_state_is_spent(states, key, 
     state, cookies = issue(states)
     spent = states.verify(state, cookies, CODE)
     elsewhere = States(KeyRing.parse(key), clock)
-    with pytest.raises(StateRefused):
+    with pytest.raises(InvalidState):
         elsewhere.verify(state, {spent.cookie_name: spent.cookie_value}, "1" * 32)
 
 

@@ -26,7 +26,7 @@ def clock():
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr("service.background.heartbeat.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("service.background.heartbeat.HEARTBEAT_SECONDS", 0.01)
 
 
 def heartbeat(instances, clock, name="one", pauses=()):
@@ -35,7 +35,7 @@ def heartbeat(instances, clock, name="one", pauses=()):
 
 async def heard(instances, clock, condition):
     """Return the processes once the condition holds of them."""
-    while not condition(alive := instances.alive(clock.now())):
+    while not condition(alive := instances.live(clock.now())):
         await asyncio.sleep(0.01)
     return alive
 
@@ -44,11 +44,11 @@ async def heard(instances, clock, condition):
 async def test_beats_tell_the_process_and_its_present_pauses(instances, clock):
     began, pauses = clock.now(), []
     beating = heartbeat(instances, clock, pauses=pauses)
-    await beating.beat()
+    await beating.send()
     pauses.append(Pause(appid="wx1", endpoint="refresh", kind="configuration", errcode=40125, until=began + 60))
     clock.advance(15)
-    await beating.beat()
-    [one] = instances.alive(clock.now())
+    await beating.send()
+    [one] = instances.live(clock.now())
     assert (one.name, one.version, one.started_at, one.seen_at) == ("one", "1.2.3", began, began + 15)
     assert one.pauses == (InstancePause("wx1", "refresh", "configuration", 40125, began + 60),)
 
@@ -61,7 +61,7 @@ async def test_it_beats_by_itself_and_takes_its_row_away_at_the_end(instances, c
     clock.advance(2 * SILENCE_SECONDS)
     await heard(instances, clock, lambda alive: len(alive) == 1)
     await beating.stop()
-    assert instances.alive(clock.now()) == []
+    assert instances.live(clock.now()) == []
 
 
 @pytest.mark.gen_test
@@ -69,11 +69,11 @@ async def test_a_store_that_is_away_is_tried_again(instances, clock, often):
     class Flaky:
         refused = 0
 
-        def beat(self, instance):
+        def heartbeat(self, instance):
             if self.refused < 3:
                 self.refused += 1
                 raise StoreUnavailable("away")
-            instances.beat(instance)
+            instances.heartbeat(instance)
 
         def leave(self, _name):
             raise StoreUnavailable("away again")
@@ -84,20 +84,20 @@ async def test_a_store_that_is_away_is_tried_again(instances, clock, often):
     await beating.stop()
     # Nobody could be told of the end; the silence tells.
     clock.advance(SILENCE_SECONDS + 1)
-    assert instances.alive(clock.now()) == []
+    assert instances.live(clock.now()) == []
 
 
 @pytest.mark.gen_test
 async def test_a_newcomer_forgets_processes_that_died(instances, clock):
-    await heartbeat(instances, clock, "dead").beat()
+    await heartbeat(instances, clock, "dead").send()
     died_at = clock.now()
     clock.advance(SILENCE_SECONDS + 1)
-    await heartbeat(instances, clock, "new").beat()
-    assert [one.name for one in instances.alive(died_at)] == ["new"]
+    await heartbeat(instances, clock, "new").send()
+    assert [one.name for one in instances.live(died_at)] == ["new"]
 
 
 @pytest.mark.gen_test
 async def test_stopping_what_never_began_does_nothing(instances, clock):
-    await heartbeat(instances, clock, "one").beat()
+    await heartbeat(instances, clock, "one").send()
     await heartbeat(instances, clock, "one").stop()
-    assert [one.name for one in instances.alive(clock.now())] == ["one"]
+    assert [one.name for one in instances.live(clock.now())] == ["one"]

@@ -1,7 +1,7 @@
 import pytest
 
 from service.authorization.exchange import CODE_MALFORMED, CODE_USED, CodeRefused
-from service.http.errors import Refusal, refusal_of
+from service.http.errors import ApiError, api_error_for
 from service.tokens.breaker import AccountPaused, Pause
 from service.tokens.manager import NoAuthorization, TokenUnavailable
 from service.wechat.endpoints import Endpoint
@@ -38,19 +38,19 @@ def test_every_kind_of_wechats_has_its_answer(kind):
     errcode, status, retry_after = BY_KIND[kind]
     error = a_refusal(errcode)
     assert error.kind is kind
-    refusal = refusal_of(error)
-    assert (refusal.status, refusal.kind, refusal.retry_after) == (status, kind, retry_after)
+    error = api_error_for(error)
+    assert (error.status, error.kind, error.retry_after) == (status, kind, retry_after)
     if kind is not Kind.CONFIGURATION:
-        assert (refusal.errcode, refusal.errmsg) == (errcode, "words of WeChat")
+        assert (error.errcode, error.errmsg) == (errcode, "words of WeChat")
 
 
 @pytest.mark.parametrize("endpoint", Endpoint)
 @pytest.mark.parametrize("errcode", [row.errcode for row in ERRCODES])
 def test_every_known_errcode_is_answered_by_its_kind(errcode, endpoint):
     kind = kind_of(errcode, endpoint)
-    refusal = refusal_of(a_refusal(errcode, endpoint))
-    assert refusal.kind == kind
-    assert refusal.status == BY_KIND[kind][1]
+    error = api_error_for(a_refusal(errcode, endpoint))
+    assert error.kind == kind
+    assert error.status == BY_KIND[kind][1]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_every_known_errcode_is_answered_by_its_kind(errcode, endpoint):
     ],
 )
 def test_a_missing_answer_of_wechats_is_told_with_its_reason_and_when_to_try_again(reason, status):
-    refusal = refusal_of(WeChatFault(Endpoint.EXCHANGE, APPID, reason, reply_started=True, detail="some detail"))
-    assert (refusal.status, refusal.kind, refusal.errcode, refusal.retry_after) == (status, Kind.RETRY, None, 2)
-    assert refusal.errmsg == f"WeChat gave no usable answer ({reason})"
+    error = api_error_for(WeChatFault(Endpoint.EXCHANGE, APPID, reason, reply_started=True, detail="some detail"))
+    assert (error.status, error.kind, error.errcode, error.retry_after) == (status, Kind.RETRY, None, 2)
+    assert error.errmsg == f"WeChat gave no usable answer ({reason})"
 
 
 @pytest.mark.parametrize("reason", FaultReason)
 def test_no_reason_is_left_out(reason):
-    assert refusal_of(WeChatFault(Endpoint.AUTH, APPID, reason, reply_started=False)).status >= 500
+    assert api_error_for(WeChatFault(Endpoint.AUTH, APPID, reason, reply_started=False)).status >= 500
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_no_reason_is_left_out(reason):
     ids=lambda error: type(error).__name__,
 )
 def test_what_is_configured_wrongly_is_not_told_outside(error):
-    refusal = refusal_of(error)
-    assert (refusal.status, refusal.kind, refusal.errcode) == (500, Kind.CONFIGURATION, None)
-    assert refusal.errmsg == "the service is not configured correctly; its operator has been told"
+    error = api_error_for(error)
+    assert (error.status, error.kind, error.errcode) == (500, Kind.CONFIGURATION, None)
+    assert error.errmsg == "the service is not configured correctly; its operator has been told"
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_what_is_configured_wrongly_is_not_told_outside(error):
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_what_the_service_itself_refuses_has_its_answer(error, status, kind, errcode, retry_after):
-    refusal = refusal_of(error)
-    assert (refusal.status, refusal.kind, refusal.errcode, refusal.retry_after) == (status, kind, errcode, retry_after)
-    assert refusal.errmsg
-    assert "db.internal" not in refusal.errmsg
+    error = api_error_for(error)
+    assert (error.status, error.kind, error.errcode, error.retry_after) == (status, kind, errcode, retry_after)
+    assert error.errmsg
+    assert "db.internal" not in error.errmsg
 
 
-def test_a_refusal_is_its_own_answer():
-    refusal = Refusal(403, "forbidden_origin", "this origin is not allowed")
-    assert refusal_of(refusal) is refusal
+def test_an_api_error_is_its_own_answer():
+    error = ApiError(403, "forbidden_origin", "this origin is not allowed")
+    assert api_error_for(error) is error
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError("x")], ids=repr)
 def test_what_nobody_foresaw_has_no_answer(error):
-    assert refusal_of(error) is None
+    assert api_error_for(error) is None
