@@ -109,7 +109,7 @@ def routes_in_code() -> list[str]:
     The dashboard's many pages stand for themselves; its front door stands for all of them.
     """
     patterns = ["/admin/"]
-    for module in sorted(ROOT.glob("service/handlers/*.py")):
+    for module in sorted(ROOT.glob("service/http/handlers/*.py")):
         if module.name == "demo.py":
             continue
         for node in ast.walk(ast.parse(read(module))):

@@ -75,7 +75,7 @@ async def test_a_store_that_is_away_is_tried_again(instances, clock, often):
                 raise StoreUnavailable("away")
             instances.heartbeat(instance)
 
-        def leave(self, _name):
+        def deregister(self, _name):
             raise StoreUnavailable("away again")
 
     beating = heartbeat(Flaky(), clock)

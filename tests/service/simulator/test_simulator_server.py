@@ -89,5 +89,6 @@ def test_the_simulator_shares_nothing_with_the_service_but_the_clock():
     assert {name for name in ours if not name.startswith("service.simulator")} == {
         "service",
         "storage",
+        "storage.base",
         "storage.base.clock",
     }

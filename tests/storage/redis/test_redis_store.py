@@ -153,7 +153,7 @@ def test_a_url_of_something_else_is_refused_without_quoting_it(url):
 def test_without_redis_py_it_says_what_to_install():
     code = (
         "import sys; sys.modules['redis'] = None\n"
-        "from storage.errors import RegistryError\n"
+        "from storage.base.errors import RegistryError\n"
         "from storage.registry import load_store\n"
         "try: load_store('redis')\n"
         "except RegistryError as error: print(error)\n"

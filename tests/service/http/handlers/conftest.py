@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.service.handlers.h5_browser import PAGE_ORIGIN, Browser
+from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, Browser
 
 from service.runtime.app import make_public_app
 

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
+from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 from service.simulator.authorize.request import read_authorize_request
 

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 import pytest
-from tests.service.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
+from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 from service.simulator.faults import Fault
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from tests.service.handlers.h5_browser import reply_of
+from tests.service.http.handlers.h5_browser import reply_of
 
 from service.wechat.protocol import Account
 from storage.sql.accounts.audit import AuditLog, AuditQuery

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.service.handlers.h5_browser import reply_of
+from tests.service.http.handlers.h5_browser import reply_of
 
 import service
 

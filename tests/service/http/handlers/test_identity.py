@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import jwt
 import pytest
-from tests.service.handlers.h5_browser import reply_of
+from tests.service.http.handlers.h5_browser import reply_of
 
 from storage.sealing import generate_key
 

@@ -1,7 +1,7 @@
 """CORS by exact origin, and a session cookie that suits the pages and can be neither altered nor borrowed."""
 
 import pytest
-from tests.service.handlers.h5_browser import PAGE_ORIGIN, reply_of
+from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.http.handlers.page import CookiePolicy

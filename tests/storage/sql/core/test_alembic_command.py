@@ -9,7 +9,7 @@ from storage.base.schema_report import SchemaState
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 
-CHECKOUT = Path(__file__).parents[3]
+CHECKOUT = Path(__file__).parents[4]
 
 
 def alembic(*arguments, **environment):
