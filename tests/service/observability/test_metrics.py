@@ -73,7 +73,8 @@ def test_two_sets_of_metrics_do_not_mix(metrics):
 
 
 def test_workers_add_up(tmp_path):
-    count = "from service.observability.metrics import Metrics; m = Metrics(); [m.reply('GetCodeHandler', 200) for _ in range(3)]"
+    make = "from service.observability.metrics import Metrics; m = Metrics()"
+    count = f"{make}; [m.reply('GetCodeHandler', 200) for _ in range(3)]"
     show = f"{count}; print(m.expose()[1].decode())"
     environment = worker_environment(tmp_path)
     run = [sys.executable, "-c"]

@@ -75,7 +75,7 @@ async def test_a_token_refreshed_early_stays_the_same_and_lives_longer(service, 
 async def test_a_refresh_keeps_the_scope_of_the_exchange_whatever_its_reply_lists(service, clock, authorize, row):
     silent, wide = [await authorize(person, scope=scope) for person, scope in GRANTS]
     clock.advance(3 * HOURS)
-    scopes = [(await service.keeper.fresh(service.settings.appid, openid)).scope for openid in (silent, wide)]
+    scopes = [(await service.tokens.get_valid_token(service.settings.appid, openid)).scope for openid in (silent, wide)]
     assert scopes == ["snsapi_base", "snsapi_userinfo"]
     assert [(await row(openid)).scope for openid in (silent, wide)] == scopes
 
@@ -84,7 +84,7 @@ async def test_a_silent_login_after_a_refresh_brings_its_own_tokens(service, clo
     openid = await authorize()
     earlier = service.vault.open(await row(openid))
     clock.advance(3 * HOURS)
-    await service.keeper.fresh(service.settings.appid, openid)
+    await service.tokens.get_valid_token(service.settings.appid, openid)
     await authorize()
     assert service.vault.open(await row(openid)).refresh_token != earlier.refresh_token
 

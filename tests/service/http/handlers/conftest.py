@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, Browser
 
 from service.runtime.app import make_public_app
+from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, Browser
 
 
 @pytest.fixture

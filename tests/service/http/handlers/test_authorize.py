@@ -5,9 +5,9 @@ from ipaddress import ip_network
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 from service.simulator.authorize.request import read_authorize_request
+from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 pytestmark = pytest.mark.gen_test
 

@@ -3,9 +3,9 @@
 from urllib.parse import urlencode
 
 import pytest
-from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 from service.simulator.faults import Fault
+from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
 pytestmark = pytest.mark.gen_test
 

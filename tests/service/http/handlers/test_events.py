@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from tests.service.http.handlers.h5_browser import reply_of
 
 from service.wechat.protocol import Account
 from storage.sql.accounts.audit import AuditLog, AuditQuery
 from storage.sql.core.engine import Database
+from tests.service.http.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.service.http.handlers.h5_browser import reply_of
 
 import service
+from tests.service.http.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import jwt
 import pytest
-from tests.service.http.handlers.h5_browser import reply_of
 
 from storage.sealing import generate_key
+from tests.service.http.handlers.h5_browser import reply_of
 
 pytestmark = pytest.mark.gen_test
 

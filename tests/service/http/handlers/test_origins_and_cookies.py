@@ -1,13 +1,13 @@
 """CORS by exact origin, and a session cookie that suits the pages and can be neither altered nor borrowed."""
 
 import pytest
-from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.http.handlers.page import CookiePolicy
 from service.http.origins import AllowedOrigins
 from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
+from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 pytestmark = pytest.mark.gen_test
 

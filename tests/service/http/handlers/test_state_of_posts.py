@@ -1,6 +1,7 @@
 """`POST /getCode` and the state: verified where it was issued here, required where that is asked for."""
 
 import pytest
+
 from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, reply_of
 
 pytestmark = pytest.mark.gen_test
