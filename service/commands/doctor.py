@@ -5,6 +5,7 @@ import ipaddress
 import stat
 import sys
 from collections.abc import AsyncIterator
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -19,6 +20,9 @@ from storage.sealing import KeyRing
 from storage.vault import TokenVault
 
 __all__ = ["doctor", "examine"]
+
+#: The packages of this distribution, at the top level of site-packages.
+_PACKAGES = ("admin", "service", "storage")
 
 _COLOURS = {CheckStatus.GOOD: "green", CheckStatus.WARNING: "yellow", CheckStatus.BAD: "red"}
 
@@ -40,7 +44,8 @@ async def _examine(settings: Settings) -> int:
 
 
 async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
-    """Look at keys, database, store, listeners, and each account at WeChat, and yield a result for each."""
+    """Check packages, keys, database, store, listeners, and each account at WeChat; yield a result for each."""
+    yield _about_packages()
     keys: KeyRing | None = None
     try:
         keys = open_keys(settings)
@@ -62,6 +67,15 @@ async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
             yield await check_account(client, account)
     finally:
         await client.close()
+
+
+def _about_packages() -> CheckResult:
+    installed = metadata.packages_distributions()
+    others = {name for package in _PACKAGES for name in installed.get(package, ()) if name != "wechat-openid"}
+    if others:
+        text = f"{', '.join(sorted(others))} also brings one of {', '.join(_PACKAGES)}: give the service its own venv"
+        return CheckResult("packages", CheckStatus.BAD, text)
+    return CheckResult("packages", CheckStatus.GOOD, f"{', '.join(_PACKAGES)} are this service's own")
 
 
 def _about_keys(settings: Settings, keys: KeyRing) -> CheckResult:
