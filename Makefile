@@ -29,6 +29,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml setup.py
 $(READY): requirements-dev.lock pyproject.toml setup.py
 	$(call environment,requirements-dev.lock)
 
+# Client libraries have environments of their own; the stamp is missing while some could not be installed.
+CLIENTS := tests/clients/.venv/.ready
+$(CLIENTS): $(READY) tests/clients/requirements.lock tests/clients/package-lock.json
+	$(BIN)/python -m tests.clients.libraries
+
 .PHONY: install
 install: $(INSTALLED) ## Make the virtual environment with what the service runs on, and no more
 
@@ -37,7 +42,7 @@ demo: $(INSTALLED) ## Run the service, a simulated WeChat and a demo page; no ac
 	$(BIN)/wechat-openid demo
 
 .PHONY: test
-test: $(READY) ## Run every test (under ten minutes)
+test: $(READY) $(CLIENTS) ## Run every test (under ten minutes)
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: test-large
@@ -47,6 +52,10 @@ test-large: $(READY) ## Rotate the keys of a million rows on each database (over
 .PHONY: contract
 contract: $(READY) ## Try every token store with the same tests, and show which passes what
 	$(BIN)/python -m tests.contract_table
+
+.PHONY: clients
+clients: $(CLIENTS) ## Run client libraries against the simulator, into docs/simulator.md
+	$(BIN)/python -m tests.clients.table --write
 
 .PHONY: bench
 bench: $(READY) ## Measure exchanges beside other stacks, into docs/performance.md
@@ -107,6 +116,11 @@ lock: $(TOOLS)/.ready ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 	$(COMPILE) $(UPGRADE) $(INPUT) --group build --output-file requirements.lock
 	$(COMPILE) $(UPGRADE) $(INPUT) --group dev --constraints requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) $(UPGRADE) --group tools --output-file .ci/tools.lock
+	$(COMPILE) $(UPGRADE) tests/clients/requirements.in --output-file tests/clients/requirements.lock
+
+.PHONY: clients-lock
+clients-lock: ## Write the lock of the client libraries of Node.js anew from their package.json
+	npm install --package-lock-only --omit-lockfile-registry-resolved --prefix tests/clients
 
 # The last lock is of the oldest versions that pyproject.toml admits. What cannot be looked up fails (--strict).
 .PHONY: audit
@@ -133,4 +147,4 @@ wheel: $(READY) ## Build the wheel into dist/, the same bytes for the same commi
 
 .PHONY: clean
 clean: ## Remove what make made (not the data in var/)
-	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) tests/clients/.venv tests/clients/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

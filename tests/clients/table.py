@@ -1,0 +1,52 @@
+"""`make clients`: the table of client libraries and the steps that each takes with the simulator."""
+
+import argparse
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tests.clients.libraries import HERE, LIBRARIES, STEPS
+from tests.clients.runs import Run, run_library, simulator_in_wechats_place
+
+PAGE = HERE.parents[1] / "docs" / "simulator.md"
+_HEADINGS = ("authorize", "code → tokens", "refresh", "userinfo", "auth", "errcodes")
+_TABLE = re.compile(r"^\| library \|.*\n(?:\|.*\n)+", re.MULTILINE)
+
+
+async def rows() -> AsyncIterator[str]:
+    """Give the lines of the table, each once its library has run."""
+    yield f"| library | {' | '.join(_HEADINGS)} |"
+    yield f"|---|{'---|' * len(STEPS)}"
+    for library in LIBRARIES:
+        if library.missing is not None:
+            yield f"| {library.name} | {library.missing} |{' |' * (len(STEPS) - 1)}"
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            async with simulator_in_wechats_place(Path(folder)) as place:
+                run = await run_library(library, *place)
+        yield f"| {library.name} {run.version} | {' | '.join(_cell(run, step) for step in STEPS)} |"
+
+
+def _cell(run: Run, step: str) -> str:
+    if step not in run.steps:
+        return "–"
+    failure = run.steps[step]
+    return "✔" if failure is None else f"✘ {failure}".replace("|", "\\|").replace("\n", " ")
+
+
+async def _print(*, write: bool) -> None:
+    lines = []
+    async for line in rows():
+        print(line, flush=True)
+        lines.append(line)
+    if write:
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(_TABLE.sub(lambda _: "\n".join(lines) + "\n", page, count=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/simulator.md")
+    asyncio.run(_print(write=parser.parse_args().write))
