@@ -40,16 +40,16 @@ def test_without_any_setting_the_defaults_hold():
     assert settings.workers == 1
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_every_setting_says_what_it_is_about(row):
-    about = row.metadata["about"]
-    assert about.endswith(".")
-    assert len(about) > len("The port.")
+def test_every_setting_says_what_it_is_about(subtests):
+    for row in ROWS:
+        with subtests.test(row=row.name):
+            about = row.metadata["about"]
+            assert about.endswith(".")
+            assert len(about) > len("The port.")
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
+def test_values_are_read_from_the_environment(subtests):
+    for name, text, value in [
         ("APPID", " wx1 ", "wx1"),
         ("LISTEN", "[::1]:80", Address("::1", 80)),
         ("LISTEN", ":8080", Address("0.0.0.0", 8080)),
@@ -69,15 +69,13 @@ def test_every_setting_says_what_it_is_about(row):
         ("LOG_FORMAT", "json", "json"),
         ("ACCOUNTS", "", ()),
         ("ACCOUNTS", "[]", ()),
-    ],
-)
-def test_values_are_read_from_the_environment(name, text, value):
-    assert getattr(load(**{name: text}), name.lower()) == value
+    ]:
+        with subtests.test(name=name, text=text, value=value):
+            assert getattr(load(**{name: text}), name.lower()) == value
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "says"),
-    [
+def test_a_bad_value_is_named_with_what_it_should_be(subtests):
+    for name, text, says in [
         ("LISTEN", "8888", "host:port"),
         ("LISTEN", "127.0.0.1:", "host:port"),
         ("LISTEN", "127.0.0.1:65536", "host:port"),
@@ -112,14 +110,13 @@ def test_values_are_read_from_the_environment(name, text, value):
         ("LOG_FORMAT", "xml", "one of: text, json"),
         ("LOG_LEVEL", "LOUD", "one of: DEBUG, INFO, WARNING, ERROR"),
         ("ACCOUNTS", "wx1", "a JSON list such as"),
-    ],
-)
-def test_a_bad_value_is_named_with_what_it_should_be(name, text, says):
-    with pytest.raises(SettingsError) as caught:
-        load(**{name: text})
-    [problem] = str(caught.value).splitlines()
-    assert problem.startswith(f"{PREFIX}{name} must be ")
-    assert says in problem
+    ]:
+        with subtests.test(name=name, text=text, says=says):
+            with pytest.raises(SettingsError) as caught:
+                load(**{name: text})
+            [problem] = str(caught.value).splitlines()
+            assert problem.startswith(f"{PREFIX}{name} must be ")
+            assert says in problem
 
 
 def test_all_problems_are_listed_at_once():
@@ -227,9 +224,8 @@ def test_accounts_are_a_json_list_whose_first_is_the_default():
     assert accounts.all_accounts() == (Account("wx1", "a"), Account("wx2", "b", "店"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_accounts_of_another_form_are_refused_without_being_quoted(subtests):
+    for text in [
         json.dumps({"appid": "wx1", "secret": SECRET_WORD}),
         json.dumps([{"appid": "wx1"}]),
         json.dumps([{"appid": "wx1", "secret": SECRET_WORD, "key": 1}]),
@@ -243,12 +239,11 @@ def test_accounts_are_a_json_list_whose_first_is_the_default():
         f'[{{"appid": "wx1", "secret": "{SECRET_WORD}"',
         "[" * 100_000,
         "7",
-    ],
-)
-def test_accounts_of_another_form_are_refused_without_being_quoted(text):
-    with pytest.raises(SettingsError, match=r"ACCOUNTS must be a (JSON )?list") as caught:
-        load(ACCOUNTS=text)
-    assert SECRET_WORD not in str(caught.value)
+    ]:
+        with subtests.test(text=text):
+            with pytest.raises(SettingsError, match=r"ACCOUNTS must be a (JSON )?list") as caught:
+                load(ACCOUNTS=text)
+            assert SECRET_WORD not in str(caught.value)
 
 
 def test_one_account_comes_from_appid_and_secret():

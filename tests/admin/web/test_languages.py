@@ -89,9 +89,8 @@ def test_no_translation_is_left_over(languages):
     assert sorted(left) == []
 
 
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
+def test_the_language_is_the_one_the_browser_likes_best(languages, subtests):
+    for header, code in [
         ("", DEFAULT),
         ("zh-CN,zh;q=0.9,en;q=0.8", "zh_CN"),
         ("zh-Hant-TW", "zh_CN"),
@@ -101,7 +100,6 @@ def test_no_translation_is_left_over(languages):
         ("zh;q=0, en;q=0.1", "en"),
         ("zh;q=very", DEFAULT),
         (";;,=,q", DEFAULT),
-    ],
-)
-def test_the_language_is_the_one_the_browser_likes_best(languages, header, code):
-    assert preferred(languages, header) == code
+    ]:
+        with subtests.test(header=header, code=code):
+            assert preferred(languages, header) == code

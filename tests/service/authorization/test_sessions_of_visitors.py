@@ -52,9 +52,8 @@ def test_a_cookie_altered_anywhere_is_nobodys(signer, session):
     assert [text for text in altered if text != value and signer.verify(text) is not None] == []
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
+def test_what_is_not_a_cookie_of_ours_is_nobodys(signer, subtests):
+    for value in [
         None,
         "",
         "2",
@@ -68,11 +67,9 @@ def test_a_cookie_altered_anywhere_is_nobodys(signer, session):
         "\x00",
         "9" * 5000,
         "2|" + "9" * 5000 + ":",
-    ],
-    ids=repr,
-)
-def test_what_is_not_a_cookie_of_ours_is_nobodys(signer, value):
-    assert signer.verify(value) is None
+    ]:
+        with subtests.test(value=value):
+            assert signer.verify(value) is None
 
 
 def test_a_cookie_of_another_key_name_or_format_is_nobodys(signer, session, clock):

@@ -23,9 +23,8 @@ def a_request(peer, *forwarded, user_agent="MicroMessenger/8.0"):
     return HTTPServerRequest(start_line=start_line, headers=headers, connection=connection)
 
 
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "client"),
-    [
+def test_the_client_is_the_last_hop_that_no_trusted_proxy_is(subtests):
+    for peer, forwarded, client in [
         # nobody between: what the client says of itself proves nothing
         ("203.0.113.9", [], "203.0.113.9"),
         ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),
@@ -62,19 +61,17 @@ def a_request(peer, *forwarded, user_agent="MicroMessenger/8.0"):
         ("", ["203.0.113.9"], ""),
         (None, ["203.0.113.9"], ""),
         ("/run/a.sock", ["203.0.113.9"], "/run/a.sock"),
-    ],
-)
-def test_the_client_is_the_last_hop_that_no_trusted_proxy_is(peer, forwarded, client):
-    assert client_address(a_request(peer, *forwarded), PROXIES) == client
+    ]:
+        with subtests.test(peer=peer, forwarded=forwarded, client=client):
+            assert client_address(a_request(peer, *forwarded), PROXIES) == client
 
 
-@pytest.mark.parametrize(
-    "forged", ["198.51.100.1", "10.0.0.9", "127.0.0.1", "::1", "::ffff:10.0.0.9", "junk", ", ,", ""]
-)
-def test_no_forged_chain_changes_what_the_proxy_saw(forged):
-    assert client_address(a_request("10.0.0.1", forged, "203.0.113.9"), PROXIES) == "203.0.113.9"
-    assert client_address(a_request("10.0.0.1", f"{forged}, 203.0.113.9, 10.1.1.1"), PROXIES) == "203.0.113.9"
-    assert client_address(a_request("203.0.113.9", forged), PROXIES) == "203.0.113.9"
+def test_no_forged_chain_changes_what_the_proxy_saw(subtests):
+    for forged in ["198.51.100.1", "10.0.0.9", "127.0.0.1", "::1", "::ffff:10.0.0.9", "junk", ", ,", ""]:
+        with subtests.test(forged=forged):
+            assert client_address(a_request("10.0.0.1", forged, "203.0.113.9"), PROXIES) == "203.0.113.9"
+            assert client_address(a_request("10.0.0.1", f"{forged}, 203.0.113.9, 10.1.1.1"), PROXIES) == "203.0.113.9"
+            assert client_address(a_request("203.0.113.9", forged), PROXIES) == "203.0.113.9"
 
 
 def test_without_trusted_proxies_only_the_peer_counts():

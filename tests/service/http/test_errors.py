@@ -33,24 +33,26 @@ def a_pause(kind, errcode):
     return AccountPaused(Pause(APPID, Endpoint.EXCHANGE, kind, errcode, until=100), retry_after=17)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_of_wechats_has_its_answer(kind):
-    errcode, status, retry_after = BY_KIND[kind]
-    error = a_refusal(errcode)
-    assert error.kind is kind
-    error = api_error_for(error)
-    assert (error.status, error.kind, error.retry_after) == (status, kind, retry_after)
-    if kind is not Kind.CONFIGURATION:
-        assert (error.errcode, error.errmsg) == (errcode, "words of WeChat")
+def test_every_kind_of_wechats_has_its_answer(subtests):
+    for kind in Kind:
+        with subtests.test(kind=kind):
+            errcode, status, retry_after = BY_KIND[kind]
+            error = a_refusal(errcode)
+            assert error.kind is kind
+            error = api_error_for(error)
+            assert (error.status, error.kind, error.retry_after) == (status, kind, retry_after)
+            if kind is not Kind.CONFIGURATION:
+                assert (error.errcode, error.errmsg) == (errcode, "words of WeChat")
 
 
-@pytest.mark.parametrize("endpoint", Endpoint)
-@pytest.mark.parametrize("errcode", [row.errcode for row in ERRCODES])
-def test_every_known_errcode_is_answered_by_its_kind(errcode, endpoint):
-    kind = kind_of(errcode, endpoint)
-    error = api_error_for(a_refusal(errcode, endpoint))
-    assert error.kind == kind
-    assert error.status == BY_KIND[kind][1]
+def test_every_known_errcode_is_answered_by_its_kind(subtests):
+    for endpoint in Endpoint:
+        for errcode in [row.errcode for row in ERRCODES]:
+            with subtests.test(endpoint=endpoint, errcode=errcode):
+                kind = kind_of(errcode, endpoint)
+                error = api_error_for(a_refusal(errcode, endpoint))
+                assert error.kind == kind
+                assert error.status == BY_KIND[kind][1]
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,8 @@ def test_what_is_configured_wrongly_is_not_told_outside(error):
     assert error.errmsg == "the service is not configured correctly; its operator has been told"
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "kind", "errcode", "retry_after"),
-    [
+def test_what_the_service_itself_refuses_has_its_answer(subtests):
+    for raised, status, kind, errcode, retry_after in [
         (CodeRefused(APPID, CODE_MALFORMED, "invalid code"), 400, "reauthorize", 40029, None),
         (CodeRefused(APPID, CODE_USED, "code been used"), 400, "reauthorize", 40163, None),
         (a_pause(Kind.RATE_LIMITED, 45011), 503, "rate_limited", 45011, 17),
@@ -105,14 +106,12 @@ def test_what_is_configured_wrongly_is_not_told_outside(error):
         (TokenUnavailable(APPID, OPENID, -5, "leased"), 503, "retry", None, 1),
         (StoreBusy("4096 writes wait"), 503, "busy", None, 2),
         (StoreUnavailable("connection to db.internal refused"), 503, "store_unavailable", None, 2),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
-)
-def test_what_the_service_itself_refuses_has_its_answer(error, status, kind, errcode, retry_after):
-    error = api_error_for(error)
-    assert (error.status, error.kind, error.errcode, error.retry_after) == (status, kind, errcode, retry_after)
-    assert error.errmsg
-    assert "db.internal" not in error.errmsg
+    ]:
+        with subtests.test(raised=raised, status=status, kind=kind, errcode=errcode, retry_after=retry_after):
+            error = api_error_for(raised)
+            assert (error.status, error.kind, error.errcode, error.retry_after) == (status, kind, errcode, retry_after)
+            assert error.errmsg
+            assert "db.internal" not in error.errmsg
 
 
 def test_an_api_error_is_its_own_answer():

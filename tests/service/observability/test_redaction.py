@@ -5,9 +5,8 @@ import pytest
 from service.observability.redaction import RedactingFilter, install_redaction, redact
 
 
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
+def test_values_of_credentials_are_replaced_and_nothing_else(subtests):
+    for text, redacted in [
         (
             "GET /sns/oauth2/access_token?appid=wx1&secret=s3cr3t&code=c0de&grant_type=authorization_code HTTP/1.1",
             "GET /sns/oauth2/access_token?appid=wx1&secret=***&code=***&grant_type=authorization_code HTTP/1.1",
@@ -29,10 +28,9 @@ from service.observability.redaction import RedactingFilter, install_redaction, 
             "HTTP_CODE=1 status_code=200 errcode=40029 promo-codes=3",
         ),
         ("SECRET=abc", "SECRET=***"),
-    ],
-)
-def test_values_of_credentials_are_replaced_and_nothing_else(text, redacted):
-    assert redact(text) == redacted
+    ]:
+        with subtests.test(text=text, redacted=redacted):
+            assert redact(text) == redacted
 
 
 @pytest.fixture

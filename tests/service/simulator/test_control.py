@@ -125,9 +125,8 @@ async def test_reset_returns_to_the_beginning(wechat, clock, control, exchange):
     assert grant["access_token"] in wechat.issued_secrets()
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "said"),
-    [
+async def test_a_wrong_request_is_told_what_is_wrong(control, subtests):
+    for path, body, said in [
         ("clock", {}, "advance_seconds: expected 0 or more"),
         ("clock", {"advance_seconds": -1}, "advance_seconds: expected 0 or more"),
         ("clock", {"advance_seconds": 10**12}, "advance_seconds: expected 0 or more"),
@@ -146,12 +145,11 @@ async def test_reset_returns_to_the_beginning(wechat, clock, control, exchange):
         ("faults", {"errcode": "40029"}, "errcode: expected a whole number or null"),
         ("faults", {"breakage": "explode"}, "breakage: expected one of drop"),
         ("quirks", {"numbers_as_strings": 1}, "numbers_as_strings: expected true or false"),
-    ],
-)
-async def test_a_wrong_request_is_told_what_is_wrong(control, path, body, said):
-    code, reply = await control("POST", path, body)
-    assert code == 400
-    assert reply["error"].startswith(said)
+    ]:
+        with subtests.test(path=path, body=body, said=said):
+            code, reply = await control("POST", path, body)
+            assert code == 400
+            assert reply["error"].startswith(said)
 
 
 async def test_a_body_that_is_not_json_is_refused(fetch):

@@ -148,9 +148,8 @@ def test_clearing_an_endpoint_keeps_the_faults_of_others_and_of_all():
     assert [fault.endpoint for fault, _ in faults.pending()] == ["userinfo", None]
 
 
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
+def test_a_fault_that_makes_no_sense_is_refused_by_name(subtests):
+    for fields, named in [
         ({}, "errcode"),
         ({"errcode": 0}, "errcode"),
         ({"errcode": -1, "breakage": "drop"}, "errcode"),
@@ -160,11 +159,9 @@ def test_clearing_an_endpoint_keeps_the_faults_of_others_and_of_all():
         ({"latency_seconds": -1}, "latency_seconds"),
         ({"latency_seconds": float("nan")}, "latency_seconds"),
         ({"errcode": -1, "times": 0}, "times"),
-    ],
-)
-def test_a_fault_that_makes_no_sense_is_refused_by_name(fields, named):
-    with pytest.raises(ValueError, match=f"^{named}: "):
-        Fault(**fields)
+    ]:
+        with subtests.test(fields=fields, named=named), pytest.raises(ValueError, match=f"^{named}: "):
+            Fault(**fields)
 
 
 async def _raw_reply(port):

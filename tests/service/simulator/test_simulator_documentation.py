@@ -15,9 +15,8 @@ from tests.docs.markdown_text import section, table_rows
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
+def test_the_documentation_names(subtests):
+    for word in [
         *(f"`{breakage}`" for breakage in Breakage),
         *(f"`{endpoint}`" for endpoint in Endpoint),
         *(f"`{field.name}`" for field in fields(Fault)),
@@ -30,10 +29,9 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encod
         "--no-control",
         f"WECHAT_OPENID_APPID={DEFAULT_ACCOUNT.appid}",
         f"WECHAT_OPENID_SECRET={DEFAULT_ACCOUNT.secret}",
-    ],
-)
-def test_the_documentation_names(word):
-    assert word in DOCUMENT
+    ]:
+        with subtests.test(word=word):
+            assert word in DOCUMENT
 
 
 def test_both_languages_explain_the_same_errors():

@@ -34,13 +34,14 @@ def test_table_holds_every_errcode_of_the_web_authorization_once():
     assert sorted(row.errcode for row in ERRCODES) == sorted(code for codes in KINDS.values() for code in codes)
 
 
-@pytest.mark.parametrize(("kind", "errcode"), [(kind, errcode) for kind, codes in KINDS.items() for errcode in codes])
-def test_errcode_asks_for_the_same_wherever_it_does_not_matter_who_answers(kind, errcode):
-    assert kind_of(errcode, Endpoint.USERINFO) is kind
-    assert kind_of(errcode, Endpoint.AUTH) is kind
-    if errcode not in {40001, 40014, 42001}:
-        assert kind_of(errcode, Endpoint.EXCHANGE) is kind
-        assert kind_of(errcode, Endpoint.REFRESH) is kind
+def test_errcode_asks_for_the_same_wherever_it_does_not_matter_who_answers(subtests):
+    for kind, errcode in [(kind, errcode) for kind, codes in KINDS.items() for errcode in codes]:
+        with subtests.test(kind=kind, errcode=errcode):
+            assert kind_of(errcode, Endpoint.USERINFO) is kind
+            assert kind_of(errcode, Endpoint.AUTH) is kind
+            if errcode not in {40001, 40014, 42001}:
+                assert kind_of(errcode, Endpoint.EXCHANGE) is kind
+                assert kind_of(errcode, Endpoint.REFRESH) is kind
 
 
 def test_bad_credential_of_an_exchange_is_a_wrong_secret():
@@ -52,10 +53,11 @@ def test_stale_token_at_a_refresh_is_only_retried(errcode):
     assert kind_of(errcode, Endpoint.REFRESH) is Kind.RETRY
 
 
-@pytest.mark.parametrize("errcode", [0, 1, 99999, *AUTHORIZE_PAGE])
-def test_numbers_that_the_api_does_not_document_are_unknown(errcode):
-    assert kind_of(errcode, Endpoint.EXCHANGE) is Kind.UNKNOWN
-    assert remedy_of(errcode, "en")
+def test_numbers_that_the_api_does_not_document_are_unknown(subtests):
+    for errcode in [0, 1, 99999, *AUTHORIZE_PAGE]:
+        with subtests.test(errcode=errcode):
+            assert kind_of(errcode, Endpoint.EXCHANGE) is Kind.UNKNOWN
+            assert remedy_of(errcode, "en")
 
 
 def test_errcodes_of_the_authorize_page_are_kept_apart_and_have_remedies():
@@ -63,10 +65,11 @@ def test_errcodes_of_the_authorize_page_are_kept_apart_and_have_remedies():
     assert "domain" in remedy_of(10003, "en")
 
 
-@pytest.mark.parametrize("errcode", [None, 99999, *(row.errcode for row in (*ERRCODES, *AUTHORIZE_PAGE_ERRCODES))])
-def test_every_remedy_and_summary_speaks_both_languages(errcode):
-    for words in (remedy_of, summary_of):
-        assert words(errcode, "en").isascii() or "（" in words(errcode, "en") or "(" in words(errcode, "en")
-        assert any("一" <= char <= "鿿" for char in words(errcode, "zh_CN"))
-        assert words(errcode, "zh-Hant") == words(errcode, "zh")
-        assert words(errcode, "fr") == words(errcode, "en")
+def test_every_remedy_and_summary_speaks_both_languages(subtests):
+    for errcode in [None, 99999, *(row.errcode for row in (*ERRCODES, *AUTHORIZE_PAGE_ERRCODES))]:
+        with subtests.test(errcode=errcode):
+            for words in (remedy_of, summary_of):
+                assert words(errcode, "en").isascii() or "（" in words(errcode, "en") or "(" in words(errcode, "en")
+                assert any("一" <= char <= "鿿" for char in words(errcode, "zh_CN"))
+                assert words(errcode, "zh-Hant") == words(errcode, "zh")
+                assert words(errcode, "fr") == words(errcode, "en")

@@ -12,9 +12,8 @@ def refusal(errmsg, errcode=40163):
     return WeChatRefusal(Endpoint.EXCHANGE, APPID, errcode, errmsg)
 
 
-@pytest.mark.parametrize(
-    ("errmsg", "text", "rid"),
-    [
+def test_words_of_wechat_are_split_from_the_rid(subtests):
+    for errmsg, text, rid in [
         (
             "code been used, rid: 6206378a-793424c0-2e4091cc",
             "code been used",
@@ -31,11 +30,10 @@ def refusal(errmsg, errcode=40163):
             "invalid ip 203.0.113.9, not in whitelist",
             "1a-2b-3c",
         ),
-    ],
-)
-def test_words_of_wechat_are_split_from_the_rid(errmsg, text, rid):
-    error = refusal(errmsg)
-    assert (error.errmsg, error.rid) == (text, rid)
+    ]:
+        with subtests.test(errmsg=errmsg, text=text, rid=rid):
+            error = refusal(errmsg)
+            assert (error.errmsg, error.rid) == (text, rid)
 
 
 def test_sentence_says_what_failed_for_whom_and_what_to_do():
@@ -64,13 +62,14 @@ def test_every_fault_has_a_sentence_and_a_remedy_in_both_languages(reason):
     assert fault.remedy_in("zh_CN") != fault.remedy
 
 
-@pytest.mark.parametrize("length", [20, 28, 32, 110, 154, 512])
-@pytest.mark.parametrize("before", ["", "rid: ", "invalid credential ", "req_id: x, token=", "令牌"])
-def test_words_that_look_like_a_credential_are_dropped(before, length):
-    credential = ("aB3_-9" * 100)[:length]
-    error = refusal(f"{before}{credential} rid: 1a-2b")
+def test_words_that_look_like_a_credential_are_dropped(subtests):
+    for length in [20, 28, 32, 110, 154, 512]:
+        for before in ["", "rid: ", "invalid credential ", "req_id: x, token=", "令牌"]:
+            with subtests.test(length=length, before=before):
+                credential = ("aB3_-9" * 100)[:length]
+                error = refusal(f"{before}{credential} rid: 1a-2b")
 
-    assert credential not in str(error) + repr(error) + str(error.rid)
+                assert credential not in str(error) + repr(error) + str(error.rid)
 
 
 def test_credential_cut_by_control_characters_is_dropped():

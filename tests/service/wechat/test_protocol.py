@@ -94,9 +94,10 @@ def test_codes_of_wechat_are_wellformed(code):
     assert is_wellformed_code(code)
 
 
-@pytest.mark.parametrize("code", ["", "x" * 129, "a b", "a\n", "码", "a&b", "a%20", "１"])
-def test_what_cannot_be_a_code_is_not_wellformed(code):
-    assert not is_wellformed_code(code)
+def test_what_cannot_be_a_code_is_not_wellformed(subtests):
+    for code in ["", "x" * 129, "a b", "a\n", "码", "a&b", "a%20", "１"]:
+        with subtests.test(code=code):
+            assert not is_wellformed_code(code)
 
 
 def test_exchange_reply_is_read():
@@ -129,19 +130,20 @@ def test_numbers_may_come_as_strings():
     assert caught.value.errcode == 40029
 
 
-@pytest.mark.parametrize("field", TOKENS)
-@pytest.mark.parametrize("value", [None, "", 0, -1, True, [], {}, "a\u0000b", "某"])
-def test_mandatory_field_of_an_exchange_that_is_missing_or_mistyped_is_a_fault(field, value):
-    for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
-        with pytest.raises(WeChatFault, match=field) as caught:
-            parse_token_reply(body(fields))
-        assert caught.value.reason is FaultReason.MALFORMED
+def test_mandatory_field_of_an_exchange_that_is_missing_or_mistyped_is_a_fault(subtests):
+    for field in TOKENS:
+        for value in [None, "", 0, -1, True, [], {}, "a\u0000b", "某"]:
+            with subtests.test(field=field, value=value):
+                for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
+                    with pytest.raises(WeChatFault, match=field) as caught:
+                        parse_token_reply(body(fields))
+                    assert caught.value.reason is FaultReason.MALFORMED
 
 
-@pytest.mark.parametrize("seconds", [0, "0", -5, "", "7200s", "二", 7200.5, 10**30, "9" * 5000, 2**31, "-", "²"])
-def test_lifetime_that_is_not_one_is_a_fault(seconds):
-    with pytest.raises(WeChatFault, match="expires_in"):
-        parse_token_reply(body(TOKENS, expires_in=seconds))
+def test_lifetime_that_is_not_one_is_a_fault(subtests):
+    for seconds in [0, "0", -5, "", "7200s", "二", 7200.5, 10**30, "9" * 5000, 2**31, "-", "²"]:
+        with subtests.test(seconds=seconds), pytest.raises(WeChatFault, match="expires_in"):
+            parse_token_reply(body(TOKENS, expires_in=seconds))
 
 
 def test_refresh_reply_may_leave_the_refresh_token_out():
@@ -157,9 +159,8 @@ def test_profile_is_read():
     )
 
 
-@pytest.mark.parametrize(
-    ("raw", "nickname"),
-    [
+def test_nickname_is_made_fit_for_databases_and_pages(subtests):
+    for raw, nickname in [
         (b'"a\x01b\nc\x7f"', "abc"),  # control characters as they are, which strict JSON forbids
         (b'"\\u0000x"', "x"),  # PostgreSQL stores no NUL
         (b'"\\ud83d"', "�"),  # half an emoji
@@ -167,13 +168,12 @@ def test_profile_is_read():
         ('"👩‍👧"'.encode(), "👩‍👧"),  # joined by a character that is invisible and needed
         (b'""', ""),
         (b"null", ""),
-    ],
-)
-def test_nickname_is_made_fit_for_databases_and_pages(raw, nickname):
-    read = parse_userinfo(b'{"openid":"o1","nickname":' + raw + b"}").nickname
+    ]:
+        with subtests.test(raw=raw, nickname=nickname):
+            read = parse_userinfo(b'{"openid":"o1","nickname":' + raw + b"}").nickname
 
-    assert read == nickname
-    assert read.encode().decode() == nickname
+            assert read == nickname
+            assert read.encode().decode() == nickname
 
 
 @pytest.mark.parametrize("url", ["", None, "javascript:alert(1)", "/relative", 7, "https://x/\u0001"])
@@ -200,30 +200,32 @@ def test_auth_reply_that_says_nothing_about_the_token_is_a_failure_to_ask(errcod
     assert (caught.value.errcode, caught.value.appid, caught.value.endpoint) == (errcode, "wx1", Endpoint.AUTH)
 
 
-@pytest.mark.parametrize("parse", PARSERS)
-@pytest.mark.parametrize(
-    ("raw", "reason"),
-    [
-        (b"", FaultReason.NOT_JSON),
-        (b"<html></html>", FaultReason.NOT_JSON),
-        (b"\xff\xfe\x00", FaultReason.NOT_JSON),
-        (b"[" * 60_000, FaultReason.NOT_JSON),
-        (b'{"errcode":' + b"9" * 60_000 + b"}", FaultReason.NOT_JSON),
-        (b"null", FaultReason.MALFORMED),
-        (b"[]", FaultReason.MALFORMED),
-        (b"{}", FaultReason.MALFORMED),
-        (b'{"errcode":null}', FaultReason.MALFORMED),
-        (b'{"errcode":"x"}', FaultReason.MALFORMED),
-        (b'{"errcode":true}', FaultReason.MALFORMED),
-        (b'{"errcode":1e999}', FaultReason.MALFORMED),
-    ],
-)
-def test_what_is_not_a_reply_of_wechat_is_a_fault_to_be_retried(parse, raw, reason):
-    with pytest.raises(WeChatFault) as caught:
-        parse(raw)
-    assert (caught.value.reason, caught.value.kind, caught.value.reply_started) == (reason, Kind.RETRY, True)
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
+def test_what_is_not_a_reply_of_wechat_is_a_fault_to_be_retried(subtests):
+    for parse in PARSERS:
+        for raw, reason in [
+            (b"", FaultReason.NOT_JSON),
+            (b"<html></html>", FaultReason.NOT_JSON),
+            (b"\xff\xfe\x00", FaultReason.NOT_JSON),
+            (b"[" * 60_000, FaultReason.NOT_JSON),
+            (b'{"errcode":' + b"9" * 60_000 + b"}", FaultReason.NOT_JSON),
+            (b"null", FaultReason.MALFORMED),
+            (b"[]", FaultReason.MALFORMED),
+            (b"{}", FaultReason.MALFORMED),
+            (b'{"errcode":null}', FaultReason.MALFORMED),
+            (b'{"errcode":"x"}', FaultReason.MALFORMED),
+            (b'{"errcode":true}', FaultReason.MALFORMED),
+            (b'{"errcode":1e999}', FaultReason.MALFORMED),
+        ]:
+            with subtests.test(parse=parse, raw=raw, reason=reason):
+                with pytest.raises(WeChatFault) as caught:
+                    parse(raw)
+                assert (caught.value.reason, caught.value.kind, caught.value.reply_started) == (
+                    reason,
+                    Kind.RETRY,
+                    True,
+                )
+                assert caught.value.__cause__ is None
+                assert caught.value.__context__ is None
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

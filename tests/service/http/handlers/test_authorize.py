@@ -49,9 +49,8 @@ async def test_the_state_is_bound_to_the_browser_by_a_cookie_that_ends(browser):
     assert response.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_what_is_wrong_is_refused_without_a_redirect(browser, subtests):
+    for query in [
         {},
         {"redirect_uri": ""},
         {"redirect_uri": "https://evil.com/"},
@@ -65,14 +64,13 @@ async def test_the_state_is_bound_to_the_browser_by_a_cookie_that_ends(browser):
         {"redirect_uri": PAGE, "flow": "other"},
         {"redirect_uri": PAGE, "forcePopup": "maybe"},
         {"redirect_uri": f"{PAGE_ORIGIN}/{'x' * 1100}", "flow": "callback"},
-    ],
-)
-async def test_what_is_wrong_is_refused_without_a_redirect(browser, query):
-    response = await browser.fetch("/authorize?" + urlencode(query))
-    assert response.code == 400
-    assert "Location" not in response.headers
-    assert "Set-Cookie" not in response.headers
-    assert reply_of(response)["errmsg"]
+    ]:
+        with subtests.test(query=query):
+            response = await browser.fetch("/authorize?" + urlencode(query))
+            assert response.code == 400
+            assert "Location" not in response.headers
+            assert "Set-Cookie" not in response.headers
+            assert reply_of(response)["errmsg"]
 
 
 async def test_of_several_redirect_uris_only_the_one_that_was_checked_is_used(browser):

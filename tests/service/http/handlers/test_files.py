@@ -33,9 +33,8 @@ async def test_a_verification_file_is_served_with_exactly_its_bytes(browser_of_c
     assert response.headers["Content-Type"].startswith("text/plain")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+async def test_no_other_name_is_served(browser_of_changed, files, subtests):
+    for path in [
         "/secret.txt",
         "/MP_verify_.txt",
         "/MP_verify_a_b.txt",
@@ -47,13 +46,12 @@ async def test_a_verification_file_is_served_with_exactly_its_bytes(browser_of_c
         f"/{NAME}%0a",
         f"/{NAME.lower()}",
         f"/sub/{NAME}",
-    ],
-)
-async def test_no_other_name_is_served(browser_of_changed, files, path):
-    browser = await browser_of_changed(verification_files=files)
-    response = await browser.fetch(path)
-    assert response.code == 404
-    assert b"secret" not in response.body
+    ]:
+        with subtests.test(path=path):
+            browser = await browser_of_changed(verification_files=files)
+            response = await browser.fetch(path)
+            assert response.code == 404
+            assert b"secret" not in response.body
 
 
 async def test_a_file_added_later_needs_no_restart(browser_of_changed, files):

@@ -67,9 +67,8 @@ async def test_the_answer_comes_after_the_authorization_is_stored(page, wechat, 
     assert tokens.access_token.encode() not in stored.tokens.access_token
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "errcode"),
-    [
+async def test_a_bad_request_is_refused_without_asking_wechat(page, wechat, subtests):
+    for body, content_type, errcode in [
         (b"", "application/json", 41008),
         (b"{}", "application/json", 41008),
         (b'{"code": ""}', "application/json", 41008),
@@ -84,16 +83,15 @@ async def test_the_answer_comes_after_the_authorization_is_stored(page, wechat, 
         (b"{", "application/json", None),
         (b"\xff\xfe", "text/plain", None),
         (b'{"code": "abc", "appid": "unknown"}', "application/json", None),
-    ],
-)
-async def test_a_bad_request_is_refused_without_asking_wechat(page, wechat, body, content_type, errcode):
-    response = await page.post(body, content_type)
-    reply = reply_of(response)
-    assert response.code == 400
-    assert reply.get("errcode") == errcode
-    assert reply["errmsg"]
-    assert reply["request_id"] == response.headers["X-Request-Id"]
-    assert wechat.calls[EXCHANGE] == 0
+    ]:
+        with subtests.test(body=body, content_type=content_type, errcode=errcode):
+            response = await page.post(body, content_type)
+            reply = reply_of(response)
+            assert response.code == 400
+            assert reply.get("errcode") == errcode
+            assert reply["errmsg"]
+            assert reply["request_id"] == response.headers["X-Request-Id"]
+            assert wechat.calls[EXCHANGE] == 0
 
 
 async def test_second_post_of_the_same_code_gets_the_same_openid(page, wechat):

@@ -75,10 +75,10 @@ def test_a_new_entry_does_not_disturb_who_pages(log):
     assert [entry.request_id for entry in log.page(AuditQuery(limit=2, cursor=first.next_cursor)).entries] == ["1", "0"]
 
 
-@pytest.mark.parametrize("cursor", ["", "1", "1.", ".1", "-1.1", "1.1.1", "x.y", "1.१", "9" * 30 + ".1", "1" * 50])
-def test_a_cursor_that_is_none_is_refused(log, cursor):
-    with pytest.raises(InvalidRecord):
-        log.page(AuditQuery(cursor=cursor))
+def test_a_cursor_that_is_none_is_refused(log, subtests):
+    for cursor in ["", "1", "1.", ".1", "-1.1", "1.1.1", "x.y", "1.१", "9" * 30 + ".1", "1" * 50]:
+        with subtests.test(cursor=cursor), pytest.raises(InvalidRecord):
+            log.page(AuditQuery(cursor=cursor))
 
 
 def test_long_texts_are_cut_rather_than_refused(log):

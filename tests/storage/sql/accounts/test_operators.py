@@ -33,10 +33,10 @@ def test_a_name_is_exact_and_taken_once(operators):
         operators.add("ada", "a hash", Role.OWNER, NOW)
 
 
-@pytest.mark.parametrize("name", ["", "two words", "a\nb", "<b>", "n" * 65, "a\n"])
-def test_a_name_is_plain(operators, name):
-    with pytest.raises(InvalidRecord, match="letters, digits"):
-        operators.add(name, "a hash", Role.OWNER, NOW)
+def test_a_name_is_plain(operators, subtests):
+    for name in ["", "two words", "a\nb", "<b>", "n" * 65, "a\n"]:
+        with subtests.test(name=name), pytest.raises(InvalidRecord, match="letters, digits"):
+            operators.add(name, "a hash", Role.OWNER, NOW)
 
 
 def test_operators_are_listed_by_name(operators):

@@ -108,9 +108,8 @@ class Server:
         return self.version
 
 
-@pytest.mark.parametrize(
-    ("version", "skips"),
-    [
+def test_locked_rows_are_skipped_only_where_the_server_does_so(subtests):
+    for version, skips in [
         ("8.0.36", True),
         ("8.4.2-log", True),
         ("8.0.mysql_aurora.3.05.2", True),
@@ -124,8 +123,7 @@ class Server:
         ("5.7.25-TiDB-v6.5.0", False),
         ("8.0.11-TiDB-Serverless", False),
         ("unheard of", False),
-    ],
-)
-def test_locked_rows_are_skipped_only_where_the_server_does_so(version, skips):
-    """TiDB takes SKIP LOCKED and ignores it; it gets the conditional update."""
-    assert MySQL().skips_locked_rows(Server(version)) is skips
+    ]:
+        with subtests.test(version=version, skips=skips):
+            """TiDB takes SKIP LOCKED and ignores it; it gets the conditional update."""
+            assert MySQL().skips_locked_rows(Server(version)) is skips
