@@ -9,7 +9,8 @@ from typing import Self, TypeVar
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc, make_url
 
 from storage.base.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
-from storage.sql.core.dialects import Dialect, dialect_named, supported
+from storage.sql.core.dialects import dialect_named, supported
+from storage.sql.core.dialects.base import Dialect
 
 __all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 
-from storage.sql.core.dialects import TABLE_LOCK_SECONDS, dialect_named
+from storage.sql.core.dialects import dialect_named
+from storage.sql.core.dialects.base import TABLE_LOCK_SECONDS
 
 __all__ = ["CreateIndexOnline", "DropIndexOnline"]
 

@@ -28,7 +28,8 @@ from sqlalchemy import (
 )
 
 from storage.grants import WIDE_SCOPE
-from storage.sql.core.dialects import Dialect, force_index
+from storage.sql.core.dialects.base import Dialect
+from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.schema import activity, authorizations
 from storage.users import AuthorizedUser, SortKey, Status, UserQuery
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
 
-from storage.sql.core.dialects import Dialect, force_index
+from storage.sql.core.dialects.base import Dialect
+from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
 from storage.user_search import (

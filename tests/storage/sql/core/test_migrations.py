@@ -148,14 +148,14 @@ def test_processes_that_upgrade_at_once_do_it_once(request, where):
 def test_who_waits_too_long_for_another_migration_is_told(request, monkeypatch, which):
     database = request.getfixturevalue(which)
     with monkeypatch.context() as patch, database.changing_schema():
-        patch.setattr("storage.sql.core.dialects.MIGRATION_WAIT_SECONDS", 0)
+        patch.setattr("storage.sql.core.dialects.base.MIGRATION_WAIT_SECONDS", 0)
         with pytest.raises(StoreUnavailable, match="Somebody else has been migrating"):
             upgrade(database.engine)
     upgrade(database.engine)
 
 
 def test_databases_of_one_server_do_not_wait_for_each_other(mysql_database, monkeypatch):
-    monkeypatch.setattr("storage.sql.core.dialects.MIGRATION_WAIT_SECONDS", 0)
+    monkeypatch.setattr("storage.sql.core.dialects.base.MIGRATION_WAIT_SECONDS", 0)
     with database_of_its_own(mysql_server()) as url:
         other = Database.open(url)
         with other.changing_schema():
@@ -166,7 +166,7 @@ def test_databases_of_one_server_do_not_wait_for_each_other(mysql_database, monk
 @pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
 def test_change_of_a_table_in_use_gives_up_instead_of_holding_everybody_up(request, monkeypatch, which):
     database = request.getfixturevalue(which)
-    monkeypatch.setattr("storage.sql.core.dialects.TABLE_LOCK_SECONDS", 1)
+    monkeypatch.setattr("storage.sql.core.dialects.base.TABLE_LOCK_SECONDS", 1)
     with database.engine.connect() as user:
         user.execute(api_keys.select())
         with pytest.raises(StoreUnavailable, match=r"55P03|1205"), database.changing_schema() as connection:

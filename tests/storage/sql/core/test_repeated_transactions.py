@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from storage.base.errors import StoreUnavailable
-from storage.sql.core.dialects import MySQL
+from storage.sql.core.dialects.mysql import MySQL
 from storage.sql.core.engine import ATTEMPTS
 from storage.sql.core.schema import api_keys
 

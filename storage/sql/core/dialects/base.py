@@ -1,0 +1,148 @@
+"""`Dialect`: what the kinds of databases differ in."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Insert, NullPool, Table, and_, create_engine
+
+from storage.base.errors import StoreUnavailable
+
+__all__ = [
+    "CONNECT_SECONDS",
+    "HANG_SECONDS",
+    "MIGRATION_WAIT_SECONDS",
+    "TABLE_LOCK_SECONDS",
+    "Assignments",
+    "Dialect",
+]
+
+#: Given the row that was to be inserted, says what the row that is there already becomes. Assignments must be
+#: right when they are made one after the other, each seeing those before it, as MySQL does.
+Assignments = Callable[[Any], list[tuple[Column[Any], ColumnElement[Any]]]]
+
+#: How long a connection may take, and how long a statement may hang on a dead network, in seconds.
+CONNECT_SECONDS = 5
+HANG_SECONDS = 30
+#: How long a migration waits for another one, and how often it asks whether that is over, in seconds.
+MIGRATION_WAIT_SECONDS = 600
+MIGRATION_POLL_SECONDS = 0.2
+#: How long a change of a table waits for whoever uses the table, in seconds. All who come later wait behind it.
+TABLE_LOCK_SECONDS = 10
+#: The last character there is: no text that begins with a prefix sorts behind the prefix and this.
+LAST_CHARACTER = "\U0010ffff"
+
+
+class Dialect(ABC):
+    """One kind of database."""
+
+    #: SQLAlchemy's names of it.
+    names: ClassVar[tuple[str, ...]]
+    #: What is asked for when a URL names no driver.
+    driver: ClassVar[str]
+    #: What to install when the driver is missing.
+    package: ClassVar[str]
+    engine_options: ClassVar[Mapping[str, Any]] = {}
+    connect_options: ClassVar[Mapping[str, Any]] = {}
+    #: How a connection that migrates differs.
+    migrating_options: ClassVar[Mapping[str, Any]] = {}
+    #: Execution options of a connection that only reads, and of one that writes.
+    reading_options: ClassVar[Mapping[str, Any]] = {}
+    writing_options: ClassVar[Mapping[str, Any]] = {}
+
+    def check(self, url: URL) -> None:  # noqa: B027 - most databases have nothing to add
+        """Raise ValueError when a URL of this kind cannot serve."""
+
+    def prepare(self, engine: Engine) -> None:  # noqa: B027 - most databases have nothing to add
+        """Set up an engine before its first connection."""
+
+    def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
+        """Tell whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""
+        return True
+
+    @contextmanager
+    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+        """Give a connection for migrations while nobody else migrates this database.
+
+        It is a connection of its own and not in a transaction. The lock belongs to the session and outlives commits,
+        because some changes cannot be made in a transaction, and some commit by themselves.
+        """
+        own = create_engine(
+            engine.url,
+            connect_args={**self.connect_options, **self.migrating_options},
+            poolclass=NullPool,  # the end of the connection gives the lock back
+            hide_parameters=True,
+        )
+        with own.connect() as connection:
+            _wait_for(lambda: self.locks_migrations(connection))
+            connection.exec_driver_sql(self.lock_timeout_sql(TABLE_LOCK_SECONDS))
+            connection.commit()
+            yield connection
+
+    @abstractmethod
+    def locks_migrations(self, connection: Connection) -> bool:
+        """Take the lock that keeps others from migrating, if it is free; return at once, out of any transaction.
+
+        Who waits must not be in a transaction: PostgreSQL builds an index concurrently only when transactions that
+        began before have ended, so that one who waited in a transaction for the builder would never stop waiting.
+        """
+
+    @abstractmethod
+    def lock_timeout_sql(self, seconds: int) -> str:
+        """Return the statement by which a session's changes of a table wait for so long; 0 is without end."""
+
+    @abstractmethod
+    def now(self) -> ColumnElement[int]:
+        """Return the expression of the database's own clock, in whole seconds since the epoch."""
+
+    @abstractmethod
+    def upsert(self, table: Table, keys: Sequence[Column[Any]], assignments: Assignments) -> Insert:
+        """Return an INSERT that changes the row there is, by `assignments`, where `keys` are taken."""
+
+    @contextmanager
+    @abstractmethod
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Have the database give up a statement of this connection's transaction that takes longer."""
+
+    @abstractmethod
+    def is_too_slow(self, error: BaseException) -> bool:
+        """Tell whether a statement was given up for its time limit."""
+
+    def starts_with(self, column: Column[Any], prefix: str) -> ColumnElement[bool]:
+        """Return the condition that a text begins with a prefix, in a form that an index serves."""
+        return and_(column >= prefix, column < prefix + LAST_CHARACTER)
+
+    def without_index(self, column: Column[Any]) -> ColumnElement[Any]:
+        """Return a column for a comparison by which no index is to be entered, where the planner has to be told."""
+        return column
+
+    @abstractmethod
+    def code_of(self, error: BaseException) -> str:
+        """Return the driver's code for an error: a word or number that holds no value of a row."""
+
+    @abstractmethod
+    def is_missing_schema(self, error: BaseException) -> bool:
+        """Tell whether a table or column is missing."""
+
+    def is_bad_value(self, error: BaseException) -> bool:  # noqa: ARG002 - only MySQL has to ask
+        """Tell whether a value was refused, where the driver's type of error does not say so."""
+        return False
+
+    def is_rolled_back(self, error: BaseException) -> bool:  # noqa: ARG002 - SQLite has one writer at a time
+        """Tell whether the database gave up the transaction for the sake of another: it may be repeated."""
+        return False
+
+    def is_lost(self, error: BaseException) -> bool:  # noqa: ARG002 - a file cannot be lost
+        """Tell whether a connection is of no use any more, where SQLAlchemy does not know the error as such."""
+        return False
+
+
+def _wait_for(take: Callable[[], bool]) -> None:
+    """Try to take the lock of migrations until it is free."""
+    ends_at = time.monotonic() + MIGRATION_WAIT_SECONDS
+    while not take():
+        if time.monotonic() > ends_at:
+            raise StoreUnavailable(f"Somebody else has been migrating this database for {MIGRATION_WAIT_SECONDS} s.")
+        time.sleep(MIGRATION_POLL_SECONDS)
