@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from admin.services import ActionOutcome, AdminServices
 from admin.user_actions import AUDIT_ACTIONS, UserActions
-from storage.base.errors import StorageError
+from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
 from storage.sql.accounts.audit import AuditResult, NewAuditEntry
 from storage.sql.work.jobs import Job, JobAction, JobStatus, Position
@@ -62,34 +62,19 @@ class JobRunner:
         self._services = services
         self._directory = directory
         self._owner = owner
-        self._every_seconds = every_seconds
         self._max_per_second = max_per_second
         self._pause_seconds = pause_seconds
         self._actions = UserActions(services)
-        self._stopping = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
+        self._periodic = Periodic("work on jobs", self.work, every_seconds)
+        self._stopping = self._periodic.stopping
 
     def start(self) -> None:
         """Begin to work in the background."""
-        self._running = asyncio.ensure_future(self._run())
+        self._periodic.start()
 
     async def stop(self) -> None:
         """Finish the batch under way and leave the rest to others."""
-        self._stopping.set()
-        if self._running is not None:
-            await self._running
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if await self.work():
-                    continue
-            except StorageError as error:
-                _logger.warning("jobs wait: %s", error)
-            except Exception:
-                # Whatever it was, the lease ends by itself and the job is tried again.
-                _logger.exception("a job failed")
-            await happens_within(self._every_seconds, self._stopping)
+        await self._periodic.stop()
 
     async def work(self) -> bool:
         """Take a job and work on it until it is done, paused, stopped or lost. False when there was none."""

@@ -4,14 +4,13 @@ The counts add up in memory and are recorded every few seconds, so that a flood 
 What a process had not recorded when it was killed is lost: these are figures for people, not for bills.
 """
 
-import asyncio
 import logging
 from collections import Counter
 
 from storage.activity import Activity, ActivityKind, hour_of
 from storage.base.clock import Clock
 from storage.base.errors import StorageError
-from storage.base.tasks import cancel
+from storage.base.periodic import Periodic
 from storage.store import Capability
 from storage.vault import TokenVault
 
@@ -34,10 +33,9 @@ class ActivityLog:
     def __init__(self, vault: TokenVault, clock: Clock, *, every_seconds: float = _EVERY_SECONDS) -> None:
         self._vault = vault
         self._clock = clock
-        self._every_seconds = every_seconds
         self._records = Capability.ACTIVITY in vault.capabilities
         self._counted: Counter[tuple[int, str, ActivityKind, int]] = Counter()
-        self._running: asyncio.Task[None] | None = None
+        self._periodic = Periodic("recording activity", self._flush, every_seconds, pause_first=True)
 
     def note(self, appid: str, kind: ActivityKind, errcode: int | None) -> None:
         """Count that something happened just now."""
@@ -46,26 +44,26 @@ class ActivityLog:
 
     def start(self) -> None:
         """Begin to record in the background."""
-        self._running = asyncio.ensure_future(self._run())
+        self._periodic.start()
 
     async def stop(self) -> None:
         """Record what is left and end."""
-        if self._running is not None:
-            await cancel(self._running)
+        await self._periodic.stop()
         await self.flush()
 
     async def flush(self) -> None:
         """Record what was counted. When the store does not answer, it is kept for the next time."""
+        try:
+            await self._flush()
+        except StorageError as error:
+            _logger.warning("counts of activity wait for the store: %s", error)
+
+    async def _flush(self) -> None:
         counted, self._counted = self._counted, Counter()
         if not counted:
             return
         try:
             await self._vault.record([Activity(*key, count) for key, count in counted.items()])
-        except StorageError as error:
+        except StorageError:
             self._counted.update(counted)
-            _logger.warning("counts of activity wait for the store: %s", error)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._every_seconds)
-            await self.flush()
+            raise

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import random
 
 from storage.base.clock import Clock
-from storage.base.errors import StorageError
-from storage.base.tasks import cancel
+from storage.base.periodic import Periodic
 from storage.sql.accounts.audit import AuditLog
 
 __all__ = ["AuditRetention"]
@@ -24,37 +22,35 @@ class AuditRetention:
         audit: The log.
         clock: What entries grow old by.
         days: How long they are kept; 0 keeps them for ever.
+        every_seconds: About how often to look.
     """
 
-    def __init__(self, audit: AuditLog, clock: Clock, days: int) -> None:
+    def __init__(self, audit: AuditLog, clock: Clock, days: int, *, every_seconds: float = _EVERY_SECONDS) -> None:
         self._audit = audit
         self._clock = clock
         self._days = days
-        self._task: asyncio.Task[None] | None = None
+        # Not at the same moment in every process, and not in the first seconds of a start.
+        self._periodic = Periodic("trimming the audit log", self._round, every_seconds, spread=0.5, pause_first=True)
 
     def start(self) -> None:
         """Begin, if there is anything to do."""
-        if self._days and self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if self._days:
+            self._periodic.start()
+
+    @property
+    def is_trimming(self) -> bool:
+        """Whether it looks at the log from time to time."""
+        return self._periodic.started
 
     async def stop(self) -> None:
         """End. A transaction under way is finished."""
-        if self._task is not None:
-            await cancel(self._task)
-            self._task = None
+        await self._periodic.stop()
 
     async def trim(self) -> int:
         """Delete what is too old now; return how many entries there were."""
         return await asyncio.to_thread(self._audit.trim, self._clock.now() - self._days * _DAY_SECONDS)
 
-    async def _run(self) -> None:
-        while True:
-            # Not at the same moment in every process, and not in the first seconds of a start.
-            await asyncio.sleep(_EVERY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - only spreads the load
-            try:
-                deleted = await self.trim()
-            except StorageError as error:
-                _logger.warning("the audit log was not trimmed: %s", error)
-                continue
-            if deleted:
-                _logger.info("deleted %d entries of the audit log, older than %d days", deleted, self._days)
+    async def _round(self) -> None:
+        deleted = await self.trim()
+        if deleted:
+            _logger.info("deleted %d entries of the audit log, older than %d days", deleted, self._days)

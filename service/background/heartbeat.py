@@ -1,19 +1,16 @@
 """`Heartbeat`: tells the other processes, and the dashboard, that this one is alive and which accounts pause here."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from service.tokens.breaker import Pause
 from storage.base.clock import Clock
 from storage.base.errors import StorageError
-from storage.base.tasks import cancel
+from storage.base.periodic import Periodic
 from storage.sql.work.instances import HEARTBEAT_SECONDS, Instance, InstancePause, Instances
 
 __all__ = ["Heartbeat"]
-
-_logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -25,10 +22,18 @@ class Heartbeat:
         version: What version of the service it is.
         clock: What tells the time.
         pauses: What gives the pauses in force.
+        every_seconds: The pause between two heartbeats.
     """
 
     def __init__(
-        self, instances: Instances, *, name: str, version: str, clock: Clock, pauses: Callable[[], Sequence[Pause]]
+        self,
+        instances: Instances,
+        *,
+        name: str,
+        version: str,
+        clock: Clock,
+        pauses: Callable[[], Sequence[Pause]],
+        every_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._instances = instances
         self._name = name
@@ -36,17 +41,17 @@ class Heartbeat:
         self._clock = clock
         self._pauses = pauses
         self._started_at = clock.now()
-        self._running: asyncio.Task[None] | None = None
+        self._periodic = Periodic("the heartbeat", self.send, every_seconds)
 
     def start(self) -> None:
         """Begin in the background."""
-        self._running = asyncio.ensure_future(self._run())
+        self._periodic.start()
 
     async def stop(self) -> None:
         """Deregister this process and end."""
-        if self._running is None:
+        if not self._periodic.started:
             return
-        await cancel(self._running)
+        await self._periodic.stop()
         with suppress(StorageError):  # then the silence tells
             await asyncio.to_thread(self._instances.deregister, self._name)
 
@@ -58,11 +63,3 @@ class Heartbeat:
         )
         instance = Instance(self._name, self._version, self._started_at, self._clock.now(), pauses)
         await asyncio.to_thread(self._instances.heartbeat, instance)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.send()
-            except StorageError as error:
-                _logger.debug("not heard: %s", error)
-            await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -6,7 +6,6 @@ one's share comes free when its leases end.
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from service.tokens.manager import Refresh, RefreshResult, TokenManager
 from service.wechat.protocol import Endpoint
 from storage.base.clock import Clock
 from storage.base.errors import SealError, StorageError
+from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
 from storage.leases import Lease
 from storage.store import Capability
@@ -96,27 +96,24 @@ class RefreshScheduler:
         self._breaker = breaker
         self._clock = clock
         self._appids = appids
-        self._every_seconds = every_seconds
         self._claim_size = max(1, min(_LARGEST_CLAIM, int(max_per_second * _CLAIM_AHEAD_SECONDS)))
         self._slots = asyncio.Semaphore(concurrency)
         # A rate below one a second is one in a longer period: the limiter cannot hold a fraction of a call.
         self._rates = {appid: AsyncLimiter(max(1.0, max_per_second), max(1.0, 1 / max_per_second)) for appid in appids}
         self._observe = observe
-        self._stopping = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
+        self._periodic = Periodic("refreshing due tokens", self._round, every_seconds, spread=0.5)
+        self._stopping = self._periodic.stopping
 
     def start(self) -> None:
         """Begin to work in the background, if the store keeps a schedule."""
         if Capability.SCHEDULING not in self._vault.capabilities:
             _logger.warning("this token store keeps no schedule: tokens are refreshed on use only")
             return
-        self._running = asyncio.ensure_future(self._run())
+        self._periodic.start()
 
     async def stop(self) -> None:
         """Claim nothing more, finish what is under way, give the rest back. Returns when that is done."""
-        self._stopping.set()
-        if self._running is not None:
-            await self._running
+        await self._periodic.stop()
 
     async def run_pass(self, progress: Callable[[PassReport], None] = lambda _: None) -> PassReport:
         """Refresh everything that is due now and return what was done.
@@ -133,20 +130,10 @@ class RefreshScheduler:
         await _all_of(self._run_account(appid, report, progress) for appid in self._appids)
         return report
 
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                report = await self.run_pass()
-            except StorageError as error:
-                _logger.warning("scheduled refreshes stopped for this round: %s", error)
-            except Exception:
-                # Whatever it was, tokens must be kept fresh when the next round comes.
-                _logger.exception("a round of scheduled refreshes failed")
-            else:
-                if report.total:
-                    _logger.info("refreshed %s", dict(report.results))
-            pause = self._every_seconds * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-            await happens_within(pause, self._stopping)
+    async def _round(self) -> None:
+        report = await self.run_pass()
+        if report.total:
+            _logger.info("refreshed %s", dict(report.results))
 
     async def _run_account(self, appid: str, report: PassReport, progress: Callable[[PassReport], None]) -> None:
         while not self._stopping.is_set():

@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from service.background.activity import ActivityLog
@@ -9,6 +7,7 @@ from storage.base.errors import StoreUnavailable
 from storage.memory import MemoryTokenStore
 from storage.sealing import KeyRing, generate_key
 from storage.vault import TokenVault
+from tests.waiting import until
 
 HOUR = 1_800_000_000
 
@@ -82,7 +81,6 @@ async def test_counts_are_recorded_while_the_process_runs(vault, store):
     log = ActivityLog(vault, ManualClock(HOUR), every_seconds=0.01)
     log.start()
     log.note("wx", ActivityKind.EXCHANGE_FAILED, 40029)
-    while not store.activity(0):
-        await asyncio.sleep(0.01)
+    await until(lambda: store.activity(0))
     await log.stop()
     assert store.activity(0) == [failure(1)]

@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from service.background.audit_retention import AuditRetention
@@ -8,6 +6,7 @@ from storage.base.errors import StoreUnavailable
 from storage.sql.accounts.audit import AuditAction, AuditLog, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
+from tests.waiting import until
 
 DAY = 86_400
 
@@ -40,33 +39,28 @@ async def test_entries_are_kept_for_so_many_days(log, clock):
 
 
 @pytest.mark.gen_test
-async def test_it_trims_by_itself_and_stops(log, clock, monkeypatch):
-    monkeypatch.setattr("service.background.audit_retention._EVERY_SECONDS", 0.01)
+async def test_it_trims_by_itself_and_stops(log, clock):
     note(log, clock.now() - 31 * DAY)
     note(log, clock.now())
-    retention = AuditRetention(log, clock, days=30)
+    retention = AuditRetention(log, clock, days=30, every_seconds=0.01)
     retention.start()
-    while len(log.page(AuditQuery()).entries) > 1:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(log.page(AuditQuery()).entries) == 1)
     await retention.stop()
     assert len(log.page(AuditQuery()).entries) == 1
 
 
 @pytest.mark.gen_test
-async def test_no_days_keep_everything(log, clock, monkeypatch):
-    monkeypatch.setattr("service.background.audit_retention._EVERY_SECONDS", 0.01)
+async def test_no_days_keep_everything(log, clock):
     note(log, 1)
-    retention = AuditRetention(log, clock, days=0)
+    retention = AuditRetention(log, clock, days=0, every_seconds=0.001)
     retention.start()
-    await asyncio.sleep(0.05)
     await retention.stop()
+    assert not retention.is_trimming
     assert len(log.page(AuditQuery()).entries) == 1
 
 
 @pytest.mark.gen_test
-async def test_a_database_that_is_away_is_tried_again(clock, monkeypatch, log):
-    monkeypatch.setattr("service.background.audit_retention._EVERY_SECONDS", 0.01)
-
+async def test_a_database_that_is_away_is_tried_again(clock, log):
     class Flaky:
         calls = 0
 
@@ -78,9 +72,8 @@ async def test_a_database_that_is_away_is_tried_again(clock, monkeypatch, log):
 
     flaky = Flaky()
     note(log, clock.now() - 31 * DAY)
-    retention = AuditRetention(flaky, clock, days=30)
+    retention = AuditRetention(flaky, clock, days=30, every_seconds=0.01)
     retention.start()
-    while log.page(AuditQuery()).entries:
-        await asyncio.sleep(0.01)
+    await until(lambda: not log.page(AuditQuery()).entries)
     await retention.stop()
     assert flaky.calls >= 2

@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from service.background.heartbeat import Heartbeat
@@ -9,6 +7,7 @@ from storage.base.errors import StoreUnavailable
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.work.instances import SILENCE_SECONDS, InstancePause, Instances
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -24,20 +23,14 @@ def clock():
     return ManualClock()
 
 
-@pytest.fixture
-def often(monkeypatch):
-    monkeypatch.setattr("service.background.heartbeat.HEARTBEAT_SECONDS", 0.01)
-
-
 def heartbeat(instances, clock, name="one", pauses=()):
-    return Heartbeat(instances, name=name, version="1.2.3", clock=clock, pauses=lambda: pauses)
+    return Heartbeat(instances, name=name, version="1.2.3", clock=clock, pauses=lambda: pauses, every_seconds=0.01)
 
 
 async def heard(instances, clock, condition):
     """Return the processes once the condition holds of them."""
-    while not condition(alive := instances.live(clock.now())):
-        await asyncio.sleep(0.01)
-    return alive
+    await until(lambda: condition(instances.live(clock.now())))
+    return instances.live(clock.now())
 
 
 @pytest.mark.gen_test
@@ -54,7 +47,7 @@ async def test_beats_tell_the_process_and_its_present_pauses(instances, clock):
 
 
 @pytest.mark.gen_test
-async def test_it_beats_by_itself_and_takes_its_row_away_at_the_end(instances, clock, often):
+async def test_it_beats_by_itself_and_takes_its_row_away_at_the_end(instances, clock):
     beating = heartbeat(instances, clock)
     beating.start()
     await heard(instances, clock, lambda alive: len(alive) == 1)
@@ -65,7 +58,7 @@ async def test_it_beats_by_itself_and_takes_its_row_away_at_the_end(instances, c
 
 
 @pytest.mark.gen_test
-async def test_a_store_that_is_away_is_tried_again(instances, clock, often):
+async def test_a_store_that_is_away_is_tried_again(instances, clock):
     class Flaky:
         refused = 0
 
