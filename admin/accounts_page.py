@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from admin.services import AccountSummary, ActionOutcome
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
 
@@ -74,7 +74,7 @@ class CheckAccountHandler(_OneAccountHandler):
         await self.show(appid, outcome)
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/accounts", AccountsHandler),
     (r"/admin/accounts/([A-Za-z0-9_-]{1,64})", AccountHandler),
     (r"/admin/accounts/([A-Za-z0-9_-]{1,64})/check", CheckAccountHandler),

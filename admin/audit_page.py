@@ -9,7 +9,7 @@ from tornado.iostream import StreamClosedError
 
 from admin.labels.audit import ACTIONS, DETAIL_VALUES, DETAILS, RESULT_BADGES, RESULTS
 from admin.web.days import midnight
-from admin.web.handler import AdminHandler
+from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line
 from storage.sql.accounts.audit import AuditAction, AuditEntry, AuditQuery
 from storage.sql.accounts.operators import Role
@@ -129,7 +129,7 @@ def _lines(entries: list[AuditEntry]) -> Iterator[bytes]:
         )
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/audit", AuditHandler),
     (r"/admin/audit\.csv", AuditExportHandler),
 ]

@@ -13,7 +13,7 @@ from admin.services import AdminServices
 from admin.users import list_page, user_page
 from admin.web import home
 from admin.web.assets import AssetHandler, asset_addresses
-from admin.web.handler import AdminHandler
+from admin.web.handler import AdminRoute
 from admin.web.i18n import load_languages
 
 __all__ = ["make_admin_routes"]
@@ -21,7 +21,7 @@ __all__ = ["make_admin_routes"]
 _STATIC = Path(__file__).parent / "static"
 
 #: What the pages are, in the order of the navigation.
-_PAGES: list[tuple[str, type[AdminHandler]]] = [
+_PAGES: list[AdminRoute] = [
     *home.routes,
     *sign_in_page.routes,
     *own_account_page.routes,

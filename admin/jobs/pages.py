@@ -20,7 +20,7 @@ from admin.labels.users import (
 )
 from admin.users.filters import Listing, described, given_of
 from admin.users.list_page import directory_of
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import Job, JobAction, JobStatus, JobTarget
@@ -263,7 +263,7 @@ def _share(job: Job) -> int | None:
     return min(100, 100 * job.done // max(1, job.expected.number))
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/jobs", JobsHandler),
     (r"/admin/jobs/confirm", ConfirmJobHandler),
     (r"/admin/jobs/(\d{1,18})", JobHandler),

@@ -1,6 +1,6 @@
 """API keys: by which other backends ask for live tokens."""
 
-from admin.web.handler import AdminHandler
+from admin.web.handler import AdminHandler, AdminRoute
 from storage.base.errors import InvalidRecord
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
@@ -62,7 +62,7 @@ class RevokeApiKeyHandler(AdminHandler):
         self.redirect_with_notice(_PAGE, "The key of %s is revoked.", name)
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/api-keys", ApiKeysHandler),
     (r"/admin/api-keys/add", AddApiKeyHandler),
     (r"/admin/api-keys/revoke", RevokeApiKeyHandler),

@@ -2,7 +2,7 @@
 
 from admin.labels.audit import ROLES
 from admin.operators.sign_in_throttle import Throttled
-from admin.web.handler import AdminHandler
+from admin.web.handler import AdminHandler, AdminRoute
 from storage.base.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
@@ -95,7 +95,7 @@ class EndOtherSessionsHandler(AdminHandler):
         self.redirect_with_notice(_PAGE, "Your other sessions have ended.")
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/me", OwnAccountHandler),
     (r"/admin/me/password", OwnPasswordHandler),
     (r"/admin/me/sessions/end", EndSessionHandler),

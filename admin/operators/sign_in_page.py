@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from admin.operators.sign_in_throttle import Throttled
-from admin.web.handler import SESSION_COOKIE, AdminHandler
+from admin.web.handler import SESSION_COOKIE, AdminHandler, AdminRoute
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Operator, Role
 
@@ -100,7 +100,7 @@ class SignOutHandler(AdminHandler):
         self.redirect("/admin/sign-in", status=HTTPStatus.SEE_OTHER)
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/sign-in", SignInHandler),
     (r"/admin/sign-out", SignOutHandler),
 ]

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from admin.labels.audit import ROLE_MEANINGS, ROLES
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from storage.base.errors import InvalidRecord
 from storage.base.passwords import generate_password
 from storage.sql.accounts.audit import AuditAction
@@ -150,7 +150,7 @@ class EnableOperatorHandler(_ChangeHandler):
         self.redirect_with_notice(_PAGE, "%s can sign in again.", operator.name)
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/operators", OperatorsHandler),
     (r"/admin/operators/add", AddOperatorHandler),
     (r"/admin/operators/password", ResetPasswordHandler),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from admin.labels.users import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
 from admin.overview.charts import Bar, bar_chart
 from admin.web.days import day_of
-from admin.web.handler import AdminHandler
+from admin.web.handler import AdminHandler, AdminRoute
 from storage.activity import Activity, ActivityKind
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.sql.accounts.operators import Role
@@ -145,4 +145,4 @@ def _by_status(counts: Iterable[tuple[tuple[str, str], int]]) -> Counter[str]:
     return totals
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [(r"/admin/overview", OverviewHandler)]
+routes: list[AdminRoute] = [(r"/admin/overview", OverviewHandler)]

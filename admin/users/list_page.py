@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 from admin.labels.users import ACTION_LABELS, SCOPES, SEARCH_FIELDS, SORTS, STATUS_BADGES, STATUSES, tally_text
 from admin.users.filters import Listing
 from admin.users.user_page import user_path
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
 from storage.base.errors import StoreTooSlow
 from storage.sql.accounts.audit import AuditAction
@@ -151,7 +151,7 @@ def _moment(at: int | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(" ")[:19]
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/users", UsersHandler),
     (r"/admin/users\.csv", UsersExportHandler),
 ]

@@ -10,7 +10,7 @@ from admin.labels.audit import ACTIONS, RESULT_BADGES, RESULTS
 from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, OUTCOMES, SCOPES, STATUS_BADGES, STATUSES
 from admin.user_actions import AUDIT_ACTIONS, UserActions
 from admin.web.avatars import avatar_of
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
@@ -110,7 +110,7 @@ def user_path(appid: str, openid: str) -> str:
     return f"/admin/users/{url_escape(appid, plus=False)}/{url_escape(openid, plus=False)}"
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [
+routes: list[AdminRoute] = [
     (r"/admin/users/([^/]+)/([^/]+)", UserHandler),
     (rf"/admin/users/([^/]+)/([^/]+)/({'|'.join(JobAction)})", UserActionHandler),
 ]

@@ -29,7 +29,7 @@ from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.accounts.sessions import Session
 
-__all__ = ["SESSION_COOKIE", "AdminHandler", "Refused"]
+__all__ = ["SESSION_COOKIE", "AdminHandler", "AdminRoute", "Refused"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -385,3 +385,7 @@ def _link(path: str, *arguments: tuple[str, Any]) -> str:
     """Return an address with a query; arguments that are None or empty are left out."""
     query = urlencode([(name, value) for name, value in arguments if value not in {None, "", b""}])
     return f"{path}?{query}" if query else path
+
+
+#: A row of a page's route table.
+AdminRoute = tuple[str, type[AdminHandler]]

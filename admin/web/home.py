@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from admin.web.handler import AdminHandler, Refused
+from admin.web.handler import AdminHandler, AdminRoute, Refused
 from admin.web.navigation import NAVIGATION
 from storage.sql.accounts.operators import Role
 
@@ -30,5 +30,5 @@ class NotFoundHandler(AdminHandler):
         raise Refused(HTTPStatus.NOT_FOUND, "There is no such page.")
 
 
-routes: list[tuple[str, type[AdminHandler]]] = [(r"/admin/", HomeHandler)]
-not_found_routes: list[tuple[str, type[AdminHandler]]] = [(r"/admin/.*", NotFoundHandler)]
+routes: list[AdminRoute] = [(r"/admin/", HomeHandler)]
+not_found_routes: list[AdminRoute] = [(r"/admin/.*", NotFoundHandler)]

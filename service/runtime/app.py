@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from tornado.web import Application, RequestHandler
 
@@ -22,7 +21,7 @@ from service.background.audit_retention import AuditRetention
 from service.background.heartbeat import Heartbeat
 from service.http.clients import client_address, service_address
 from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
-from service.http.handlers.base import NotFoundHandler, log_request
+from service.http.handlers.base import NotFoundHandler, Route, log_request
 from service.http.handlers.page import CookiePolicy, PageServices
 from service.http.in_flight import InFlight
 from service.http.origins import AllowedOrigins
@@ -47,8 +46,6 @@ from storage.sql.work.instances import Instances
 from storage.vault import TokenVault
 
 __all__ = ["Service", "make_private_app", "make_public_app", "make_service"]
-
-Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 #: How long a job waits for its next users: nobody sits in front of it.
 _JOBS_PATIENCE_SECONDS = 30.0

@@ -13,7 +13,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from service.runtime.app import Route, Service, make_private_app, make_public_app
+from service.http.handlers.base import Route
+from service.runtime.app import Service, make_private_app, make_public_app
 from service.runtime.bootstrap import open_service
 from service.settings import Address, Settings
 

@@ -128,7 +128,7 @@ def test_handlers_are_imported_by_composition_and_commands_only():
     importers = {
         module for module, names in GRAPH.items() if any(is_within(name, "service.http.handlers") for name in names)
     }
-    allowed = ("service.runtime.app", "service.commands", "service.http.handlers")
+    allowed = ("service.runtime", "service.commands", "service.http.handlers")
     assert [module for module in sorted(importers) if not any(is_within(module, place) for place in allowed)] == []
 
 

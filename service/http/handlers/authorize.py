@@ -1,6 +1,7 @@
 """`GET /authorize`: the way to WeChat's authorize page, with a state that belongs to this browser."""
 
 from service.http.errors import ApiError
+from service.http.handlers.base import Route
 from service.http.handlers.page import BASE_SCOPE, PageHandler, PageServices, without_answer
 from service.http.origins import origin_of
 from service.wechat.protocol import authorize_url
@@ -74,6 +75,6 @@ class AuthorizeHandler(PageHandler):
         return _FLAGS[value]
 
 
-def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+def routes(services: PageServices) -> list[Route]:
     """Return the way to WeChat."""
     return [(r"/authorize", AuthorizeHandler, {"services": services})]

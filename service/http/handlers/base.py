@@ -1,4 +1,4 @@
-"""What all handlers of the service share: JSON replies, refusals, and logging that holds no address's query."""
+"""What all handlers of the service share: JSON replies, errors, and logging without queries."""
 
 import json
 import logging
@@ -11,13 +11,16 @@ from tornado.web import HTTPError, RequestHandler
 
 from service.http.errors import ApiError, api_error_for
 
-__all__ = ["JsonHandler", "NotFoundHandler", "log_request"]
+__all__ = ["JsonHandler", "NotFoundHandler", "Route", "log_request"]
+
+#: A row of a handler module's route table: the pattern, the handler, and what it is initialized with.
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 _logger = logging.getLogger(__name__)
 
 
 class JsonHandler(RequestHandler):
-    """Answers in JSON. An exception that a method lets out becomes the refusal that fits it."""
+    """Answers in JSON. An exception that a method lets out becomes the error reply that fits it."""
 
     #: How a client is to say who it is, where it must.
     challenge = "Bearer"
@@ -52,7 +55,7 @@ class JsonHandler(RequestHandler):
         self.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Write the refusal that fits an exception."""
+        """Write the error reply that fits an exception."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         error = api_error_for(error) if error is not None else None
         if error is None:
@@ -72,7 +75,7 @@ class JsonHandler(RequestHandler):
         self.write_json(self.error_content(error))
 
     def error_content(self, error: ApiError) -> dict[str, Any]:
-        """Return what a refusal says in JSON."""
+        """Return an error as JSON."""
         content: dict[str, Any] = {"error": error.kind, "errmsg": error.errmsg, "request_id": self.request_id}
         if error.errcode is not None:
             content["errcode"] = error.errcode

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from service.authorization.sessions import Session
 from service.authorization.states import Asked, InvalidState
 from service.http.errors import ApiError
+from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.wechat.errors import Kind, Text
 
@@ -121,6 +122,6 @@ class CallbackHandler(PageHandler):
             self.set_plain_cookie(_ROUNDS_COOKIE, str(rounds), _ROUNDS_SECONDS if rounds else 0)
 
 
-def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+def routes(services: PageServices) -> list[Route]:
     """Return where WeChat sends the visitors of pages without script."""
     return [(r"/callback", CallbackHandler, {"services": services})]

@@ -1,9 +1,10 @@
 """The demo's H5 page: what a page does with the service, step by step."""
 
 from pathlib import Path
-from typing import Any
 
 from tornado.web import RequestHandler, StaticFileHandler
+
+from service.http.handlers.base import Route
 
 __all__ = ["routes"]
 
@@ -26,7 +27,7 @@ class DemoPageHandler(RequestHandler):
         return str(_STATIC)
 
 
-def routes() -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+def routes() -> list[Route]:
     """Return the routes of the demo page."""
     return [
         (r"/", DemoPageHandler, {}),

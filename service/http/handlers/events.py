@@ -1,10 +1,9 @@
 """`/events/{appid}`: where WeChat pushes events about users who take their authorization back."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from service.http.errors import ApiError
-from service.http.handlers.base import JsonHandler
+from service.http.handlers.base import JsonHandler, Route
 from service.webhooks.crypto import InvalidMessage, MessageCipher, is_signed
 from service.webhooks.messages import read_event, read_fields
 from service.webhooks.pushed import PushedEvents
@@ -74,8 +73,6 @@ class EventsHandler(JsonHandler):
         self.write(text)
 
 
-def routes(
-    events: PushedEvents, accounts: Mapping[str, Account], clock: Clock
-) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def routes(events: PushedEvents, accounts: Mapping[str, Account], clock: Clock) -> list[Route]:
     """Return where events are pushed to."""
     return [(r"/events/([^/]+)", EventsHandler, {"events": events, "accounts": accounts, "clock": clock})]

@@ -1,13 +1,12 @@
 """Files at the root: the helper for pages, and the files by which WeChat verifies an authorization domain."""
 
 from pathlib import Path
-from typing import Any
 
 from tornado.ioloop import IOLoop
 from tornado.web import StaticFileHandler
 
 from service.http.errors import ApiError
-from service.http.handlers.base import JsonHandler
+from service.http.handlers.base import JsonHandler, Route
 
 __all__ = ["routes"]
 
@@ -46,7 +45,7 @@ class VerificationFileHandler(JsonHandler):
         self.write(content)
 
 
-def routes(verification_files: Path | None) -> list[tuple[str, type[Any], dict[str, Any]]]:
+def routes(verification_files: Path | None) -> list[Route]:
     """Return the routes of files."""
     return [
         (r"/(wechat-openid\.js)", HelperHandler, {"path": str(_STATIC)}),

@@ -8,6 +8,7 @@ from service.authorization.id_tokens import IdTokens
 from service.authorization.sessions import Session
 from service.authorization.states import InvalidState, IssuedState
 from service.http.errors import CODE_MISSING, ApiError
+from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
 
@@ -118,6 +119,6 @@ def _json_post(body: bytes) -> _Post:
     return _Post(**texts, id_token=bool(content.get("id_token")))
 
 
-def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+def routes(services: PageServices) -> list[Route]:
     """Return where pages post their codes."""
     return [(r"/getCode", GetCodeHandler, {"services": services})]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.http.handlers.base import JsonHandler
+from service.http.handlers.base import JsonHandler, Route
 
 __all__ = ["routes"]
 
@@ -23,6 +23,6 @@ class JwksHandler(JsonHandler):
         self.write_json(self.keys)
 
 
-def routes(keys: dict[str, Any]) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def routes(keys: dict[str, Any]) -> list[Route]:
     """Return the route of the keys."""
     return [(r"/\.well-known/jwks\.json", JwksHandler, {"keys": keys})]

@@ -1,12 +1,11 @@
 """The face for other backends: live tokens, for who holds an API key."""
 
 import re
-from typing import Any
 
 from tornado.ioloop import IOLoop
 
 from service.http.errors import ApiError
-from service.http.handlers.base import JsonHandler
+from service.http.handlers.base import JsonHandler, Route
 from service.tokens.manager import TokenManager
 from storage.base.clock import Clock
 from storage.sql.accounts.api_keys import ApiKeys
@@ -62,9 +61,7 @@ class TokenHandler(JsonHandler):
         return text == "true"
 
 
-def routes(
-    tokens: TokenManager, api_keys: ApiKeys, clock: Clock
-) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def routes(tokens: TokenManager, api_keys: ApiKeys, clock: Clock) -> list[Route]:
     """Return the routes for other backends."""
     return [
         (

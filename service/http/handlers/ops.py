@@ -1,9 +1,8 @@
 """The face for machines that watch: alive, ready, metrics."""
 
 import asyncio
-from typing import Any
 
-from service.http.handlers.base import JsonHandler
+from service.http.handlers.base import JsonHandler, Route
 from service.observability.metrics import Metrics
 from storage.base.errors import StorageError
 from storage.base.schema_report import SchemaState
@@ -64,12 +63,12 @@ class MetricsHandler(JsonHandler):
         self.write(text)
 
 
-def health_routes() -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def health_routes() -> list[Route]:
     """Return the routes that both listeners have."""
     return [(r"/healthz", HealthHandler, {})]
 
 
-def routes(vault: TokenVault, metrics: Metrics) -> list[tuple[str, type[JsonHandler], dict[str, Any]]]:
+def routes(vault: TokenVault, metrics: Metrics) -> list[Route]:
     """Return the routes of the private listener."""
     return [
         *health_routes(),

@@ -4,6 +4,7 @@ from typing import Any
 
 from service.authorization.profiles import LANGUAGES
 from service.http.errors import ApiError
+from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.tokens.manager import NoAuthorization
 from service.wechat.errors import Kind
@@ -38,6 +39,6 @@ class UserinfoHandler(PageHandler):
         self.write_json(reply)
 
 
-def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+def routes(services: PageServices) -> list[Route]:
     """Return the profile's route."""
     return [(r"/userinfo", UserinfoHandler, {"services": services})]

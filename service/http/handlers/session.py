@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 
 __all__ = ["routes"]
@@ -22,6 +23,6 @@ class SessionHandler(PageHandler):
         self.clear_header("Content-Type")
 
 
-def routes(services: PageServices) -> list[tuple[str, type[PageHandler], dict[str, PageServices]]]:
+def routes(services: PageServices) -> list[Route]:
     """Return the session's route."""
     return [(r"/session", SessionHandler, {"services": services})]
