@@ -15,16 +15,6 @@ from storage.base.clock import ManualClock
 from storage.base.passwords import PasswordHashes
 from storage.sql.accounts.operators import Role
 from tests.admin.operator_browser import OperatorBrowser
-from tests.service.conftest import (  # noqa: F401 - fixtures
-    clock,
-    http,
-    open_another,
-    serve,
-    service,
-    settings,
-    simulator,
-    wechat,
-)
 
 PASSWORD = "correct horse battery staple"
 
@@ -47,17 +37,17 @@ def hashes() -> CountedHashes:
 
 
 @pytest.fixture
-def dashboard(service: Service, hashes: CountedHashes) -> AdminServices:  # noqa: F811 - a fixture
+def dashboard(service: Service, hashes: CountedHashes) -> AdminServices:
     return replace(service.dashboard, passwords=Passwords(hashes))
 
 
 @pytest.fixture
-def dashboard_url(io_loop: IOLoop, service: Service, dashboard: AdminServices, serve) -> str:  # noqa: F811 - fixtures
+def dashboard_url(io_loop: IOLoop, service: Service, dashboard: AdminServices, serve) -> str:
     return io_loop.run_sync(lambda: serve(make_private_app(replace(service, dashboard=dashboard))))
 
 
 @pytest.fixture
-def add_operator(dashboard: AdminServices, hashes: CountedHashes, clock: ManualClock) -> Callable[..., None]:  # noqa: F811 - a fixture
+def add_operator(dashboard: AdminServices, hashes: CountedHashes, clock: ManualClock) -> Callable[..., None]:
     """Add operators who all have the same password."""
     password_hash = hashes.hash(PASSWORD)
 
@@ -68,18 +58,18 @@ def add_operator(dashboard: AdminServices, hashes: CountedHashes, clock: ManualC
 
 
 @pytest.fixture
-def browser(http: AsyncHTTPClient, dashboard_url: str) -> OperatorBrowser:  # noqa: F811 - a fixture
+def browser(http: AsyncHTTPClient, dashboard_url: str) -> OperatorBrowser:
     """Somebody who is not signed in."""
     return OperatorBrowser(http, dashboard_url)
 
 
 @pytest.fixture
 def signed_in(
-    http: AsyncHTTPClient,  # noqa: F811 - a fixture
+    http: AsyncHTTPClient,
     dashboard_url: str,
     dashboard: AdminServices,
     add_operator: Callable[..., None],
-    clock: ManualClock,  # noqa: F811 - a fixture
+    clock: ManualClock,
 ) -> Callable[..., OperatorBrowser]:
     """Give browsers of operators who are signed in, one operator for each role."""
     names: dict[Role, str] = {}

@@ -9,7 +9,6 @@ from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.sql.accounts.audit import AuditQuery
 from tests.admin.operator_browser import text_of
-from tests.service.conftest import settings as service_settings
 
 pytestmark = pytest.mark.gen_test
 PAGE = f"/admin/accounts/{DEFAULT_ACCOUNT.appid}"
@@ -24,12 +23,9 @@ def files(tmp_path):
     return folder
 
 
-settings_without_files = service_settings
-
-
 @pytest.fixture
-def settings(settings_without_files, files):
-    return replace(settings_without_files, verification_files=files)
+def settings(settings, files):
+    return replace(settings, verification_files=files)
 
 
 async def test_an_account_is_shown_without_its_secret(signed_in, settings):

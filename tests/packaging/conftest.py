@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown_text import ROOT
-from tests.service.conftest import clock, http, settings, simulator, wechat  # noqa: F401 - fixtures
 
 SHIPPED = ("service", "storage", "admin", "alembic")
 PACKAGING = ("setup.py", "pyproject.toml", "README.md", "LICENSE")

@@ -1,6 +1,5 @@
 """What tests of the service are made of: pages in browsers, applications on free ports, commands as processes."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +20,12 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from service.settings import Settings
+from service.simulator.people import DEFAULT_ACCOUNT
+from service.wechat.protocol import Account
+from tests.waiting import until
+
+#: The account that the service under test has.
+ACCOUNT = Account(DEFAULT_ACCOUNT.appid, DEFAULT_ACCOUNT.secret)
 
 
 @dataclass
@@ -100,8 +105,7 @@ class RunningProcess:
 
     async def ended(self) -> int:
         """Return the exit status once there is one."""
-        while self.process.poll() is None:
-            await asyncio.sleep(0.02)
+        await until(lambda: self.process.poll() is not None)
         return self.process.returncode
 
     def kill(self) -> None:
@@ -123,11 +127,16 @@ class RunningServer(RunningProcess):
 
     async def answers(self, client: AsyncHTTPClient) -> "RunningServer":
         """Return when it answers."""
-        while self.process.poll() is None:
+
+        async def ended_or_answers() -> bool:
+            if self.process.poll() is not None:
+                return True
             try:
                 await client.fetch(f"{self.url}/healthz")
             except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                return self
-        raise AssertionError(self.log.read_text())
+                return False
+            return True
+
+        await until(ended_or_answers)
+        assert self.process.poll() is None, self.log.read_text()
+        return self

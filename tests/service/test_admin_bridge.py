@@ -7,7 +7,7 @@ from service.simulator.faults import Fault
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.users import Status
-from tests.service.conftest import ACCOUNT
+from tests.service.harness import ACCOUNT
 
 pytestmark = pytest.mark.gen_test
 APPID = ACCOUNT.appid
