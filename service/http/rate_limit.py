@@ -10,9 +10,9 @@ from collections import Counter
 from typing import Protocol
 
 from limits import RateLimitItem, parse_many
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError as CountersUnavailable
-from limits.storage import storage_from_string
 
 from storage.base.clock import Clock
 
@@ -31,14 +31,17 @@ class _Counters(Protocol):
     async def count(self, rate: RateLimitItem, client: str) -> int | None:
         """Count one request; return when the window ends if it is one too many, else None."""
 
+    async def close(self) -> None:
+        """Let go of what was opened for counting."""
+
 
 class RateLimit:
     """Counts requests by address, those of IPv6 by their /64. Belongs to one event loop.
 
     Args:
         rates: Such as "600/minute;5000/hour"; empty limits nothing.
-        storage: The URL of where they are counted: `async+memory://` in this process, else a scheme of limits'
-            asynchronous storages.
+        storage: The URL of where they are counted: `async+memory://` in this process, else
+            `async+redis://HOST:PORT`.
         clock: What windows are measured by.
     """
 
@@ -65,6 +68,10 @@ class RateLimit:
                 return max(1, ends_at - self._clock.now())
         self._note_counting(True)
         return None
+
+    async def close(self) -> None:
+        """Close the connections to the shared counters. Nothing is counted afterwards."""
+        await self._counters.close()
 
     def _note_counting(self, counting: bool, reason: str = "") -> None:
         """Log a change; a line for each request would be one more flood."""
@@ -96,18 +103,26 @@ class _CountersHere:
         counts[client] += 1
         return (number + 1) * length if counts[client] > rate.amount else None
 
+    async def close(self) -> None:
+        pass
+
 
 class _CountersElsewhere:
     """Counts in a storage that processes share."""
 
     def __init__(self, storage: str) -> None:
-        self._limiter = FixedWindowRateLimiter(storage_from_string(storage, wrap_exceptions=True))
+        self._storage = RedisStorage(storage, wrap_exceptions=True, implementation="redispy")
+        self._limiter = FixedWindowRateLimiter(self._storage)
 
     async def count(self, rate: RateLimitItem, client: str) -> int | None:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             if await self._limiter.hit(rate, client):
                 return None
             return round((await self._limiter.get_window_stats(rate, client)).reset_time)
+
+    async def close(self) -> None:
+        # limits has no way to close what it opened; its bridge holds the client.
+        await self._storage.bridge.storage.aclose()  # type: ignore[attr-defined] # known to its subclass only
 
 
 def _client_of(address: str) -> str:

@@ -72,6 +72,7 @@ class Service:
     events: PushedEvents
     scheduler: RefreshScheduler
     metrics: Metrics
+    rate_limit: RateLimit
 
     async def drain(self) -> None:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
@@ -84,6 +85,7 @@ class Service:
         await self.tokens.drain()
         await self.activity.stop()
         await self.heartbeat.stop()
+        await self.rate_limit.close()
 
 
 def make_service(
@@ -157,6 +159,7 @@ def make_service(
             observe=metrics.refresh,
         ),
         metrics=metrics,
+        rate_limit=RateLimit(settings.rate_limit, settings.rate_limit_storage, clock),
     )
 
 
@@ -194,7 +197,7 @@ def _page_services(service: Service) -> PageServices:
         states=States(service.keys, service.clock),
         id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},
-        rate_limit=RateLimit(settings.rate_limit, settings.rate_limit_storage, service.clock),
+        rate_limit=service.rate_limit,
         trusted_proxies=settings.trusted_proxies,
         public_url=settings.public_url,
         origins=origins,

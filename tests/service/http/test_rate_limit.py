@@ -1,4 +1,3 @@
-import asyncio
 import logging
 import shutil
 import socket
@@ -18,8 +17,17 @@ def clock():
 
 
 @pytest.fixture
-def make_limit(clock):
-    return lambda rates, storage=HERE: RateLimit(rates, storage, clock)
+def make_limit(io_loop, clock):
+    """Make limits that are closed in the end."""
+    made = []
+
+    def make(rates, storage=HERE, clock=clock):
+        made.append(RateLimit(rates, storage, clock))
+        return made[-1]
+
+    yield make
+    for limit in made:
+        io_loop.run_sync(limit.close)
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def closed_port():
 
 
 @pytest.fixture
-def redis(io_loop, tmp_path):
+def redis(tmp_path):
     """Run a Redis server on a free port, and give its URL."""
     if shutil.which("redis-server") is None:
         pytest.skip("there is no redis-server here")
@@ -52,7 +60,6 @@ def redis(io_loop, tmp_path):
     yield f"async+redis://127.0.0.1:{port}"
     process.terminate()
     process.communicate()
-    io_loop.run_sync(lambda: asyncio.sleep(0.05))  # its clients see that it has gone, and close their ends
 
 
 async def share_of(limit, address, asked=100):
@@ -131,8 +138,8 @@ async def test_requests_pass_while_the_shared_counters_are_down(make_limit, requ
 
 
 @pytest.mark.gen_test
-async def test_processes_share_the_counters_of_one_redis(redis):
-    first, second = (RateLimit("5/hour", redis, SystemClock()) for _ in range(2))
+async def test_processes_share_the_counters_of_one_redis(redis, make_limit):
+    first, second = (make_limit("5/hour", redis, SystemClock()) for _ in range(2))
     assert await share_of(first, "192.0.2.1", asked=3) == (3, None)
     passed, retry_after = await share_of(second, "192.0.2.1")
     assert passed == 2
