@@ -35,7 +35,7 @@ class _OneAccountHandler(AdminHandler):
             pauses=[pause for pause in self.services.pauses() if pause.appid == appid],
             files=files,
             check=check,
-            remedy=lambda errcode: self.services.remedy(errcode, self.locale.code),
+            remedy=lambda errcode, endpoint: self.services.remedy(errcode, self.locale.code, endpoint),
             summary=lambda errcode: self.services.summary(errcode, self.locale.code),
         )
 

@@ -78,7 +78,8 @@ class AdminServices:
         forecast: What is coming; None where nobody can tell.
         store: The token store's name.
         key_ids: The keys that open tokens, the one that seals first.
-        remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`.
+        remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`, where
+            a call failed such as `access_token` (None: any).
         summary: What an errcode means, in a locale.
         pauses: The accounts' pauses that this process knows of.
         examine_account: Asks WeChat whether an account's appid, secret and address are good.
@@ -106,7 +107,7 @@ class AdminServices:
     refresh_now: UserAction
     check_token: UserAction
     fetch_profile: UserAction
-    remedy: Callable[[int | None, str], str]
+    remedy: Callable[[int | None, str, str | None], str]
     summary: Callable[[int | None, str], str]
     pauses: Callable[[], Sequence[AccountPause]]
     examine_account: Callable[[str], Awaitable[ActionOutcome]]

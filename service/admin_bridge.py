@@ -17,8 +17,10 @@ from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.manager import NoAuthorization, RefreshResult, TokenManager, TokenUnavailable
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
-from service.wechat.errors import WeChatError, remedy_of, summary_of
-from service.wechat.protocol import Account, Endpoint
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import remedy_of, summary_of
+from service.wechat.errors import WeChatError
+from service.wechat.protocol import Account
 from storage.base.clock import Clock
 from storage.base.errors import SealError
 from storage.base.passwords import PasswordHashes

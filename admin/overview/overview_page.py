@@ -79,7 +79,7 @@ class OverviewHandler(AdminHandler):
             badges=STATUS_BADGES,
             labels=ACTIVITY,
             summary=lambda errcode: services.summary(errcode or None, self.locale.code),
-            remedy=lambda errcode: services.remedy(errcode or None, self.locale.code),
+            remedy=lambda errcode, endpoint: services.remedy(errcode or None, self.locale.code, endpoint),
             store=services.store,
             key_ids=services.key_ids,
             SchemaState=SchemaState,

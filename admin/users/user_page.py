@@ -53,7 +53,7 @@ class UserHandler(AdminHandler):
             results=RESULTS,
             result_badges=RESULT_BADGES,
             summary=lambda errcode: self.services.summary(errcode, self.locale.code),
-            remedy=lambda errcode: self.services.remedy(errcode, self.locale.code),
+            remedy=lambda errcode: self.services.remedy(errcode, self.locale.code, "refresh_token"),
         )
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:
@@ -99,7 +99,7 @@ class UserActionHandler(AdminHandler):
         gone = outcome.result in {"erased", "unknown_user"}
         text = self.locale.translate(OUTCOMES[outcome.result])
         if outcome.errcode is not None:
-            remedy = self.services.remedy(outcome.errcode, self.locale.code)
+            remedy = self.services.remedy(outcome.errcode, self.locale.code, None)
             text = f"{text} {outcome.errcode}: {self.services.summary(outcome.errcode, self.locale.code)} · {remedy}"
         good = outcome.succeeded and outcome.result != "invalid"
         self.redirect_with_notice("/admin/users" if gone else user_path(appid, openid), "%s", text, good=good)

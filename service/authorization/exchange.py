@@ -17,8 +17,9 @@ from service.tokens.breaker import Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
-from service.wechat.errors import WeChatError, WeChatFault
-from service.wechat.protocol import Account, is_wellformed_code
+from service.wechat.errors import WeChatError
+from service.wechat.protocol import Account, TokenReply, is_wellformed_code
+from service.wechat.scopes import BASE_SCOPE
 from storage.base.clock import Clock
 from storage.grants import Grant, RedeemedCode, is_wide
 from storage.sealing import Tokens
@@ -124,11 +125,19 @@ class CodeExchange:
         self._refused = refused
         self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
 
-    async def exchange(self, account: Account, code: str, browser: Browser) -> RedeemedCode:
+    async def exchange(
+        self, account: Account, code: str, browser: Browser, *, asked_scope: str = BASE_SCOPE
+    ) -> RedeemedCode:
         """Exchange a code and store what it gives; when this returns, the authorization survives a crash.
 
         The same code from the same browser within a minute gives the same result, in any process. A caller who is
         cancelled does not end the exchange: the code is spent, so its result is stored.
+
+        Args:
+            account: The account that the code was given for.
+            code: As it came.
+            browser: Who posts it.
+            asked_scope: What the user was asked for. WeChat's answer may name no scope; then it is this.
 
         Raises:
             CodeRefused: The code is malformed, or was exchanged by another browser. WeChat was not asked.
@@ -145,7 +154,7 @@ class CodeExchange:
         earlier = self._redemptions.get(digest)
         if earlier is not None and now - earlier.started_at <= _REPEAT_SECONDS:
             return await self._repeat(account, earlier, browser)
-        task = asyncio.ensure_future(self._redeem(account, code, digest, browser))
+        task = asyncio.ensure_future(self._redeem(account, code, digest, browser, asked_scope))
         self._remember(digest, _Redemption(browser.binding, task, now))
         task.add_done_callback(lambda done: self._forget_if_failed(digest, done))
         return await _result_in_time(task)
@@ -163,7 +172,9 @@ class CodeExchange:
             return earlier.task.result()
         raise CodeRefused(account.appid, CODE_USED, "code been used")
 
-    async def _redeem(self, account: Account, code: str, digest: bytes, browser: Browser) -> RedeemedCode:
+    async def _redeem(
+        self, account: Account, code: str, digest: bytes, browser: Browser, asked_scope: str
+    ) -> RedeemedCode:
         self._breaker.check(account.appid, Endpoint.EXCHANGE)
         with self._vault.reserve():
             asked_at = self._clock.now()
@@ -176,23 +187,7 @@ class CodeExchange:
                     self._refused(error)
                     raise
                 return redeemed
-            if reply.refresh_token is None:
-                raise WeChatFault.malformed(Endpoint.EXCHANGE, account.appid, "the reply has no refresh_token")
-            expires_at = asked_at + reply.expires_in
-            grant = Grant(
-                appid=account.appid,
-                openid=reply.openid,
-                scope=reply.scope,
-                tokens=self._vault.seal(account.appid, reply.openid, Tokens(reply.access_token, reply.refresh_token)),
-                authorized_at=asked_at,
-                expires_at=expires_at,
-                refresh_expires_at=asked_at + REFRESH_TOKEN_SECONDS,
-                next_refresh_at=self._policy.next_refresh_at(asked_at, expires_at, last_used_at=asked_at),
-                unionid=reply.unionid,
-                is_snapshotuser=reply.is_snapshotuser,
-                code_digest=digest,
-                code_binding=browser.binding,
-            )
+            grant = self._grant(account.appid, reply, asked_at, asked_scope, digest=digest, browser=browser)
             await self._vault.save(grant)
         return RedeemedCode(
             appid=grant.appid,
@@ -202,6 +197,28 @@ class CodeExchange:
             unionid=grant.unionid,
             binding=grant.code_binding,
             authorized_at=grant.authorized_at,
+        )
+
+    def _grant(
+        self, appid: str, reply: TokenReply, asked_at: int, asked_scope: str, *, digest: bytes, browser: Browser
+    ) -> Grant:
+        """Turn WeChat's answer into what is stored. Without a refresh token, the grant ends with its access token."""
+        expires_at = asked_at + reply.expires_in
+        next_refresh_at = self._policy.next_refresh_at(asked_at, expires_at, last_used_at=asked_at)
+        is_refreshable = reply.refresh_token is not None
+        return Grant(
+            appid=appid,
+            openid=reply.openid,
+            scope=reply.scope or asked_scope,
+            tokens=self._vault.seal(appid, reply.openid, Tokens(reply.access_token, reply.refresh_token or "")),
+            authorized_at=asked_at,
+            expires_at=expires_at,
+            refresh_expires_at=asked_at + REFRESH_TOKEN_SECONDS if is_refreshable else expires_at,
+            next_refresh_at=next_refresh_at if is_refreshable else None,
+            unionid=reply.unionid,
+            is_snapshotuser=reply.is_snapshotuser,
+            code_digest=digest,
+            code_binding=browser.binding,
         )
 
     async def _redeemed_elsewhere(self, error: WeChatError, digest: bytes, browser: Browser) -> RedeemedCode | None:

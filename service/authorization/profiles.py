@@ -6,8 +6,10 @@ from service.tokens.breaker import Breaker
 from service.tokens.manager import NoAuthorization, TokenManager, ValidToken
 from service.tokens.single_flight import SingleFlight
 from service.wechat.client import WeChatClient
-from service.wechat.errors import Kind, WeChatError, WeChatFault
-from service.wechat.protocol import Endpoint, UserInfo
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError, WeChatFault
+from service.wechat.protocol import UserInfo
 from storage.base.clock import Clock
 from storage.grants import is_wide
 from storage.store import Capability

@@ -7,7 +7,8 @@ from service.authorization.profiles import ProfileNotGranted, SnapshotUser
 from service.authorization.states import InvalidState
 from service.tokens.breaker import AccountPaused
 from service.tokens.manager import NoAuthorization, TokenUnavailable
-from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault
+from service.wechat.errcodes import Kind
+from service.wechat.errors import FaultReason, WeChatError, WeChatFault
 from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
 
 __all__ = ["ApiError", "api_error_for"]

@@ -8,8 +8,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from service.observability.multiprocess import is_shared
 from service.tokens.breaker import Pause
 from service.tokens.manager import Refresh, RefreshResult
-from service.wechat.errors import Kind
-from service.wechat.protocol import Endpoint
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import Kind
 
 __all__ = ["Metrics"]
 

@@ -7,8 +7,9 @@ failures against users would be wrong, so the calls pause and no user's row is t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.wechat.errors import Kind, WeChatError
-from service.wechat.protocol import Endpoint
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError
 from storage.base.clock import Clock
 
 __all__ = ["AccountPaused", "Breaker", "Pause"]

@@ -14,7 +14,8 @@ from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.single_flight import SingleFlight
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
-from service.wechat.errors import Kind, WeChatError, WeChatFault
+from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import TokenReply
 from storage.base.clock import Clock
 from storage.base.errors import SealError, StorageError
@@ -162,6 +163,8 @@ class TokenManager:
                 a schedule does not trip over the same row again and again.
         """
         tokens = self._vault.open(lease.authorization)
+        if not tokens.refresh_token:
+            return await self._settle_unrefreshable(lease)
         try:
             self._breaker.check(lease.authorization.appid, Endpoint.REFRESH)
         except AccountPaused:
@@ -284,6 +287,16 @@ class TokenManager:
             refresh_expires_at=old.refresh_expires_at if unchanged else asked_at + REFRESH_TOKEN_SECONDS,
             next_refresh_at=self._policy.next_refresh_at(asked_at, expires_at, old.last_used_at),
         )
+
+    async def _settle_unrefreshable(self, lease: Lease) -> Refresh:
+        """Let a grant that came without a refresh token live as long as its access token does."""
+        if not self._ends_within(0, lease.authorization):
+            await self._vault.settle(lease.deferred(next_refresh_at=lease.authorization.expires_at))
+            return Refresh(RefreshResult.LEFT_TO_USE)
+        written = await self._vault.settle(
+            lease.rejected(error_code=None, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
+        )
+        return Refresh(RefreshResult.REAUTHORIZATION_NEEDED if written else RefreshResult.SUPERSEDED)
 
     async def _settle_failure(self, lease: Lease, error: WeChatError) -> Refresh:
         old = lease.authorization

@@ -14,7 +14,7 @@ from aiolimiter import AsyncLimiter
 
 from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.manager import Refresh, RefreshResult, TokenManager
-from service.wechat.protocol import Endpoint
+from service.wechat.endpoints import Endpoint
 from storage.base.clock import Clock
 from storage.base.errors import SealError, StorageError
 from storage.base.periodic import Periodic

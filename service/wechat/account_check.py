@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.wechat.client import WeChatClient
-from service.wechat.errors import Kind, WeChatError
+from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError
 from service.wechat.protocol import Account
 
 __all__ = ["CheckResult", "CheckStatus", "check_account"]

@@ -3,8 +3,10 @@
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["REFRESH_TOKEN_SECONDS", "Endpoint"]
+__all__ = ["ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "Endpoint"]
 
+#: WeChat documents two hours for an access token (网页授权, `expires_in`).
+ACCESS_TOKEN_SECONDS = 7200
 #: WeChat documents 30 days for a refresh token (网页授权, "刷新access_token").
 REFRESH_TOKEN_SECONDS = 30 * 86_400
 

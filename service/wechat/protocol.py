@@ -1,22 +1,21 @@
 """WeChat's web authorization as plain data: the URLs of its requests and the fields of its replies. No I/O.
 
 The order of the parameters is the one of Tencent's pages on web authorization (网页授权); the authorize page compares
-it strictly. Replies are UTF-8 JSON under `text/plain`, numbers may come as strings, strings may hold control
-characters, and HTTP's status is 200 whatever the answer: the errcode alone decides.
+it strictly. HTTP's status is 200 whatever the answer: the errcode alone decides. Replies are read leniently: once a
+code is spent, an exchange fails only for want of an `openid` or an `access_token`.
 """
 
-import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Final
 from urllib.parse import quote
 
-from service.wechat.endpoints import Endpoint
-from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
+from service.wechat.endpoints import ACCESS_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, Endpoint
+from service.wechat.errors import WeChatRefusal
+from service.wechat.reply_fields import ReplyFields
 
 __all__ = [
     "Account",
-    "Endpoint",
     "TokenReply",
     "UserInfo",
     "auth_url",
@@ -31,14 +30,9 @@ __all__ = [
     "userinfo_url",
 ]
 
-#: Control characters are seen in strings. `json.loads(…, strict=False)` would make a decoder for each reply.
-_DECODER = json.JSONDecoder(strict=False)
-_CODE = re.compile(r"[0-9A-Za-z_-]{1,128}")
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 #: Answers of `sns/auth` that say: this token is not valid for this openid. Any other errcode is a failure to ask.
-_TOKEN_NOT_VALID = frozenset({40001, 40003, 40014, 42001})
-_DIGITS_LIMIT = 18
-_LIFETIME_LIMIT = 2**31 - 1
+_TOKEN_NOT_VALID: Final = frozenset({40001, 40003, 40014, 42001})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +57,9 @@ class TokenReply:
     """What an exchange or a refresh gives.
 
     Attributes:
-        refresh_token: None where a refresh keeps the old one.
-        expires_in: Seconds the access token lives from now on.
+        scope: As `canonical_scope` writes it; empty where the reply names none: then it is what was asked.
+        refresh_token: None where the reply has none; a refresh then keeps the old one.
+        expires_in: Seconds the access token lives from now on; WeChat's 7200 where the reply does not say.
         is_snapshotuser: The page was shown as a snapshot (快照页): the identity is virtual. Only an exchange tells.
         unionid: Only with scope `snsapi_userinfo`, and where the account belongs to an Open Platform account.
     """
@@ -80,10 +75,11 @@ class TokenReply:
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """What a user shows of themself. WeChat leaves sex and place empty since 2021, so they are not here.
+    """A user's profile. WeChat leaves sex and place empty since 2021, so they are not here.
 
     Attributes:
-        avatar_url: An http(s) address, or empty.
+        nickname: Without control characters, at most 255 characters; may be empty.
+        avatar_url: An http(s) address of at most 2048 characters, or empty.
     """
 
     openid: str
@@ -93,7 +89,7 @@ class UserInfo:
 
 
 def is_wellformed_code(code: str) -> bool:
-    """Tell whether a string can be a code: 1 to 128 of `[0-9A-Za-z_-]`. Codes of about 32 characters are seen."""
+    """Return whether a string can be a code: 1 to 128 of `[0-9A-Za-z_-]`. Codes of about 32 characters are seen."""
     return _CODE.fullmatch(code) is not None
 
 
@@ -136,7 +132,7 @@ def authorize_url(
     force_popup: bool = False,
     force_snapshot: bool = False,
 ) -> str:
-    """Return the address to send the user's browser to.
+    """Return the address of the authorize page, for the user's browser.
 
     Args:
         authorize_page: WeChat's page, without a query.
@@ -155,40 +151,38 @@ def authorize_url(
 
 
 def parse_token_reply(body: bytes, appid: str = "") -> TokenReply:
-    """Read the answer to an exchange.
+    """Read the answer to an exchange. Only `openid` and `access_token` must be there.
 
     Raises:
         WeChatRefusal: WeChat answered with an errcode.
         WeChatFault: It is not a reply of WeChat's.
     """
-    reply = _Reply(Endpoint.EXCHANGE, body, appid)
-    return _token_reply(reply, reply.identifier("refresh_token"))
+    return _token_reply(ReplyFields(Endpoint.EXCHANGE, body, appid))
 
 
 def parse_refresh_reply(body: bytes, appid: str = "") -> TokenReply:
-    """Read the answer to a refresh. It may leave the refresh token out.
+    """Read the answer to a refresh. Only `openid` and `access_token` must be there.
 
     Raises:
         WeChatRefusal: WeChat answered with an errcode.
         WeChatFault: It is not a reply of WeChat's.
     """
-    reply = _Reply(Endpoint.REFRESH, body, appid)
-    return _token_reply(reply, reply.optional_identifier("refresh_token"))
+    return _token_reply(ReplyFields(Endpoint.REFRESH, body, appid))
 
 
 def parse_userinfo(body: bytes, appid: str = "") -> UserInfo:
-    """Read a user's profile.
+    """Read a user's profile. Only `openid` must be there.
 
     Raises:
         WeChatRefusal: WeChat answered with an errcode.
         WeChatFault: It is not a reply of WeChat's.
     """
-    reply = _Reply(Endpoint.USERINFO, body, appid)
+    reply = ReplyFields(Endpoint.USERINFO, body, appid)
     return UserInfo(
-        openid=reply.identifier("openid"),
-        nickname=reply.words("nickname"),
+        openid=reply.required("openid", reply.identifier("openid")),
+        nickname=reply.display_text("nickname"),
         avatar_url=reply.web_address("headimgurl"),
-        unionid=reply.optional_identifier("unionid"),
+        unionid=reply.identifier("unionid"),
     )
 
 
@@ -200,114 +194,27 @@ def parse_auth_reply(body: bytes, appid: str = "") -> bool:
         WeChatFault: It is not a reply of WeChat's.
     """
     try:
-        reply = _Reply(Endpoint.AUTH, body, appid)
+        reply = ReplyFields(Endpoint.AUTH, body, appid)
     except WeChatRefusal as refusal:
         if refusal.errcode in _TOKEN_NOT_VALID:
             return False
         raise
-    return reply.says_ok()
+    return reply.required("errcode", reply.number("errcode")) == 0
 
 
-class _Reply:
-    """A decoded reply that is not a refusal. Its readers name the field they miss, never a value."""
-
-    __slots__ = ("_appid", "_endpoint", "_fields")
-
-    def __init__(self, endpoint: Endpoint, body: bytes, appid: str) -> None:
-        self._endpoint = endpoint
-        self._appid = appid
-        is_json = True
-        fields: Any = None
-        try:
-            fields = _DECODER.decode(body.decode())
-        except (ValueError, RecursionError):
-            is_json = False
-        if not is_json:  # raised out here, for the decoder's error holds the body and must not be chained to ours
-            raise WeChatFault(endpoint, appid, FaultReason.NOT_JSON, reply_started=True)
-        if not isinstance(fields, dict):
-            raise self._malformed("it is not an object")
-        self._fields: dict[str, Any] = fields
-        if "errcode" in fields:
-            self._refuse_unless_ok()
-
-    def identifier(self, name: str) -> str:
-        """Return a mandatory string of visible ASCII characters."""
-        value = self._fields.get(name)
-        if not _is_identifier(value):
-            raise self._malformed(f"{name} is missing or malformed")
-        return value
-
-    def optional_identifier(self, name: str) -> str | None:
-        """Return a string of visible ASCII characters where there is one."""
-        value = self._fields.get(name)
-        return value if _is_identifier(value) else None
-
-    def lifetime(self, name: str) -> int:
-        """Return a mandatory number of seconds."""
-        seconds = _number(self._fields.get(name))
-        if seconds is None or not 0 < seconds <= _LIFETIME_LIMIT:
-            raise self._malformed(f"{name} is missing or malformed")
-        return seconds
-
-    def flag(self, name: str) -> bool:
-        """Tell whether an optional flag is set: 1."""
-        return _number(self._fields.get(name)) == 1
-
-    def words(self, name: str) -> str:
-        """Return a string meant for people, without what databases and terminals choke on; empty where missing."""
-        value = self._fields.get(name)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise self._malformed(f"{name} is malformed")
-        # A nickname cut in the middle of an emoji holds half of a surrogate pair, which no encoding can write.
-        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return _CONTROL_CHARACTERS.sub("", whole)
-
-    def web_address(self, name: str) -> str:
-        """Return an http(s) address; empty for anything else, which must never end up in a page."""
-        value = self._fields.get(name)
-        return value if _is_identifier(value) and value.startswith(("https://", "http://")) else ""
-
-    def says_ok(self) -> bool:
-        """Return True for a reply whose errcode is 0."""
-        if "errcode" not in self._fields:
-            raise self._malformed("errcode is missing")
-        return True
-
-    def _refuse_unless_ok(self) -> None:
-        errcode = _number(self._fields["errcode"])
-        if errcode is None:
-            raise self._malformed("errcode is malformed")
-        if errcode != 0:
-            errmsg = self._fields.get("errmsg")
-            raise WeChatRefusal(self._endpoint, self._appid, errcode, errmsg if isinstance(errmsg, str) else "")
-
-    def _malformed(self, detail: str) -> WeChatFault:
-        return WeChatFault.malformed(self._endpoint, self._appid, detail)
-
-
-def _token_reply(reply: _Reply, refresh_token: str | None) -> TokenReply:
+def _token_reply(reply: ReplyFields) -> TokenReply:
+    lifetime = reply.number("expires_in") or 0
+    # An access token that outlives its refresh token cannot be believed.
+    is_believed = 0 < lifetime <= REFRESH_TOKEN_SECONDS
     return TokenReply(
-        openid=reply.identifier("openid"),
-        scope=reply.identifier("scope"),
-        access_token=reply.identifier("access_token"),
-        refresh_token=refresh_token,
-        expires_in=reply.lifetime("expires_in"),
+        openid=reply.required("openid", reply.identifier("openid")),
+        scope=reply.scope("scope"),
+        access_token=reply.required("access_token", reply.token("access_token")),
+        refresh_token=reply.token("refresh_token"),
+        expires_in=lifetime if is_believed else ACCESS_TOKEN_SECONDS,
         is_snapshotuser=reply.flag("is_snapshotuser"),
-        unionid=reply.optional_identifier("unionid"),
+        unionid=reply.identifier("unionid"),
     )
-
-
-def _is_identifier(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
-
-
-def _number(value: Any) -> int | None:
-    """Return an integer written as a number or as a string; None for anything else."""
-    if isinstance(value, str) and len(value) <= _DIGITS_LIMIT and value.removeprefix("-").isdecimal():
-        return int(value)
-    return value if type(value) is int and abs(value) < 10**_DIGITS_LIMIT else None
 
 
 def _quoted(value: str) -> str:

@@ -11,7 +11,7 @@ from service.cli import main
 from service.http import errors
 from service.settings import PREFIX, Settings
 from service.tokens.refresh_policy import RefreshPolicy
-from service.wechat.errors import Kind
+from service.wechat.errcodes import Kind
 from tests.docs.markdown_text import (
     CHINESE,
     ENGLISH,

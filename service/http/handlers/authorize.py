@@ -2,9 +2,10 @@
 
 from service.http.errors import ApiError
 from service.http.handlers.base import Route
-from service.http.handlers.page import BASE_SCOPE, PageHandler, PageServices, without_answer
+from service.http.handlers.page import PageHandler, PageServices, without_answer
 from service.http.origins import origin_of
 from service.wechat.protocol import authorize_url
+from service.wechat.scopes import BASE_SCOPE
 from storage.grants import WIDE_SCOPE
 
 __all__ = ["routes"]

@@ -13,7 +13,7 @@ from service.authorization.states import Asked, InvalidState
 from service.http.errors import ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
-from service.wechat.errors import Kind, Text
+from service.wechat.errcodes import Kind, Text
 
 __all__ = ["routes"]
 
@@ -65,7 +65,9 @@ class CallbackHandler(PageHandler):
             self._go_back({"error": "access_denied", "error_description": "the user declined"})
             return
         session = self.session()
-        redeemed = await services.exchange.exchange(self.account(asked.appid), code, self.browser(session))
+        redeemed = await services.exchange.exchange(
+            self.account(asked.appid), code, self.browser(session), asked_scope=asked.scope
+        )
         self.set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
         self.set_state_cookie(state)
         self._set_failed_rounds(0)

@@ -11,6 +11,7 @@ from service.http.errors import CODE_MISSING, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
+from service.wechat.scopes import BASE_SCOPE
 
 __all__ = ["routes"]
 
@@ -41,7 +42,8 @@ class GetCodeHandler(PageHandler):
         id_tokens = self._id_tokens() if post.id_token else None
         state = self._check_state(post, account.appid)
         session = self.session()
-        redeemed = await services.exchange.exchange(account, post.code, self.browser(session))
+        asked_scope = BASE_SCOPE if state is None else state.asked.scope
+        redeemed = await services.exchange.exchange(account, post.code, self.browser(session), asked_scope=asked_scope)
         self.set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
         if state is not None:
             self.set_state_cookie(state)

@@ -17,13 +17,13 @@ from service.http.handlers.base import JsonHandler
 from service.http.origins import AllowedOrigins, is_same_site, origin_of
 from service.http.rate_limit import RateLimit
 from service.settings import Network
-from service.wechat.errors import Kind
+from service.wechat.errcodes import Kind
 from service.wechat.protocol import Account
+from service.wechat.scopes import BASE_SCOPE
 from storage.grants import WIDE_SCOPE
 
-__all__ = ["BASE_SCOPE", "CookiePolicy", "PageHandler", "PageServices", "without_answer"]
+__all__ = ["CookiePolicy", "PageHandler", "PageServices", "without_answer"]
 
-BASE_SCOPE = "snsapi_base"
 
 #: How long browsers may keep the answer to a preflight. Chromium keeps none longer than this.
 _PREFLIGHT_SECONDS = 7200

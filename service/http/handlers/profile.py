@@ -7,7 +7,7 @@ from service.http.errors import ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.tokens.manager import NoAuthorization
-from service.wechat.errors import Kind
+from service.wechat.errcodes import Kind
 
 __all__ = ["routes"]
 

@@ -5,8 +5,8 @@ from service.http.errors import ApiError, api_error_for
 from service.tokens.breaker import AccountPaused, Pause
 from service.tokens.manager import NoAuthorization, TokenUnavailable
 from service.wechat.endpoints import Endpoint
-from service.wechat.errcodes import ERRCODES, kind_of
-from service.wechat.errors import FaultReason, Kind, WeChatFault, WeChatRefusal
+from service.wechat.errcodes import ERRCODES, Kind, kind_of
+from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
 from storage.base.errors import CannotOpen, StoreBusy, StoreUnavailable, UnknownKey
 from storage.users import Status
 

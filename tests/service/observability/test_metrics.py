@@ -9,7 +9,7 @@ from service.observability.multiprocess import worker_environment
 from service.tokens.breaker import Pause
 from service.tokens.manager import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
-from service.wechat.errors import Kind
+from service.wechat.errcodes import Kind
 
 APPIDS = ("wx0000000000000001", "wx0000000000000002")
 

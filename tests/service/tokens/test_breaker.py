@@ -2,7 +2,8 @@ import pytest
 
 from service.tokens.breaker import AccountPaused, Breaker
 from service.wechat.endpoints import Endpoint
-from service.wechat.errors import FaultReason, Kind, WeChatFault, WeChatRefusal
+from service.wechat.errcodes import Kind
+from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
 from storage.base.clock import ManualClock
 
 SHOP, BLOG = "wx0000000000000001", "wx0000000000000002"

@@ -1,12 +1,17 @@
 import asyncio
+import gzip
 import json
+import zlib
 
+import brotli
 import pytest
 from tornado.web import Application, RequestHandler
 
 from service.wechat.client import WeChatClient
-from service.wechat.errors import FaultReason, Kind, WeChatFault, WeChatRefusal
-from service.wechat.protocol import Account, Endpoint
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import Kind
+from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
+from service.wechat.protocol import Account
 from service.wechat.transports import RawReply, Transport, TransportFault
 
 ACCOUNT = Account("wx0123456789abcdef", "0123456789abcdef0123456789abcdef")
@@ -38,6 +43,9 @@ FAULTS = {
 }
 
 
+ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+
+
 class Sns(RequestHandler):
     """Answers as WeChat does: status 200, `text/plain` without a charset."""
 
@@ -47,9 +55,24 @@ class Sns(RequestHandler):
         self.finish(self.settings["answers"][self.request.path])
 
 
+class Encoded(RequestHandler):
+    """Compresses its answer by the encoding that its path names, though the request asked for none."""
+
+    def get(self, encoding):
+        assert self.request.headers.get("Accept-Encoding", "identity") == "identity"
+        self.set_header("Content-Encoding", encoding)
+        self.finish(ENCODERS[encoding](json.dumps(TOKENS).encode()))
+
+
 @pytest.fixture
 def app():
-    return Application([(r"/sns/.*", Sns)], asked=[], answers={})
+    return Application([(r"/(\w+)/sns/.*", Encoded), (r"/sns/.*", Sns)], asked=[], answers={})
+
+
+@pytest.fixture
+def wechat_behind(app, http_server, base_url, transport):
+    """Give a client behind something that compresses."""
+    return lambda encoding: WeChatClient(transport, api_url=f"{base_url}/{encoding}")
 
 
 @pytest.fixture
@@ -248,3 +271,11 @@ async def test_client_closes_its_transport(io_loop):
     await WeChatClient(transport).close()
 
     assert transport.is_closed
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("encoding", ENCODERS)
+async def test_an_answer_is_read_in_an_encoding_that_was_not_asked_for(wechat_behind, encoding):
+    reply = await wechat_behind(encoding).exchange_code(ACCOUNT, CODE)
+
+    assert (reply.openid, reply.access_token) == (OPENID, ACCESS_TOKEN)

@@ -7,8 +7,9 @@ import traceback
 import pytest
 
 from service.wechat.client import WeChatClient
+from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatError
-from service.wechat.protocol import Account, Endpoint
+from service.wechat.protocol import Account
 from service.wechat.transports import TransportFault
 
 ACCOUNT = Account("wx0123456789abcdef", "5ec2e75ec2e75ec2e75ec2e75ec2e7aa")

@@ -9,11 +9,15 @@ KINDS = {
     Kind.REFRESH: {42001, 40014, 40001},
     Kind.REAUTHORIZE: {40029, 40163, 42003, 40030, 42002, 42007, 50001},
     Kind.UPGRADE_SCOPE: {48001},
-    Kind.CONFIGURATION: {40013, 40125, 40164, 48017},
-    Kind.BLOCKED: {48004, 50002},
+    Kind.CONFIGURATION: {
+        *(40013, 40066, 40125, 40164, 40187, 40200, 40243, 43104, 45032, 45035, 48017, 50004, 50007),
+        *(61003, 61004, 61007, 61011, 61014, 61015, 61016, 61017, 61024, 61028),
+        *(89501, 89503, 89506, 89507, 200011, 9001020),
+    },
+    Kind.BLOCKED: {45102, 45501, 48004, 50002},
     Kind.REQUEST: {40002, 40003, 41001, 41002, 41003, 41004, 41008, 41009, 43001, 43003},
 }
-AUTHORIZE_PAGE = {10003, 10005, 10006, 10009, 10012, 10013, 10014, 10015, 10016}
+AUTHORIZE_PAGE = {10003, 10004, 10005, 10006, 10009, 10010, 10011, 10012, 10013, 10014, 10015, 10016}
 
 
 def test_kinds_are_exactly_those_that_others_act_on():
@@ -63,6 +67,53 @@ def test_numbers_that_the_api_does_not_document_are_unknown(subtests):
 def test_errcodes_of_the_authorize_page_are_kept_apart_and_have_remedies():
     assert {row.errcode for row in AUTHORIZE_PAGE_ERRCODES} == AUTHORIZE_PAGE
     assert "domain" in remedy_of(10003, "en")
+
+
+PROMISES = ("by itself", "自动")
+
+
+def test_nothing_promises_that_an_exchange_is_tried_again(subtests):
+    for errcode in [None, 99999, *(row.errcode for row in ERRCODES)]:
+        with subtests.test(errcode=errcode):
+            for locale in ("en", "zh"):
+                remedy = remedy_of(errcode, locale, Endpoint.EXCHANGE)
+                assert remedy
+                assert not any(promise in remedy for promise in PROMISES)
+
+
+def test_a_refresh_that_failed_is_said_to_be_tried_again_and_a_question_is_to_be_asked_again():
+    assert "by itself" in remedy_of(-1, "en", Endpoint.REFRESH)
+    for endpoint in (None, Endpoint.USERINFO, Endpoint.AUTH):
+        assert "by itself" not in remedy_of(-1, "en", endpoint)
+        assert "by itself" not in remedy_of(None, "en", endpoint)
+    assert "authorize page" in remedy_of(-1, "en", Endpoint.EXCHANGE)
+    assert "authorize page" in remedy_of(None, "en", Endpoint.EXCHANGE)
+
+
+def test_a_remedy_names_the_page_or_the_setting_where_it_is_mended(subtests):
+    for errcode, page in [
+        *((errcode, "微信开发者平台") for errcode in sorted(KINDS[Kind.CONFIGURATION] - {40066})),
+        (48001, "微信开发者平台"),
+        (48004, "mp.weixin.qq.com"),
+        (10003, "mp.weixin.qq.com"),
+        (10004, "mp.weixin.qq.com"),
+        (40066, "WECHAT_API_URL"),
+        (43003, "WECHAT_API_URL"),
+    ]:
+        with subtests.test(errcode=errcode):
+            assert page in remedy_of(errcode, "en")
+            assert page in remedy_of(errcode, "zh")
+
+
+def test_a_bad_credential_is_explained_by_what_was_asked():
+    assert "AppSecret" in remedy_of(40001, "en", Endpoint.EXCHANGE)
+    assert "AppSecret" not in remedy_of(40001, "en", Endpoint.USERINFO)
+    assert "snsapi_userinfo" not in remedy_of(48001, "en", Endpoint.EXCHANGE)
+
+
+@pytest.mark.parametrize("errcode", [40126, 40244, 50003, 50008, 61005, 61029, 89504, 89505, 89508])
+def test_a_number_beside_known_ones_stays_unknown(errcode):
+    assert {kind_of(errcode, endpoint) for endpoint in Endpoint} == {Kind.UNKNOWN}
 
 
 def test_every_remedy_and_summary_speaks_both_languages(subtests):

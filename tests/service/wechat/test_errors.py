@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.wechat.endpoints import Endpoint
-from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault, WeChatRefusal
+from service.wechat.errcodes import Kind
+from service.wechat.errors import FaultReason, WeChatError, WeChatFault, WeChatRefusal
 
 APPID = "wx0123456789abcdef"
 
@@ -21,6 +22,19 @@ def test_words_of_wechat_are_split_from_the_rid(subtests):
         ),
         ("code been used, hints: [req_id: s3ClBa0052th26 ]", "code been used", "s3ClBa0052th26"),
         ("api unauthorized, hints: [ req_id: dhKB244ce-0jxEla ]", "api unauthorized", "dhKB244ce-0jxEla"),
+        ("req id: BXk0ha0815ns55, invalid code", "invalid code", "BXk0ha0815ns55"),
+        ("invalid code, req_id: BXk0ha0815ns55", "invalid code", "BXk0ha0815ns55"),
+        ("api unauthorized hints: [jHmbeZXMRa-Rkng4a!]", "api unauthorized", "jHmbeZXMRa-Rkng4a"),
+        ("appid missing hint: [Ln36_0041e575]", "appid missing", "Ln36_0041e575"),
+        ("invalid appid, hints: [ Ln36_0041e575 ]", "invalid appid", "Ln36_0041e575"),
+        (
+            "not registered hint: [ZJ6NTA0211e578] requestIP: 58.1.2.3",
+            "not registered requestIP: 58.1.2.3",
+            "ZJ6NTA0211e578",
+        ),
+        ("invalid code, RID：6206378a-793424c0-2e4091cc", "invalid code", "6206378a-793424c0-2e4091cc"),
+        ("invalid grant_type\n, rid: 65aa2cd5-0345a3f6-5c30965c", "invalid grant_type", "65aa2cd5-0345a3f6-5c30965c"),
+        ("a hint: of words", "a hint: of words", None),
         ("invalid code", "invalid code", None),
         ("", "", None),
         ("a grid: of words", "a grid: of words", None),
@@ -34,6 +48,23 @@ def test_words_of_wechat_are_split_from_the_rid(subtests):
         with subtests.test(errmsg=errmsg, text=text, rid=rid):
             error = refusal(errmsg)
             assert (error.errmsg, error.rid) == (text, rid)
+
+
+def test_a_rid_in_a_field_of_its_own_is_found_and_is_no_way_in_for_a_credential():
+    rid = "6363877b-5c6d3083-27a85aff"
+
+    assert WeChatRefusal(Endpoint.USERINFO, APPID, 48001, "api unauthorized", rid=rid).rid == rid
+    assert WeChatRefusal(Endpoint.USERINFO, APPID, 48001, "x, rid: 1a-2b-3c", rid=rid).rid == "1a-2b-3c"
+    assert WeChatRefusal(Endpoint.USERINFO, APPID, 48001, "x", rid="aB3_-9" * 20).rid is None
+
+
+@pytest.mark.parametrize("reason", FaultReason)
+def test_a_fault_of_an_exchange_sends_the_user_through_the_authorize_page_again(reason):
+    fault = WeChatFault(Endpoint.EXCHANGE, APPID, reason, reply_started=True)
+
+    assert "authorize page again" in fault.remedy
+    assert "重新进入授权页面" in fault.remedy_in("zh")
+    assert "authorize page" not in WeChatFault(Endpoint.REFRESH, APPID, reason, reply_started=True).remedy
 
 
 def test_sentence_says_what_failed_for_whom_and_what_to_do():

@@ -1,14 +1,19 @@
+import codecs
+import gzip
 import json
+import zlib
 from urllib.parse import parse_qsl, urlsplit
 
+import brotli
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.wechat.errors import FaultReason, Kind, WeChatError, WeChatFault, WeChatRefusal
+from service.wechat.endpoints import Endpoint
+from service.wechat.errcodes import Kind
+from service.wechat.errors import FaultReason, WeChatError, WeChatFault, WeChatRefusal
 from service.wechat.protocol import (
     Account,
-    Endpoint,
     TokenReply,
     UserInfo,
     auth_url,
@@ -121,29 +126,203 @@ def test_what_is_optional_in_an_exchange_may_be_missing_or_empty():
         assert reply.is_snapshotuser is False
 
 
-def test_numbers_may_come_as_strings():
-    reply = parse_token_reply(body(TOKENS, expires_in="300", is_snapshotuser="1", errcode="0"))
-    assert (reply.expires_in, reply.is_snapshotuser) == (300, True)
+NO_IDENTIFIERS = [None, "", "\0", 0, -1, 17, True, [], {}]
 
+
+@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("access_token", value) for value in NO_IDENTIFIERS),
+        *(("openid", value) for value in [*NO_IDENTIFIERS, "a\u0000b", "某", "o" * 129]),
+    ],
+)
+def test_an_answer_without_openid_or_access_token_is_a_fault(parse, field, value):
+    for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
+        with pytest.raises(WeChatFault, match=field) as caught:
+            parse(body(fields))
+        assert caught.value.reason is FaultReason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "7200",
+        '"7200"',
+        '"7200 "',
+        '" 7200"',
+        "7200.0",
+        '"7200.0"',
+        "7.2e3",
+        '"7.2E3"',
+        '"+7200"',
+        '"007200"',
+        '"7200\\u0000"',
+    ],
+)
+def test_numbers_are_read_in_any_spelling(spelling):
+    raw = body({**TOKENS, "expires_in": 0}).replace(b'"expires_in": 0', f'"expires_in": {spelling}'.encode())
+    assert parse_token_reply(raw.replace(b"7200", b"300").replace(b"7.2", b"0.3")).expires_in == 300
+
+    refusal = f'{{"errcode":{spelling},"errmsg":"x"}}'.replace("7200", "40029").replace("7.2", "40.029")
     with pytest.raises(WeChatRefusal) as caught:
-        parse_token_reply(b'{"errcode":"40029","errmsg":"invalid code"}')
+        parse_token_reply(refusal.encode())
     assert caught.value.errcode == 40029
 
 
-def test_mandatory_field_of_an_exchange_that_is_missing_or_mistyped_is_a_fault(subtests):
-    for field in TOKENS:
-        for value in [None, "", 0, -1, True, [], {}, "a\u0000b", "某"]:
-            with subtests.test(field=field, value=value):
-                for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
-                    with pytest.raises(WeChatFault, match=field) as caught:
-                        parse_token_reply(body(fields))
-                    assert caught.value.reason is FaultReason.MALFORMED
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "0",
+        '"0"',
+        "-5",
+        "null",
+        '""',
+        '"7200s"',
+        '"二"',
+        "7200.5",
+        "1e30",
+        "9" * 5000,
+        '"1e999999999"',
+        "2147483648",
+        '"-"',
+        *('"²"', "true", "[]", "{}", "NaN", "-Infinity", '"Infinity"', "1e-999999999", str(30 * 86_400 + 1)),
+    ],
+)
+def test_a_lifetime_that_cannot_be_believed_is_the_documented_one(spelling):
+    raw = body({**TOKENS, "expires_in": 0}).replace(b'"expires_in": 0', f'"expires_in": {spelling}'.encode())
+
+    assert parse_token_reply(raw).expires_in == 7200
 
 
-def test_lifetime_that_is_not_one_is_a_fault(subtests):
-    for seconds in [0, "0", -5, "", "7200s", "二", 7200.5, 10**30, "9" * 5000, 2**31, "-", "²"]:
-        with subtests.test(seconds=seconds), pytest.raises(WeChatFault, match="expires_in"):
-            parse_token_reply(body(TOKENS, expires_in=seconds))
+@pytest.mark.parametrize("value", [None, "", 7, [], {}, True, "r" * 65_001])
+def test_what_is_no_refresh_token_is_left_out(value):
+    kept = {name: value for name, value in TOKENS.items() if name != "access_token"}
+    reply = parse_token_reply(body({**kept, "access_token": "A", "refresh_token": value}))
+
+    assert (reply.access_token, reply.refresh_token) == ("A", None)
+
+
+@pytest.mark.parametrize("value", [None, "", 7, [], {}, "a\u0000b", "某", "u" * 129])
+def test_what_is_no_unionid_is_left_out(value):
+    assert parse_token_reply(body(TOKENS, unionid=value)).unionid is None
+    assert parse_userinfo(body(PROFILE, unionid=value)).unionid is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "canonical"),
+    [
+        ("snsapi_base", "snsapi_base"),
+        ("snsapi_base,snsapi_userinfo,", "snsapi_base,snsapi_userinfo"),
+        ("snsapi_userinfo, snsapi_base", "snsapi_base,snsapi_userinfo"),
+        ("snsapi_userinfo\tsnsapi_base\n", "snsapi_base,snsapi_userinfo"),
+        (["snsapi_userinfo", "snsapi_base"], "snsapi_base,snsapi_userinfo"),
+        (",snsapi_base,,snsapi_base,", "snsapi_base"),
+        ("snsapi_base\0", ""),
+        ("", ""),
+        (None, ""),
+        (7, "7"),
+        ({}, ""),
+        (",".join(f"scope_{number}" for number in range(100)), ""),
+    ],
+)
+def test_a_scope_is_a_set_of_names(scope, canonical):
+    assert parse_token_reply(body(TOKENS, scope=scope)).scope == canonical
+    assert parse_refresh_reply(body(TOKENS, scope=scope)).scope == canonical
+
+
+def test_an_answer_without_a_scope_names_none():
+    assert parse_token_reply(body({name: TOKENS[name] for name in TOKENS if name != "scope"})).scope == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "is_snapshot"),
+    [
+        *((value, True) for value in (1, "1", 1.0, True, "true")),
+        *((value, False) for value in (0, "0", False, None, "")),
+    ],
+)
+def test_the_mark_of_a_snapshot_is_read_in_any_spelling(value, is_snapshot):
+    assert parse_token_reply(body(TOKENS, is_snapshotuser=value)).is_snapshotuser is is_snapshot
+
+
+@pytest.mark.parametrize("errcode", [None, "", "ok", 0, "0", " 0 ", 0.0, False, [], {}])
+@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply, parse_userinfo])
+def test_an_errcode_that_is_zero_or_no_number_is_none(parse, errcode):
+    assert parse(body({**TOKENS, **PROFILE}, errcode=errcode)).openid == TOKENS["openid"]
+
+
+def compressed_raw(raw):
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(raw) + compressor.flush()
+
+
+#: What proxies and faults on the way make of a reply, and what JSON of others' making looks like.
+MANGLINGS = {
+    "as it is": lambda raw: raw,
+    "byte order mark": lambda raw: codecs.BOM_UTF8 + raw,
+    "NUL behind": lambda raw: raw + b"\0",
+    "blanks around": lambda raw: b"\r\n " + raw + b"\n\0\n",
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "deflate": compressed_raw,
+    "brotli": brotli.compress,
+    "UTF-16": lambda raw: raw.decode().encode("utf-16"),
+    "UTF-16 LE": lambda raw: raw.decode().encode("utf-16-le"),
+    "UTF-16 BE": lambda raw: raw.decode().encode("utf-16-be"),
+    "UTF-32": lambda raw: raw.decode().encode("utf-32"),
+    "UTF-16 in gzip": lambda raw: gzip.compress(raw.decode().encode("utf-16")),
+    "byte that is not UTF-8": lambda raw: raw[:-1] + b',"x":"\xe7\x8e"}',
+    "GB18030": lambda raw: raw.decode().encode("gb18030"),
+    "control characters": lambda raw: raw[:-1] + b',"x":"\x01\x14\n"}',
+    "bad escape": lambda raw: raw[:-1] + b',"x":"\\x41"}',
+    "comma at the end": lambda raw: raw[:-1] + b",}",
+    "brace missing": lambda raw: raw[:-1],
+    "nested deeply": lambda raw: raw[:-1] + b',"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    "huge number": lambda raw: raw[:-1] + b',"x":' + b"9" * 30_000 + b"}",
+    "no number": lambda raw: raw[:-1] + b',"x":NaN,"y":-Infinity}',
+    "empty twin of a field": lambda raw: raw[:-1] + b',"openid":"","access_token":null}',
+    "in a list": lambda raw: b"[" + raw + b"]",
+    "words behind": lambda raw: raw + b"<!-- proxy -->",
+}
+
+
+@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply])
+@pytest.mark.parametrize("mangle", MANGLINGS.values(), ids=MANGLINGS)
+def test_an_answer_with_tokens_is_read_however_it_comes(parse, mangle):
+    assert parse(mangle(body(TOKENS))) == parse(body(TOKENS))
+
+
+#: What only replies without words of users are read in spite of.
+DAMAGES = {"bad escape", "comma at the end", "brace missing", "nested deeply"}
+
+
+@pytest.mark.parametrize("name", [name for name in MANGLINGS if name not in DAMAGES])
+def test_a_profile_and_a_refusal_are_read_however_they_come(name):
+    mangle = MANGLINGS[name]
+    profile = parse_userinfo(mangle(body(PROFILE)))
+
+    assert profile.openid == PROFILE["openid"]
+    assert profile.nickname == PROFILE["nickname"] or name == "GB18030"  # which is read as UTF-8 as far as it can be
+    with pytest.raises(WeChatRefusal) as caught:
+        parse_userinfo(mangle(b'{"errcode":48001,"errmsg":"api unauthorized"}'))
+    assert caught.value.errcode == 48001
+
+
+def test_a_body_in_gbk_that_breaks_as_utf_8_is_read_as_gbk():
+    raw = '{"openid":"o1","nickname":"縗"}'.encode("gbk")  # whose second byte is a backslash
+
+    assert parse_userinfo(raw).nickname == "縗"
+
+
+def test_single_fields_are_never_picked_out_of_a_profile_which_holds_words_of_users():
+    with pytest.raises(WeChatFault):
+        parse_userinfo(b'{"openid":"o1","nickname":"\\x","unionid":"oU1"}')
+
+
+def test_what_grows_without_end_when_unpacked_is_not_unpacked_whole():
+    with pytest.raises(WeChatFault):
+        parse_token_reply(brotli.compress(b" " * 100_000_000))
 
 
 def test_refresh_reply_may_leave_the_refresh_token_out():
@@ -168,6 +347,10 @@ def test_nickname_is_made_fit_for_databases_and_pages(subtests):
         ('"👩‍👧"'.encode(), "👩‍👧"),  # joined by a character that is invisible and needed
         (b'""', ""),
         (b"null", ""),
+        (b"7", "7"),
+        (b"[]", ""),
+        (b'"\xe7\x8e\x8b\xe5\xb0"', "王�"),  # cut inside a character
+        (b'"' + b"x" * 300 + b'"', "x" * 255),  # as much as a store holds
     ]:
         with subtests.test(raw=raw, nickname=nickname):
             read = parse_userinfo(b'{"openid":"o1","nickname":' + raw + b"}").nickname
@@ -176,7 +359,9 @@ def test_nickname_is_made_fit_for_databases_and_pages(subtests):
             assert read.encode().decode() == nickname
 
 
-@pytest.mark.parametrize("url", ["", None, "javascript:alert(1)", "/relative", 7, "https://x/\u0001"])
+@pytest.mark.parametrize(
+    "url", ["", None, "javascript:alert(1)", "/relative", 7, "https://x/\u0001", "https://x/" + "a" * 2048]
+)
 def test_avatar_that_is_not_a_web_address_is_left_out(url):
     assert parse_userinfo(body(PROFILE, headimgurl=url)).avatar_url == ""
 
@@ -207,7 +392,7 @@ def test_what_is_not_a_reply_of_wechat_is_a_fault_to_be_retried(subtests):
             (b"<html></html>", FaultReason.NOT_JSON),
             (b"\xff\xfe\x00", FaultReason.NOT_JSON),
             (b"[" * 60_000, FaultReason.NOT_JSON),
-            (b'{"errcode":' + b"9" * 60_000 + b"}", FaultReason.NOT_JSON),
+            (b'{"errcode":' + b"9" * 60_000 + b"}", FaultReason.MALFORMED),
             (b"null", FaultReason.MALFORMED),
             (b"[]", FaultReason.MALFORMED),
             (b"{}", FaultReason.MALFORMED),
@@ -249,6 +434,23 @@ def test_json_of_any_shape_gives_a_reply_or_one_of_the_errors_of_wechat(parse, f
 
     assert isinstance(outcome, TokenReply | UserInfo | bool | WeChatError)
     assert repr(outcome).encode()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(st.sampled_from(["scope", "expires_in", "refresh_token", "unionid", "x"]), json_values),
+    st.sampled_from(sorted(MANGLINGS)),
+    st.randoms(use_true_random=False),
+)
+def test_an_answer_with_openid_and_access_token_is_read_whatever_else_it_says(others, mangling, random):
+    fields = list({**others, "openid": TOKENS["openid"], "access_token": TOKENS["access_token"]}.items())
+    random.shuffle(fields)
+    reply = parse_token_reply(MANGLINGS[mangling](json.dumps(dict(fields)).encode()))
+
+    assert (reply.openid, reply.access_token) == (TOKENS["openid"], TOKENS["access_token"])
+    assert 0 < reply.expires_in <= 30 * 86_400
+    assert len(reply.scope) <= 255
+    assert reply.unionid is None or len(reply.unionid) <= 128
 
 
 def test_what_holds_credentials_does_not_show_them():
