@@ -1,8 +1,9 @@
 """Grants: what a successful exchange gives a store, tokens sealed. Times are whole seconds since the epoch, UTC."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["WIDE_SCOPE", "Grant", "RedeemedCode", "Resealing", "SealedRow", "SealedTokens", "is_wide"]
+__all__ = ["WIDE_SCOPE", "Grant", "RedeemedCode", "Resealing", "SealedRow", "SealedTokens", "grant_fields", "is_wide"]
 
 
 #: The scope that asks the user and opens the profile. A scope without it is the narrower one.
@@ -47,6 +48,28 @@ class Grant:
     is_snapshotuser: bool = False
     code_digest: bytes | None = None
     code_binding: bytes | None = None
+
+
+def grant_fields(grant: Grant) -> dict[str, Any]:
+    """Return what a grant writes into the row of its user, by the names of columns."""
+    return {
+        "appid": grant.appid,
+        "openid": grant.openid,
+        "unionid": grant.unionid,
+        "scope": grant.scope,
+        "is_snapshotuser": grant.is_snapshotuser,
+        "access_token": grant.tokens.access_token,
+        "refresh_token": grant.tokens.refresh_token,
+        "expires_at": grant.expires_at,
+        "refresh_expires_at": grant.refresh_expires_at,
+        "next_refresh_at": grant.next_refresh_at,
+        "code_digest": grant.code_digest,
+        "code_binding": grant.code_binding,
+        "code_scope": grant.scope,
+        "first_authorized_at": grant.authorized_at,
+        "authorized_at": grant.authorized_at,
+        "last_used_at": grant.authorized_at,
+    }
 
 
 @dataclass(frozen=True, slots=True)

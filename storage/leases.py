@@ -1,11 +1,12 @@
 """Leases: the exclusive right to refresh one authorization, and the outcomes that only its holder can write."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from storage.grants import SealedTokens
 from storage.users import Authorization
 
-__all__ = ["Deferred", "Failed", "Lease", "Outcome", "Refreshed", "Rejected", "Released"]
+__all__ = ["Deferred", "Failed", "Lease", "Outcome", "Refreshed", "Rejected", "Released", "outcome_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,37 @@ class Released:
 
 
 Outcome = Refreshed | Rejected | Failed | Deferred | Released
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """Return what an outcome writes into the row of its lease, by the names of columns.
+
+    What it clears, counts up, or moves to another status depends on its kind alone, and is left to the store.
+    """
+    match outcome:
+        case Refreshed():
+            return {
+                "access_token": outcome.tokens.access_token,
+                "refresh_token": outcome.tokens.refresh_token,
+                "scope": outcome.scope,
+                "refreshed_at": outcome.refreshed_at,
+                "expires_at": outcome.expires_at,
+                "refresh_expires_at": outcome.refresh_expires_at,
+                "next_refresh_at": outcome.next_refresh_at,
+            }
+        case Rejected():
+            return _error_fields(outcome)
+        case Failed():
+            return {**_error_fields(outcome), "next_refresh_at": outcome.next_refresh_at}
+        case Deferred():
+            return {"next_refresh_at": outcome.next_refresh_at}
+        case Released():
+            return {}
+
+
+def _error_fields(outcome: Rejected | Failed) -> dict[str, Any]:
+    return {
+        "last_error_code": outcome.error_code,
+        "last_error_kind": outcome.error_kind,
+        "last_error_at": outcome.at,
+    }

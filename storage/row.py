@@ -4,12 +4,12 @@ A store that can read a row, put another in its place and keep everybody else aw
 `storage.store.TokenStore` asks of it: the rules are here.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
-from storage.grants import Grant, RedeemedCode, Resealing, SealedTokens, is_wide
+from storage.grants import Grant, RedeemedCode, Resealing, SealedTokens, grant_fields, is_wide
 from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
-from storage.users import Authorization, AuthorizedUser, Profile, Status, Use
+from storage.users import USER_FIELDS, Authorization, AuthorizedUser, Profile, Status, Use
 
 __all__ = ["Row"]
 
@@ -137,7 +137,7 @@ class Row:
 
     def user(self) -> AuthorizedUser:
         """Return the authorization as lists show it."""
-        return AuthorizedUser(**{one.name: getattr(self.authorization, one.name) for one in fields(AuthorizedUser)})
+        return AuthorizedUser(**{name: getattr(self.authorization, name) for name in USER_FIELDS})
 
     def _with_code_of(self, grant: Grant) -> "Row":
         return replace(self, code_digest=grant.code_digest, code_binding=grant.code_binding, code_scope=grant.scope)
@@ -150,23 +150,8 @@ def _outlives(stored: Authorization, grant: Grant) -> bool:
 
 
 def _from_grant(grant: Grant, row_id: int) -> Authorization:
-    return Authorization(
-        id=row_id,
-        appid=grant.appid,
-        openid=grant.openid,
-        unionid=grant.unionid,
-        scope=grant.scope,
-        is_snapshotuser=grant.is_snapshotuser,
-        tokens=grant.tokens,
-        status=Status.ACTIVE,
-        version=1,
-        expires_at=grant.expires_at,
-        refresh_expires_at=grant.refresh_expires_at,
-        next_refresh_at=grant.next_refresh_at,
-        first_authorized_at=grant.authorized_at,
-        authorized_at=grant.authorized_at,
-        last_used_at=grant.authorized_at,
-    )
+    known = {name: value for name, value in grant_fields(grant).items() if name in USER_FIELDS}
+    return Authorization(id=row_id, tokens=grant.tokens, status=Status.ACTIVE, version=1, **known)
 
 
 def _settled(old: Authorization, outcome: Outcome) -> Authorization:

@@ -1,11 +1,22 @@
 """Authorized users, as stores give them. Times are whole seconds since the epoch, UTC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from storage.grants import SealedTokens
 
-__all__ = ["Authorization", "AuthorizedUser", "Counts", "Profile", "SortKey", "Status", "Use", "UserPage", "UserQuery"]
+__all__ = [
+    "USER_FIELDS",
+    "Authorization",
+    "AuthorizedUser",
+    "Counts",
+    "Profile",
+    "SortKey",
+    "Status",
+    "Use",
+    "UserPage",
+    "UserQuery",
+]
 
 
 class Status(StrEnum):
@@ -49,6 +60,10 @@ class AuthorizedUser:
     nickname: str | None = None
     avatar_url: str | None = None
     profile_at: int | None = None
+
+
+#: The names of what lists show.
+USER_FIELDS = tuple(one.name for one in fields(AuthorizedUser))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

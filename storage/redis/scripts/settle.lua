@@ -6,19 +6,19 @@ local CLEARED = {'last_error_code', 'last_error_kind', 'last_error_at'}
 local function settled(old, kind, fields)
   local new = copied(old)
   end_lease(new)
-  if kind == 'refreshed' then
+  if kind == 'Refreshed' then
     for _, name in ipairs(CLEARED) do
       new[name] = nil
     end
     new.refresh_failures = '0'
-  elseif kind == 'rejected' or kind == 'failed' then
+  elseif kind == 'Rejected' or kind == 'Failed' then
     new.last_error_code = nil
     new.refresh_failures = whole(tonumber(old.refresh_failures) + 1)
   end
-  if kind ~= 'released' then
+  if kind ~= 'Released' then
     new.next_refresh_at = nil
   end
-  if kind == 'rejected' then
+  if kind == 'Rejected' then
     new.status = 'needs_reauthorization'
   end
   for name, value in pairs(fields) do

@@ -3,8 +3,7 @@
 A parameter `the_…` says which row is meant, or compares; a parameter `new_…` is written to the column of that name.
 """
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -28,39 +27,34 @@ from sqlalchemy import (
 )
 
 from storage.grants import WIDE_SCOPE
+from storage.leases import Deferred, Failed, Outcome, Refreshed, Rejected, Released
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.schema import activity, authorizations
-from storage.users import AuthorizedUser, SortKey, Status, UserQuery
+from storage.sql.tokens.rows import AUTHORIZATION_COLUMNS, USER_COLUMNS
+from storage.users import SortKey, Status, UserQuery
 
 __all__ = [
     "COUNT_ALL",
     "COUNT_INACTIVE",
-    "DEFERRED",
     "ERASE",
-    "FAILED",
     "FIND_BY_CODE",
     "GET",
     "GET_ROWS",
     "LOCK_ROWS",
     "LOCK_SEALED_ROWS",
     "READ_ACTIVITY",
-    "REFRESHED",
-    "REJECTED",
-    "RELEASED",
     "RESEAL",
     "REVOKE",
     "SAVE_PROFILE",
     "SEALED_ROWS",
+    "SETTLE",
     "TOUCH",
     "Statements",
     "page",
 ]
 
 _ROW = authorizations.c
-#: What lists select: everything of an `AuthorizedUser`, nothing sealed.
-_USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
-_ALL_COLUMNS = (*_USER_COLUMNS, _ROW.access_token, _ROW.refresh_token)
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 _NO_ERROR: dict[str, Any] = {"last_error_code": None, "last_error_kind": None, "last_error_at": None}
 
@@ -83,8 +77,8 @@ def _settled(**values: Any) -> Update:
     return update(authorizations).where(_is_row).values(**_NO_LEASE, **values)
 
 
-GET: Select[Any] = select(*_ALL_COLUMNS).where(_is_user)
-GET_ROWS: Select[Any] = select(*_ALL_COLUMNS).where(_is_one_of)
+GET: Select[Any] = select(*AUTHORIZATION_COLUMNS).where(_is_user)
+GET_ROWS: Select[Any] = select(*AUTHORIZATION_COLUMNS).where(_is_one_of)
 
 #: In the order of `RedeemedCode`. The digest is all that is asked by: with a bound on the time beside it, a planner
 #: whose statistics are a little old may prefer to look through everything that is recent.
@@ -113,7 +107,7 @@ SEALED_ROWS: Select[Any] = (
 )
 RESEAL = update(authorizations).where(_is_row).values(**_new("access_token", "refresh_token"))
 
-REFRESHED = _settled(
+_REFRESHED = _settled(
     **_new(
         "access_token",
         "refresh_token",
@@ -126,18 +120,26 @@ REFRESHED = _settled(
     **_NO_ERROR,
     refresh_failures=0,
 )
-FAILED = _settled(
+_FAILED = _settled(
     **_new("last_error_code", "last_error_kind", "last_error_at", "next_refresh_at"),
     refresh_failures=_ROW.refresh_failures + 1,
 )
-REJECTED = _settled(
+_REJECTED = _settled(
     **_new("last_error_code", "last_error_kind", "last_error_at"),
     refresh_failures=_ROW.refresh_failures + 1,
     status=Status.NEEDS_REAUTHORIZATION.value,
     next_refresh_at=None,
 )
-DEFERRED = _settled(**_new("next_refresh_at"))
-RELEASED = _settled()
+_DEFERRED = _settled(**_new("next_refresh_at"))
+_RELEASED = _settled()
+#: The statement of each kind of outcome; its parameters are `outcome_fields`.
+SETTLE: Mapping[type[Outcome], Update] = {
+    Refreshed: _REFRESHED,
+    Rejected: _REJECTED,
+    Failed: _FAILED,
+    Deferred: _DEFERRED,
+    Released: _RELEASED,
+}
 
 _used_at = bindparam("the_used_at", type_=_ROW.last_used_at.type)
 _unscheduled = and_(_ROW.next_refresh_at.is_(None), _ROW.status == Status.ACTIVE.value)
@@ -223,7 +225,7 @@ class Statements:
         self.claim_row: Update = lease.where(_is_row, _ROW.version == bindparam("the_version"), is_free)
         self.claim_rows: Update = lease.where(_is_one_of)
         due = (
-            select(*_ALL_COLUMNS)
+            select(*AUTHORIZATION_COLUMNS)
             .where(_ROW.appid == bindparam("the_appid"), _ROW.next_refresh_at <= bindparam("the_due_at"), is_free)
             .order_by(_ROW.next_refresh_at, _ROW.id)
             .limit(bindparam("the_limit"))
@@ -241,9 +243,7 @@ def page(query: UserQuery) -> Select[Any]:
         _ROW.openid: query.openid,
         _ROW.unionid: query.unionid,
     }
-    statement = select(*_USER_COLUMNS).where(
-        *(column == value for column, value in wanted.items() if value is not None)
-    )
+    statement = select(*USER_COLUMNS).where(*(column == value for column, value in wanted.items() if value is not None))
     key: Column[Any] = _ROW.id if query.sort is SortKey.ID else _ROW.authorized_at
     if query.after is not None:
         statement = statement.where(_is_beyond(key, query.after, descending=query.descending))

@@ -4,15 +4,16 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, Row, RowMapping
+from sqlalchemy import Connection, Executable
 
 from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
 from storage.base.schema_report import SchemaReport
-from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, SealedTokens
-from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
+from storage.leases import Lease, Outcome, outcome_fields
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
+from storage.sql.tokens.rows import read_authorization, read_tokens, read_user
 from storage.sql.tokens.user_search import SqlUserDirectory
 from storage.store import TokenStore
 from storage.users import Authorization, AuthorizedUser, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
@@ -49,7 +50,7 @@ class SqlTokenStore(TokenStore):
         if not grants:
             return
         # One order for all who write, so that two batches do not wait for each other; a user's own order is kept.
-        rows = [_grant_values(grant) for grant in sorted(grants, key=_user_of)]
+        rows = [grant_fields(grant) for grant in sorted(grants, key=_user_of)]
         counted = of_grants(grants)
 
         def work(connection: Connection) -> None:
@@ -146,7 +147,7 @@ class SqlTokenStore(TokenStore):
         """See `TokenStore.page`."""
         statement = statements.page(query)
         rows = self._database.read(lambda connection: connection.execute(statement).mappings().all())
-        users = tuple(_listed(row) for row in rows[: query.limit])
+        users = tuple(read_user(row) for row in rows[: query.limit])
         return UserPage(users, _place(users[-1], query.sort) if len(rows) > query.limit else None)
 
     def counts(self) -> Counts:
@@ -189,7 +190,7 @@ class SqlTokenStore(TokenStore):
         """See `TokenStore.sealed_page`."""
         values = {"the_id": after, "the_limit": limit}
         rows = self._database.read(lambda connection: connection.execute(statements.SEALED_ROWS, values).all())
-        return [SealedRow(row.id, row.appid, row.openid, _sealed(row)) for row in rows]
+        return [SealedRow(row.id, row.appid, row.openid, read_tokens(row)) for row in rows]
 
     def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
         """See `TokenStore.reseal`."""
@@ -199,7 +200,7 @@ class SqlTokenStore(TokenStore):
 
         def work(connection: Connection) -> list[bool]:
             rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids})
-            held = {row.id: _sealed(row) for row in rows}
+            held = {row.id: read_tokens(row) for row in rows}
             written = []
             for change in changes:
                 unchanged = held.get(change.row.id) == change.row.tokens
@@ -238,7 +239,7 @@ class SqlTokenStore(TokenStore):
         rows = connection.execute(self._statements.due_locked, due).mappings().all()
         if rows:
             connection.execute(self._statements.claim_rows, {**lease, "the_ids": [row["id"] for row in rows]})
-        return [_authorization(row, version=row["version"] + 1) for row in rows]
+        return [read_authorization(row, version=row["version"] + 1) for row in rows]
 
     def _claim_sample(self, connection: Connection, due: Values, lease: Values) -> list[Authorization]:
         """Claim by trying: look at more rows than wanted, pick some by chance, and take those still free.
@@ -256,7 +257,7 @@ class SqlTokenStore(TokenStore):
         if not claimed:
             return []
         found = [
-            _authorization(row) for row in connection.execute(statements.GET_ROWS, {"the_ids": claimed}).mappings()
+            read_authorization(row) for row in connection.execute(statements.GET_ROWS, {"the_ids": claimed}).mappings()
         ]
         return sorted(found, key=lambda one: (one.next_refresh_at or 0, one.id))
 
@@ -285,82 +286,17 @@ def _changes(connection: Connection, statement: Executable, values: Values) -> b
 
 def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:
     row = connection.execute(statements.GET, _user(appid, openid)).mappings().one_or_none()
-    return None if row is None else _authorization(row)
-
-
-def _listed(row: RowMapping) -> AuthorizedUser:
-    return AuthorizedUser(**{**row, "status": Status(row["status"])})
-
-
-def _authorization(row: RowMapping, **changed: Any) -> Authorization:
-    values = {**row, "status": Status(row["status"]), **changed}
-    tokens = SealedTokens(values.pop("access_token"), values.pop("refresh_token"))
-    return Authorization(**values, tokens=tokens)
-
-
-def _sealed(row: Row[Any]) -> SealedTokens:
-    return SealedTokens(row.access_token, row.refresh_token)
+    return None if row is None else read_authorization(row)
 
 
 def _place(user: AuthorizedUser, sort: SortKey) -> tuple[int, int]:
     return (user.id if sort is SortKey.ID else user.authorized_at), user.id
 
 
-def _grant_values(grant: Grant) -> Values:
-    return {
-        "appid": grant.appid,
-        "openid": grant.openid,
-        "unionid": grant.unionid,
-        "scope": grant.scope,
-        "is_snapshotuser": grant.is_snapshotuser,
-        "access_token": grant.tokens.access_token,
-        "refresh_token": grant.tokens.refresh_token,
-        "expires_at": grant.expires_at,
-        "refresh_expires_at": grant.refresh_expires_at,
-        "next_refresh_at": grant.next_refresh_at,
-        "code_digest": grant.code_digest,
-        "code_binding": grant.code_binding,
-        "code_scope": grant.scope,
-        "first_authorized_at": grant.authorized_at,
-        "authorized_at": grant.authorized_at,
-        "last_used_at": grant.authorized_at,
-    }
-
-
 def _settlements(outcomes: Iterable[Outcome]) -> list[tuple[Executable, list[Values]]]:
     """Bring outcomes of a kind together: one statement, many rows."""
-    batches: dict[Executable, list[Values]] = {}
+    batches: dict[type[Outcome], list[Values]] = {}
     for outcome in outcomes:
-        statement, values = _settlement(outcome)
-        batches.setdefault(statement, []).append({"the_id": outcome.lease.authorization.id, **values})
-    return list(batches.items())
-
-
-def _settlement(outcome: Outcome) -> tuple[Executable, Values]:
-    match outcome:
-        case Refreshed():
-            return statements.REFRESHED, {
-                "new_access_token": outcome.tokens.access_token,
-                "new_refresh_token": outcome.tokens.refresh_token,
-                "new_scope": outcome.scope,
-                "new_refreshed_at": outcome.refreshed_at,
-                "new_expires_at": outcome.expires_at,
-                "new_refresh_expires_at": outcome.refresh_expires_at,
-                "new_next_refresh_at": outcome.next_refresh_at,
-            }
-        case Rejected():
-            return statements.REJECTED, _error_values(outcome)
-        case Failed():
-            return statements.FAILED, {**_error_values(outcome), "new_next_refresh_at": outcome.next_refresh_at}
-        case Deferred():
-            return statements.DEFERRED, {"new_next_refresh_at": outcome.next_refresh_at}
-        case Released():
-            return statements.RELEASED, {}
-
-
-def _error_values(outcome: Rejected | Failed) -> Values:
-    return {
-        "new_last_error_code": outcome.error_code,
-        "new_last_error_kind": outcome.error_kind,
-        "new_last_error_at": outcome.at,
-    }
+        written = {f"new_{name}": value for name, value in outcome_fields(outcome).items()}
+        batches.setdefault(type(outcome), []).append({"the_id": outcome.lease.authorization.id, **written})
+    return [(statements.SETTLE[kind], values) for kind, values in batches.items()]

@@ -1,7 +1,6 @@
 """`SqlUserDirectory`: questions about many users, each worded so that an index answers it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
@@ -10,6 +9,7 @@ from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
+from storage.sql.tokens.rows import USER_COLUMNS, read_user
 from storage.user_search import (
     COUNT_CAP,
     Forecast,
@@ -21,7 +21,7 @@ from storage.user_search import (
     UserFilter,
     UserSearch,
 )
-from storage.users import AuthorizedUser, Status
+from storage.users import Status
 
 __all__ = ["SqlUserDirectory"]
 
@@ -34,7 +34,6 @@ ENDING_WITHIN = 3 * 86_400
 _ROW = authorizations.c
 #: What the users of one account are indexed by.
 _INDEXED_BY_APPID = {"id", "authorized_at"}
-_USER_COLUMNS = tuple(_ROW[one.name] for one in fields(AuthorizedUser))
 
 
 class SqlUserDirectory(UserDirectory):
@@ -48,7 +47,7 @@ class SqlUserDirectory(UserDirectory):
         """See `UserDirectory.find`."""
         statement = _page(search, self._database.dialect)
         rows = self._read(lambda connection: connection.execute(statement).mappings().all())
-        users = tuple(AuthorizedUser(**{**row, "status": Status(row["status"])}) for row in rows[: search.limit])
+        users = tuple(read_user(row) for row in rows[: search.limit])
         more = len(rows) > search.limit
         return FoundUsers(users, (getattr(users[-1], search.ordered_by), users[-1].id) if more else None)
 
@@ -90,7 +89,7 @@ class SqlUserDirectory(UserDirectory):
 
 def _page(search: UserSearch, dialect: Dialect) -> Select[Any]:
     """Return the SELECT of a page and one more user, who tells whether there is another page."""
-    statement = select(*_USER_COLUMNS).where(*_conditions(search.filter, dialect))
+    statement = select(*USER_COLUMNS).where(*_conditions(search.filter, dialect))
     key: Column[Any] = _ROW[search.ordered_by]
     if search.after is not None:
         statement = statement.where(_is_beyond(key, search.after, descending=search.descending))

@@ -39,21 +39,20 @@ def store(redis_store):
 
 @pytest.fixture
 def client(store):
-    return store._client
+    return store._redis.client
 
 
 def keys_of(store):
     """Return the names of a store's keys, without the prefix."""
-    return {
-        key.decode(errors="replace").removeprefix(store._prefix) for key in store._client.scan_iter(store._prefix + "*")
-    }
+    client, prefix = store._redis.client, store._redis.prefix
+    return {key.decode(errors="replace").removeprefix(prefix) for key in client.scan_iter(prefix + "*")}
 
 
 def commands_of(store, call):
     """Return the commands that the server is given, all of them, while something is called."""
-    with store._client.monitor() as monitor:
+    with store._redis.client.monitor() as monitor:
         call()
-        store._client.echo("the end")
+        store._redis.client.echo("the end")
         seen = []
         while "the end" not in (command := monitor.next_command()["command"]):
             seen.append(command)
@@ -135,8 +134,8 @@ def test_tokens_in_pages_are_read_on_when_a_whole_page_was_erased_meanwhile(stor
 def test_data_of_another_layout_are_told(store, client, layout, state):
     assert store.check_schema().state is SchemaState.CURRENT
     store.save([a_grant()])
-    assert client.get(f"{store._prefix}layout") == b"1"
-    client.set(f"{store._prefix}layout", layout)
+    assert client.get(f"{store._redis.prefix}layout") == b"1"
+    client.set(f"{store._redis.prefix}layout", layout)
     assert store.check_schema().state is state
 
 
@@ -235,15 +234,15 @@ def test_a_server_that_takes_no_writes_for_now_is_unavailable(server, name, valu
     with closing(RedisTokenStore.open(server.url)) as store:
         store.save([a_grant()])
         if name == "replicaof":
-            store._client.replicaof(*value.split())
+            store._redis.client.replicaof(*value.split())
         else:
-            store._client.config_set(name, value)
+            store._redis.client.config_set(name, value)
         with pytest.raises(StoreUnavailable):
             store.save([a_grant("o-2")])
 
 
 def test_any_other_refusal_is_an_error_that_does_not_quote_the_record(store, client):
-    client.set(f"{store._prefix}user:{APPID}|o-private", "not a hash")
+    client.set(f"{store._redis.prefix}user:{APPID}|o-private", "not a hash")
     with pytest.raises(StorageError) as refusal:
         store.get(APPID, "o-private")
     assert type(refusal.value) is StorageError
