@@ -150,13 +150,17 @@ class MemoryTokenStore(TokenStore):
             key = appid, openid
             return self._replace(key, self._rows[key].revoked() if key in self._rows else None)
 
-    def erase(self, appid: str, openid: str) -> bool:
+    def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """See `TokenStore.erase`."""
+        key = appid, openid
         with self._lock:
-            row = self._rows.pop((appid, openid), None)
-            if row is not None and row.code_digest is not None:
+            row = self._rows[key].erasable(authorized_before) if key in self._rows else None
+            if row is None:
+                return False
+            del self._rows[key]
+            if row.code_digest is not None:
                 self._codes.pop(row.code_digest, None)
-            return row is not None
+            return True
 
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """See `TokenStore.sealed_page`."""

@@ -124,6 +124,11 @@ class Row:
         )
         return replace(self, authorization=ended, code_digest=None, code_binding=None, lease_owner=None)
 
+    def erasable(self, authorized_before: int | None) -> "Row | None":
+        """Return the row itself if the user authorized before a moment; None as a moment stands for any time."""
+        is_earlier = authorized_before is None or self.authorization.authorized_at < authorized_before
+        return self if is_earlier else None
+
     def resealed(self, change: Resealing) -> "Row | None":
         """Take tokens over that are sealed anew, if the row still holds those that were read."""
         if (self.authorization.id, self.authorization.tokens) != (change.row.id, change.row.tokens):

@@ -19,7 +19,7 @@ from storage.users import Authorization, Counts, Profile, Use, UserPage, UserQue
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
 #: Major and minor version of this contract. A store made for another major version is refused.
-API_VERSION = (1, 0)
+API_VERSION = (2, 0)
 
 
 class Capability(StrEnum):
@@ -149,8 +149,15 @@ class TokenStore(ABC):
         """
 
     @abstractmethod
-    def erase(self, appid: str, openid: str) -> bool:
-        """Delete everything about a user; nothing brings it back. False when there is none."""
+    def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
+        """Delete everything about a user; nothing brings it back. False when nothing was deleted.
+
+        Args:
+            appid: The account.
+            openid: The user.
+            authorized_before: Delete only where `authorized_at` is earlier. The comparison and the deletion are one
+                step: an authorization that is saved meanwhile is either compared or not deleted.
+        """
 
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """Return up to `limit` authorizations that hold tokens, by rising id, of those whose id is above `after`.

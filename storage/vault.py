@@ -192,9 +192,9 @@ class TokenVault:
         """End an authorization and forget its tokens; False when there is none."""
         return await self._write(lambda: self._store.revoke(appid, openid))
 
-    async def erase(self, appid: str, openid: str) -> bool:
-        """Delete everything about a user; False when there is none."""
-        return await self._write(lambda: self._store.erase(appid, openid))
+    async def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
+        """Delete everything about a user who authorized before a moment, if one is given; False if nothing was."""
+        return await self._write(lambda: self._store.erase(appid, openid, authorized_before=authorized_before))
 
     async def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""

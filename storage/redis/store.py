@@ -193,9 +193,10 @@ class RedisTokenStore(TokenStore):
         """See `TokenStore.revoke`."""
         return bool(self._redis.run("revoke", [user_name(appid, openid)]))
 
-    def erase(self, appid: str, openid: str) -> bool:
+    def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """See `TokenStore.erase`."""
-        return bool(self._redis.run("erase", [user_name(appid, openid)]))
+        before = "" if authorized_before is None else authorized_before
+        return bool(self._redis.run("erase", [user_name(appid, openid), before]))
 
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """See `TokenStore.sealed_page`."""

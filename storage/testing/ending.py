@@ -9,6 +9,7 @@ from storage.testing.base import Contract
 from storage.testing.samples import (
     APPID,
     BASE,
+    HOUR,
     LONG_TTL,
     NEW_TOKENS,
     NOW,
@@ -59,6 +60,32 @@ class EndingContract(Contract):
         assert store.get(APPID, USER) is None
         assert store.find_by_code(b"d" * 32, NOW) is None
         assert store.get(APPID, "o-2") is not None
+
+    def test_user_who_authorized_at_a_moment_or_later_is_not_erased_as_of_before_it(self, store: TokenStore) -> None:
+        """What was told late must not reach an authorization that is newer."""
+        store.save([a_grant(code_digest=b"d" * 32), a_grant("o-2", at=NOW - 1)])
+        before = stored(store)
+        assert store.erase(APPID, USER, authorized_before=NOW) is False
+        assert store.erase(APPID, USER, authorized_before=NOW - HOUR) is False
+        assert stored(store) == before
+        assert store.find_by_code(b"d" * 32, NOW) is not None
+        assert store.erase(APPID, "o-2", authorized_before=NOW) is True
+        assert store.erase(APPID, USER, authorized_before=NOW + 1) is True
+        assert store.get(APPID, USER) is None
+        assert store.erase(APPID, USER, authorized_before=NOW + 1) is False
+
+    def test_authorization_saved_during_an_erasure_of_earlier_ones_stays(self, store: TokenStore) -> None:
+        """Whichever comes first: the erasure compares what it deletes."""
+        store.save([a_grant()])
+        newer = a_grant(at=NOW + HOUR)
+
+        def act(number: int) -> bool:
+            if number == 0:
+                store.save([newer])
+            return store.erase(APPID, USER, authorized_before=NOW + 1)
+
+        assert Counter(at_once(act))[True] <= 1
+        assert stored(store).authorized_at == newer.authorized_at
 
     def test_unknown_user_can_be_neither_revoked_nor_erased(self, store: TokenStore) -> None:
         """The answer tells."""

@@ -188,9 +188,9 @@ class _Comparison(RuleBasedStateMachine):
     def revoke(self, user: tuple[int, str]) -> None:
         self.same(lambda store: store.revoke(*self.named(user)))
 
-    @rule(user=USERS)
-    def erase(self, user: tuple[int, str]) -> None:
-        self.same(lambda store: store.erase(*self.named(user)))
+    @rule(user=USERS, authorized_before=st.none() | TIMES)
+    def erase(self, user: tuple[int, str], authorized_before: int | None) -> None:
+        self.same(lambda store: store.erase(*self.named(user), authorized_before=authorized_before))
 
     @_where(Capability.ACTIVITY)
     @rule(account=st.integers(0, 1), at=TIMES, errcode=st.sampled_from([40029, 40163]), count=st.integers(1, 9))

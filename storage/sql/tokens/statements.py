@@ -38,6 +38,7 @@ __all__ = [
     "COUNT_ALL",
     "COUNT_INACTIVE",
     "ERASE",
+    "ERASE_EARLIER",
     "FIND_BY_CODE",
     "GET",
     "GET_ROWS",
@@ -179,6 +180,7 @@ REVOKE = (
     )
 )
 ERASE: Delete = delete(authorizations).where(_is_user)
+ERASE_EARLIER: Delete = ERASE.where(_ROW.authorized_at < bindparam("the_moment"))
 
 # Counted from indexes alone: reading ten million rows for their status would take minutes. Few users are not active.
 COUNT_ALL: Select[Any] = select(_ROW.appid, func.count()).group_by(_ROW.appid)

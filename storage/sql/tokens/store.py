@@ -181,10 +181,12 @@ class SqlTokenStore(TokenStore):
         values = _user(appid, openid)
         return self._database.write(lambda connection: _changes(connection, statements.REVOKE, values))
 
-    def erase(self, appid: str, openid: str) -> bool:
+    def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """See `TokenStore.erase`."""
-        values = _user(appid, openid)
-        return self._database.write(lambda connection: _changes(connection, statements.ERASE, values))
+        statement, values = statements.ERASE, _user(appid, openid)
+        if authorized_before is not None:
+            statement, values = statements.ERASE_EARLIER, {**values, "the_moment": authorized_before}
+        return self._database.write(lambda connection: _changes(connection, statement, values))
 
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """See `TokenStore.sealed_page`."""
