@@ -31,6 +31,9 @@ _NOTE_USE_SECONDS = 3600
 #: Pauses before each new look at a row whose lease somebody else holds; together the longest wait.
 _WAIT_FOR_WINNER_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8, 0.8, 0.8)
 
+#: WeChat's errcode that fits a grant which cannot be refreshed any more.
+_REFRESH_TOKEN_EXPIRED = 42002
+
 _logger = logging.getLogger(__name__)
 
 
@@ -294,7 +297,7 @@ class TokenManager:
             await self._vault.settle(lease.deferred(next_refresh_at=lease.authorization.expires_at))
             return Refresh(RefreshResult.LEFT_TO_USE)
         written = await self._vault.settle(
-            lease.rejected(error_code=None, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
+            lease.rejected(error_code=_REFRESH_TOKEN_EXPIRED, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
         )
         return Refresh(RefreshResult.REAUTHORIZATION_NEEDED if written else RefreshResult.SUPERSEDED)
 

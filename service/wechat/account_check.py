@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.wechat.client import WeChatClient
-from service.wechat.errcodes import Kind
+from service.wechat.errcodes import EXCHANGE_FAILED, Kind
 from service.wechat.errors import WeChatError
 from service.wechat.protocol import Account
 
@@ -42,5 +42,6 @@ async def check_account(client: WeChatClient, account: Account) -> CheckResult:
             return CheckResult(
                 subject, CheckStatus.GOOD, "WeChat knows the appid, the secret, and this server's address"
             )
-        return CheckResult(subject, CheckStatus.BAD, str(error), error.errcode)
+        text = str(error).removesuffix(EXCHANGE_FAILED.en).rstrip()  # no user waits for this exchange
+        return CheckResult(subject, CheckStatus.BAD, text, error.errcode)
     return CheckResult(subject, CheckStatus.WARNING, "WECHAT_API_URL accepts a made-up code, so it is not WeChat")

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Kind(StrEnum):
-    """What a failure asks for."""
+    """What a failure calls for."""
 
     RETRY = "retry"  #: the same call may succeed later
     RATE_LIMITED = "rate_limited"  #: the account's quota is spent; pause its calls
@@ -68,7 +68,7 @@ _ASK_AGAIN = Text(
     "Try again in a moment. If it lasts, check WeChat's status and the network.",
     "请稍后重试。若持续出现，请检查微信服务状态和网络。",
 )
-#: For an exchange that failed: nobody can repeat it but the user, because the code may be used up.
+#: For an exchange that failed: the code may be used up, so only the user can repeat it.
 EXCHANGE_FAILED = Text(
     "The code may be used up and is not exchanged again: send the user through the authorize page again.",
     "code 可能已失效，服务不会再次换取，请让用户重新进入授权页面。",

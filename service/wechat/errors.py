@@ -1,6 +1,6 @@
-"""What can go wrong when WeChat is asked.
+"""The errors of calls to WeChat.
 
-WeChatError              anything but the answer asked for; `kind` says what to do
+WeChatError              the call failed; `kind` says what to do
 ├── WeChatRefusal        WeChat answered with an errcode
 └── WeChatFault          no usable answer: the network, a server in between, or not a reply of WeChat's; `reason`
 
@@ -48,7 +48,7 @@ _FAULTS = {
     FaultReason.HTTP_STATUS: Text("an HTTP status other than 200", "HTTP 状态码不是 200"),
     FaultReason.NOT_JSON: Text("the reply is not JSON", "返回内容不是 JSON"),
     FaultReason.TOO_LARGE: Text("the reply is too large", "返回内容过大"),
-    FaultReason.MALFORMED: Text("not a reply of WeChat's", "返回内容不是微信接口的格式"),
+    FaultReason.MALFORMED: Text("not a reply from WeChat", "返回内容不是微信接口的格式"),
 }
 _CHECK_NETWORK = Text(
     "Check that this server reaches WeChat's API (name resolution, firewall, certificates).",
@@ -61,15 +61,15 @@ _CHECK_WHO_ANSWERS = Text(
 
 
 class WeChatError(Exception):
-    """WeChat did not give the answer asked for.
+    """A call to WeChat failed.
 
     Attributes:
         kind: What the failure asks for.
         endpoint: The call that failed.
         appid: The account it was made for.
         errcode: WeChat's number; None where WeChat did not answer with one.
-        errmsg: WeChat's words or the service's own, fit for logs.
-        rid: What WeChat's support can look the call up by.
+        errmsg: WeChat's text or the service's own, without credentials and on one line.
+        rid: The number by which WeChat's support finds the call.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class WeChatRefusal(WeChatError):
         endpoint: The call that was refused.
         appid: The account it was made for.
         errcode: WeChat's number.
-        errmsg: WeChat's words as they came. Its rid is taken out, and whatever looks like a credential.
+        errmsg: WeChat's text as it came. The rid is taken out, and whatever looks like a credential.
         rid: The rid as it came in a field of its own, if it did.
     """
 
@@ -170,7 +170,7 @@ class WeChatFault(WeChatError):
 
 
 def _for_logs(errmsg: str) -> tuple[str, str | None]:
-    """Split WeChat's words into a short line without credentials, and the rid."""
+    """Split WeChat's text into a short line without credentials, and the rid."""
     # Spaces are joined first: it keeps the line in one piece, and the pattern's work in proportion to its length.
     text = " ".join("".join(char if char.isprintable() else " " * char.isspace() for char in errmsg).split())
     found = _RID.search(text)

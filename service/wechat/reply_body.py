@@ -2,7 +2,7 @@
 
 A code can be exchanged once, so a reply that can be read in any way must be. Recorded of WeChat: bytes that are not
 UTF-8 (a nickname cut inside a character) and control characters in strings. Proxies on the way add a byte order mark,
-compress although nobody asked, or change the encoding.
+compress it unasked, or change the encoding.
 """
 
 import json

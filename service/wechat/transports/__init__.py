@@ -1,4 +1,4 @@
-"""What carries requests to WeChat: libcurl where it is installed, `requests` elsewhere.
+"""Sends requests to WeChat: by libcurl where it is installed, by `requests` elsewhere.
 
 Both keep connections alive, follow no redirects, keep no cookies, bound the time and the size of a reply, and take
 nothing from the environment: no proxy, no certificates, no passwords.

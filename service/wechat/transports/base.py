@@ -26,7 +26,7 @@ class TransportFault(Exception):
     Args:
         reason: What happened.
         reply_started: Whether any byte of a reply may have been seen; False only where that is certain.
-        detail: What the library says, in words that cannot hold a credential.
+        detail: What the library reports, in a text that cannot hold a credential.
     """
 
     def __init__(self, reason: FaultReason, *, reply_started: bool, detail: str = "") -> None:

@@ -107,7 +107,7 @@ class CurlTransport(Transport):
         await self._take_connection(deadline)
         try:
             handle = self._handles.pop() if self._handles else _Handle(self._ca_certs)
-            # Whoever is cancelled here ends the call, and its handle is not used again.
+            # A caller cancelled here ends the call, and its handle is not used again.
             outcome = await self._outcome(handle, url, deadline - time.monotonic())
             self._handles.append(handle)
         finally:
@@ -146,7 +146,7 @@ class CurlTransport(Transport):
 
 
 def _fault_of(error: pycurl.error) -> TransportFault:
-    """Say in the service's words what libcurl reports. Its own may quote the URL."""
+    """Return what libcurl reports in a text of our own: libcurl's may quote the URL."""
     code = error.args[0] if error.args else None
     reason, words = _REASONS.get(code, (FaultReason.CONNECTION, "broken"))
     detail = f"{words} (curl error {code})" if words else ""

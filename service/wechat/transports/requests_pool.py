@@ -180,7 +180,7 @@ _CAUSES: tuple[tuple[type[BaseException], FaultReason, bool, str], ...] = (
 
 
 def _fault_of(error: Exception) -> TransportFault:
-    """Say in the service's words what the libraries report. Their own quote the URL."""
+    """Return what the libraries report in a text of our own: theirs quote the URL."""
     causes = list(_causes_of(error))
     for cause, reason, reply_started, detail in _CAUSES:
         if any(isinstance(seen, cause) for seen in causes):

@@ -6,6 +6,7 @@ import pytest
 from admin.overview.charts import Bar, bar_chart
 from admin.overview.stale_while_revalidate import Remembered
 from service.authorization.exchange import Browser
+from service.simulator.faults import Fault
 from service.wechat.errors import WeChatError
 from storage.activity import Activity, ActivityKind
 from storage.base.clock import ManualClock
@@ -47,13 +48,25 @@ async def test_refused_exchanges_are_counted_in_the_overview(signed_in, service)
 
 
 @pytest.mark.gen_test
+async def test_an_exchange_that_met_a_busy_wechat_is_not_said_to_be_tried_again(signed_in, service, wechat):
+    wechat.faults.add(Fault(endpoint="access_token", errcode=-1))
+    account = service.settings.all_accounts()[0]
+    with pytest.raises(WeChatError):
+        await service.exchange.exchange(account, "busy-busy-busy", Browser(b"binding"))
+    await service.activity.flush()
+    shown = text_of(await signed_in().get("/admin/overview"))
+    assert "send the user through the authorize page again" in shown
+    assert "by itself" not in shown
+
+
+@pytest.mark.gen_test
 async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, service, clock):
     pause = InstancePause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
     dashboard.instances.heartbeat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
     shown = text_of(await signed_in().get("/admin/overview"))
     assert "host:1:ab" in shown
     assert "calls to WeChat pause" in shown
-    assert "Check the secret in the settings." in shown
+    assert "Check the AppSecret in the settings." in shown
 
 
 @pytest.mark.gen_test

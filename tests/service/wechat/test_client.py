@@ -279,3 +279,18 @@ async def test_an_answer_is_read_in_an_encoding_that_was_not_asked_for(wechat_be
     reply = await wechat_behind(encoding).exchange_code(ACCOUNT, CODE)
 
     assert (reply.openid, reply.access_token) == (OPENID, ACCESS_TOKEN)
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("status", ["201 Created", "403 Forbidden", "502 Bad Gateway"])
+async def test_tokens_are_taken_under_any_status_and_a_refusal_under_wechats_own_only(
+    start_peer, http_reply, answering, open_transport, transport_name, status
+):
+    peer = await start_peer({Endpoint.EXCHANGE.path: answering(http_reply(json.dumps(TOKENS).encode(), status))})
+    client = WeChatClient(open_transport(transport_name), api_url=peer.url)
+    assert (await client.exchange_code(ACCOUNT, CODE)).openid == OPENID
+
+    peer.acts[Endpoint.EXCHANGE.path] = answering(http_reply(b'{"errcode":40029,"errmsg":"invalid code"}', status))
+    with pytest.raises(WeChatFault) as caught:
+        await client.exchange_code(ACCOUNT, CODE)
+    assert (caught.value.reason, caught.value.__context__) == (FaultReason.HTTP_STATUS, None)
