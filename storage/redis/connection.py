@@ -4,97 +4,113 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 try:
     import redis
-    from redis.backoff import NoBackoff
-    from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError
-    from redis.retry import Retry
+    from redis.exceptions import (
+        AskError,
+        ClusterCrossSlotError,
+        ClusterDownError,
+        MasterDownError,
+        OutOfMemoryError,
+        ReadOnlyError,
+    )
 except ImportError:
     raise ImportError('redis-py is missing: pip install "wechat-openid[redis]"') from None
 
 from storage.base.errors import StorageError, StoreUnavailable
 from storage.redis.fields import Argument
+from storage.redis.targets import Target, target_of
 
 __all__ = ["Connection"]
 
-DEFAULT_PREFIX = "wechat-openid:"
-HOW_TO_NAME_IT = (
-    "TOKEN_STORE_URL must be redis://HOST:6379/0, rediss://… with TLS, or unix:///PATH; ?prefix= is optional"
-)
-#: How long a connection or an answer may take, in seconds.
-TIMEOUT_SECONDS = 5
 #: How replies begin that ask to come back later.
 PASSING_ERRORS = ("BUSY", "MISCONF", "NOREPLICAS", "OOM", "UNKILLABLE")
 
+#: Errors of a server that is not there, or takes no writes, for now.
+UNAVAILABLE = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
 SCRIPTS = ("save", "claim", "claim_due", "settle", "touch", "save_profile", "revoke", "erase", "reseal")
 
 
 class Connection:
-    """A server and a prefix of keys. Safe to share between threads.
+    """One or more servers and a prefix of keys. Safe to share between threads."""
 
-    Args:
-        client: The connections, answers not decoded.
-        prefix: How the names of all keys begin.
-        place: How errors name the server.
-    """
-
-    def __init__(self, client: redis.Redis, prefix: str, place: str) -> None:
+    def __init__(self, target: Target) -> None:
         # Any: redis-py annotates its answers for its synchronous and its asynchronous client at once.
-        self.client: Any = client
-        self.prefix = prefix
-        self._place = place
-        self._scripts = {name: client.register_script(source) for name, source in _sources()}
+        self.client: Any = target.client
+        self.prefix = target.prefix
+        self._target = target
+        self._scripts = {name: self.client.register_script(source) for name, source in _sources()}
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Make one from a URL of redis-py's, with a `prefix` of the keys' names if wanted.
-
-        Raises:
-            ValueError: It is no such URL. The text never holds it.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError(HOW_TO_NAME_IT)
-        options = parse_qsl(parts.query)
-        prefix = dict(options).get("prefix", DEFAULT_PREFIX)
-        others = urlencode([option for option in options if option[0] != "prefix"])
-        try:
-            client = redis.Redis.from_url(
-                urlunsplit(parts._replace(query=others)),
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                # A call whose answer was lost may have been done. Whether it may be repeated is for the caller to say.
-                retry=Retry(NoBackoff(), 0),
-            )
-            place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
-        except (ValueError, TypeError):
-            # Without the cause: it may quote the password.
-            raise ValueError(HOW_TO_NAME_IT) from None
-        return cls(client, prefix, place)
+        """Make one from a URL of one of the forms of `target_of`, which tells what it raises."""
+        return cls(target_of(url))
 
     def key(self, *words: str) -> str:
         """Return the name of a key."""
         return self.prefix + ":".join(words)
 
+    def pipeline(self) -> Any:
+        """Return a list of commands, all of them done at the same moment."""
+        return self.client.pipeline(transaction=True)
+
     def run(self, script: str, arguments: Iterable[Argument]) -> Any:
-        """Run a script and return its answer."""
+        """Run a script and return its answer, once as many replicas as the URL asks for have what it wrote.
+
+        Raises:
+            StoreUnavailable: Besides other reasons: too few of them had it in time. It is written all the same.
+        """
+        given = list(arguments)
         with self.translating_errors():
-            return self._scripts[script](keys=[self.prefix], args=list(arguments), client=self.client)
+            wanted = self._target.wait_replicas
+            if not wanted:
+                return self._scripts[script](keys=[self.prefix], args=given, client=self.client)
+            # WAIT tells of the writes of its own connection.
+            with self.client.client() as own:
+                answer = self._scripts[script](keys=[self.prefix], args=given, client=own)
+                if own.wait(wanted, self._target.wait_milliseconds) < wanted:
+                    raise StoreUnavailable(f"{self._name} has written, but too few replicas have it yet")
+                return answer
+
+    def require_form(self) -> None:
+        """Make sure that a URL of one server leads to one.
+
+        Raises:
+            StorageError: The server is one of a Redis Cluster.
+        """
+        with self.translating_errors():
+            if not self._target.is_cluster and self.client.info("cluster").get("cluster_enabled"):
+                raise self._other_form()
 
     @contextmanager
     def translating_errors(self) -> Iterator[None]:
         """Turn redis-py's errors into storage's own, without their texts."""
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, MasterDownError, OutOfMemoryError, ReadOnlyError) as error:
-            raise StoreUnavailable(f"Redis at {self._place} does not answer: {type(error).__name__}") from None
+        except (AskError, ClusterCrossSlotError):
+            raise self._other_form() from None
+        except UNAVAILABLE as error:
+            raise StoreUnavailable(f"{self._name} does not answer: {type(error).__name__}") from None
         except redis.RedisError as error:
             word = str(error).partition(" ")[0]
             if word in PASSING_ERRORS:
-                raise StoreUnavailable(f"Redis at {self._place} is not ready: {word}") from None
-            raise StorageError(f"Redis at {self._place} refused a command: {type(error).__name__}") from None
+                raise StoreUnavailable(f"{self._name} is not ready: {word}") from None
+            raise StorageError(f"{self._name} refused a command: {type(error).__name__}") from None
+
+    @property
+    def _name(self) -> str:
+        return f"Redis at {self._target.place}"
+
+    def _other_form(self) -> StorageError:
+        return StorageError(f"{self._name} is part of a Redis Cluster: TOKEN_STORE_URL must be redis+cluster://…")
 
     def appids(self) -> list[str]:
         """Return the accounts that ever had a user here."""

@@ -48,7 +48,7 @@ LAYOUT = 1
 
 
 class RedisTokenStore(TokenStore):
-    """Keeps authorizations in one Redis server (7 or newer, or what speaks its language); not in a Redis Cluster.
+    """Keeps authorizations in a Redis server (7 or newer, or what speaks its language), or in one slot of a cluster.
 
     Every change is a script, so it happens whole or not at all. Leases are timed by the server's clock, to the
     millisecond. An appid must not contain `|`; WeChat's never do.
@@ -59,7 +59,7 @@ class RedisTokenStore(TokenStore):
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """See `TokenStore.open`; the URL is one of redis-py's, with a `prefix` of the keys' names if wanted."""
+        """See `TokenStore.open`; `storage.redis.targets` tells the forms of the URL."""
         return cls(Connection.open(url))
 
     def save(self, grants: Sequence[Grant]) -> None:
@@ -161,7 +161,7 @@ class RedisTokenStore(TokenStore):
         """See `TokenStore.counts`."""
         with self._redis.translating_errors():
             places = [(appid, status) for appid in self._redis.appids() for status in Status]
-            pipeline = self._redis.client.pipeline()
+            pipeline = self._redis.pipeline()
             for appid, status in places:
                 pipeline.zcard(self._redis.key("by_id", appid, status))
             counted = zip(places, pipeline.execute(), strict=True)
@@ -174,7 +174,7 @@ class RedisTokenStore(TokenStore):
                 int(hour)
                 for hour in self._redis.client.zrange(self._redis.key("hours"), hour_of(since), "+inf", byscore=True)
             ]
-            pipeline = self._redis.client.pipeline()
+            pipeline = self._redis.pipeline()
             for hour in hours:
                 pipeline.hgetall(self._redis.key("activity", str(hour)))
             found = zip(hours, pipeline.execute(), strict=True)
@@ -183,7 +183,7 @@ class RedisTokenStore(TokenStore):
     def record(self, activities: Sequence[Activity]) -> None:
         """See `TokenStore.record`."""
         with self._redis.translating_errors():
-            pipeline = self._redis.client.pipeline()
+            pipeline = self._redis.pipeline()
             for one in added_up(activities):
                 pipeline.zadd(self._redis.key("hours"), {str(one.hour): one.hour})
                 pipeline.hincrby(self._redis.key("activity", str(one.hour)), counter_name(one), one.count)
@@ -203,7 +203,7 @@ class RedisTokenStore(TokenStore):
         query = UserQuery(descending=False, after=(after, after), limit=limit)
         with self._redis.translating_errors():
             members = self._members(query, (Status.ACTIVE, Status.NEEDS_REAUTHORIZATION))[:limit]
-            pipeline = self._redis.client.pipeline()
+            pipeline = self._redis.pipeline()
             for member in members:
                 user = _Place.parse(member, SortKey.ID).user
                 pipeline.hmget(self._redis.key("user", user), "id", "appid", "openid", "access_token", "refresh_token")
@@ -230,6 +230,7 @@ class RedisTokenStore(TokenStore):
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; an empty server is as good as one with the newest layout."""
+        self._redis.require_form()
         with self._redis.translating_errors():
             found = self._redis.client.get(self._redis.key("layout"))
         layout = LAYOUT if found is None else int(found)
@@ -249,7 +250,7 @@ class RedisTokenStore(TokenStore):
         They are spread over a sorted set for each account and status; all are read at the same moment.
         """
         appids = self._redis.appids() if query.appid is None else [query.appid]
-        pipeline = self._redis.client.pipeline()
+        pipeline = self._redis.pipeline()
         for appid in appids:
             for status in statuses if query.status is None else [query.status]:
                 _add_range(pipeline, self._redis.key(f"by_{query.sort}", appid, status), query)
@@ -280,7 +281,7 @@ class RedisTokenStore(TokenStore):
 
     def _users(self, names: Iterable[str]) -> list[AuthorizedUser]:
         """Read users as lists show them, without their tokens; who is gone is left out."""
-        pipeline = self._redis.client.pipeline()
+        pipeline = self._redis.pipeline()
         for name in names:
             pipeline.hmget(self._redis.key("user", name), USER_FIELDS)
         found = (dict(zip(USER_FIELDS, values, strict=True)) for values in pipeline.execute())

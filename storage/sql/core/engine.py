@@ -3,14 +3,15 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc
 
 from storage.base.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
+from storage.sql.core.addresses import hosts_of, parse_url, place_of
 from storage.sql.core.dialects import dialect_named, supported
-from storage.sql.core.dialects.base import Dialect
+from storage.sql.core.dialects.base import ARGUMENTS, HOSTS, Dialect
 
 __all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
 
@@ -28,9 +29,6 @@ PAUSE_SECONDS = 0.01
 
 HOW_TO_MIGRATE = "run: wechat-openid migrate (in a checkout also: alembic upgrade head)"
 
-#: Names that people use, and what SQLAlchemy calls them.
-_ALIASES = {"postgres": "postgresql"}
-
 
 def make_engine(url: str) -> Engine:
     """Make an engine, ready for several threads. Nothing is connected yet.
@@ -44,13 +42,14 @@ def make_engine(url: str) -> Engine:
     address = read_url(url)
     dialect = dialect_named(address.get_backend_name())
     dialect.check(address)
-    options = {name: value for name, value in dialect.connect_options.items() if name not in address.query}
     try:
         if address.get_dialect().is_async:
             raise ValueError("DATABASE_URL names an asynchronous driver; leave the driver out.")
+        target, arguments = dialect.target(address)
         engine = create_engine(
-            address,
-            connect_args=options,
+            target,
+            connect_args=arguments,
+            execution_options={ARGUMENTS: arguments, HOSTS: hosts_of(address)},
             hide_parameters=True,  # values are tokens and openids; keep them out of errors and logs
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
@@ -75,16 +74,8 @@ def read_url(url: str) -> URL:
     Raises:
         ValueError: It cannot be read, or names a database that is not supported. The text never holds it.
     """
-    address: URL | None = None
-    with suppress(exc.ArgumentError, ValueError):  # their texts may hold a part of the URL
-        address = make_url(url)
-    if address is None:
-        raise ValueError(
-            "DATABASE_URL cannot be read. Write it as sqlite:///var/wechat-openid.db or "
-            "postgresql://user:password@host/name, special characters in the password percent-encoded."
-        )
+    address = parse_url(url)
     backend, _, driver = address.drivername.partition("+")
-    backend = _ALIASES.get(backend, backend)
     if backend not in supported():
         raise ValueError(f"DATABASE_URL names no supported database; choose one of {', '.join(supported())}.")
     return address.set(drivername=f"{backend}+{driver or dialect_named(backend).driver}")
@@ -112,6 +103,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dialect: Dialect = dialect_named(engine.dialect.name)
+        self._place = place_of(engine.url, engine.get_execution_options()[HOSTS])
         self._reader = engine.execution_options(**self.dialect.reading_options)
         self._writer = engine.execution_options(**self.dialect.writing_options)
 
@@ -201,6 +193,4 @@ class Database:
             return InvalidRecord(f"The database refuses a record ({kind}).")
         if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):
             return StorageError(f"The database refuses a statement ({kind}).")
-        where = self.engine.url
-        place = f"{where.host}:{where.port}" if where.host and where.port else where.host or where.database
-        return StoreUnavailable(f"The database {where.get_backend_name()} at {place} does not answer ({kind}).")
+        return StoreUnavailable(f"The database {self._place} does not answer ({kind}).")

@@ -1,4 +1,4 @@
-"""`Dialect`: what the kinds of databases differ in."""
+"""What is asked of a database: `Dialect`, the words that SQL has no common ones for."""
 
 import time
 from abc import ABC, abstractmethod
@@ -6,13 +6,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Insert, NullPool, Table, and_, create_engine
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    NullPool,
+    Table,
+    and_,
+    create_engine,
+)
 
 from storage.base.errors import StoreUnavailable
 
 __all__ = [
+    "ARGUMENTS",
     "CONNECT_SECONDS",
     "HANG_SECONDS",
+    "HOSTS",
     "MIGRATION_WAIT_SECONDS",
     "TABLE_LOCK_SECONDS",
     "Assignments",
@@ -23,6 +36,9 @@ __all__ = [
 #: right when they are made one after the other, each seeing those before it, as MySQL does.
 Assignments = Callable[[Any], list[tuple[Column[Any], ColumnElement[Any]]]]
 
+#: The execution options of an engine that hold what its driver is given to connect, and the hosts it may connect to.
+ARGUMENTS = "connect_arguments"
+HOSTS = "hosts"
 #: How long a connection may take, and how long a statement may hang on a dead network, in seconds.
 CONNECT_SECONDS = 5
 HANG_SECONDS = 30
@@ -55,6 +71,26 @@ class Dialect(ABC):
     def check(self, url: URL) -> None:  # noqa: B027 - most databases have nothing to add
         """Raise ValueError when a URL of this kind cannot serve."""
 
+    @abstractmethod
+    def options_of(self, url: URL) -> dict[str, Any]:
+        """Return the options of a URL as the driver wants them, several hosts included.
+
+        Raises:
+            ValueError: One is not known, or cannot be read. The text quotes nothing of the URL.
+        """
+
+    def target(self, url: URL) -> tuple[URL, dict[str, Any]]:
+        """Return what SQLAlchemy is given to connect to a URL: a URL without options, and the driver's arguments.
+
+        Another driver than the one named here knows its own options.
+
+        Raises:
+            ValueError: See `options_of`.
+        """
+        if url.get_driver_name() != self.driver:
+            return url, {name: value for name, value in self.connect_options.items() if name not in url.query}
+        return url.set(query={}), {**self.connect_options, **self.options_of(url)}
+
     def prepare(self, engine: Engine) -> None:  # noqa: B027 - most databases have nothing to add
         """Set up an engine before its first connection."""
 
@@ -71,10 +107,12 @@ class Dialect(ABC):
         """
         own = create_engine(
             engine.url,
-            connect_args={**self.connect_options, **self.migrating_options},
+            connect_args={**engine.get_execution_options()[ARGUMENTS], **self.migrating_options},
+            execution_options=dict(engine.get_execution_options()),
             poolclass=NullPool,  # the end of the connection gives the lock back
             hide_parameters=True,
         )
+        self.prepare(own)
         with own.connect() as connection:
             _wait_for(lambda: self.locks_migrations(connection))
             connection.exec_driver_sql(self.lock_timeout_sql(TABLE_LOCK_SECONDS))

@@ -1,20 +1,40 @@
 """MySQL, MariaDB, and what speaks their protocol."""
 
 import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Insert, Select, Table, exc, func
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Select,
+    Table,
+    event,
+    exc,
+    func,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import BigInteger
 
-from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect
+from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, HOSTS, Assignments, Dialect
+from storage.sql.core.driver_options import mysql_options
 
 __all__ = ["MySQL", "force_index"]
 
 #: The name of the lock that migrations take.
 MIGRATION_LOCK = "wechat_openid_migration"
+DEFAULT_PORT = 3306
+#: The errors of a server that cannot be reached (the driver's own number), and of one that is not to be used just now.
+CANNOT_CONNECT = 2003
+NOT_READY = 1047
+#: How far a Galera node waits before it reads, updates or deletes: until it knows what any node has committed.
+SEES_EVERY_COMMIT = 3
 
 
 class MySQL(Dialect):
@@ -35,6 +55,30 @@ class MySQL(Dialect):
     }
     # Building an index takes its time.
     migrating_options: ClassVar[Mapping[str, Any]] = {"read_timeout": None, "write_timeout": None}
+
+    def options_of(self, url: URL) -> dict[str, Any]:
+        """Return the options of PyMySQL; see `prepare` for the hosts."""
+        return mysql_options({name: value for name, value in url.query.items() if name != "host"})
+
+    def prepare(self, engine: Engine) -> None:
+        """Connect to the first of several hosts that takes writes, and have Galera's nodes answer as one."""
+        if engine.dialect.driver != self.driver:
+            return
+        hosts = engine.get_execution_options()[HOSTS]
+
+        @event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
+            driver = dialect.loaded_dbapi
+            if not hosts or "unix_socket" in options:
+                return _greeted(driver.connect(**options))
+            failure: Exception | None = None
+            for name, port in hosts:
+                try:
+                    connection = _connected(driver, {**options, "host": name, "port": port or DEFAULT_PORT})
+                    return _greeted(connection, needs_writes=len(hosts) > 1)
+                except driver.OperationalError as error:
+                    failure = error
+            raise failure or driver.OperationalError(CANNOT_CONNECT)
 
     def skips_locked_rows(self, connection: Connection) -> bool:
         """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
@@ -103,8 +147,50 @@ class MySQL(Dialect):
         return self.code_of(error) in {"1213", "1205", "9007"}
 
     def is_lost(self, error: BaseException) -> bool:
-        """Tell MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once."""
-        return self.code_of(error) in {"1927", "1053", "1290", "1836"}
+        """Tell MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once.
+
+        And a Galera node that is not part of its cluster any more: it answers every statement by ER_UNKNOWN_COM_ERROR.
+        """
+        return self.code_of(error) in {"1927", "1053", "1290", "1836", str(NOT_READY)}
+
+
+def _connected(driver: Any, options: dict[str, Any]) -> Any:
+    """Connect to one host, which must greet in time: one that was stopped takes connections and says nothing."""
+    failure = None
+    connection = driver.connect(**options, defer_connect=True)
+    try:
+        seconds = options["connect_timeout"]
+        network = socket.create_connection((options["host"], options["port"]), seconds)
+        network.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        network.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        network.recv(1, socket.MSG_PEEK)
+        network.settimeout(None)
+        connection.connect(network)
+    except OSError as error:
+        failure = type(error).__name__
+    if failure:
+        raise driver.OperationalError(CANNOT_CONNECT, failure)
+    return connection
+
+
+def _greeted(connection: Any, *, needs_writes: bool = False) -> Any:
+    """Ask a server what it is, and prepare a session of Galera for more than one node.
+
+    Raises:
+        OperationalError: It does not take writes just now, and needs to.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'read_only')")
+        on = {name for name, value in cursor.fetchall() if value == "ON"}
+        is_ready = "read_only" not in on
+        if "wsrep_on" in on:
+            cursor.execute(f"SET SESSION wsrep_sync_wait = {SEES_EVERY_COMMIT}")
+            cursor.execute("SHOW STATUS LIKE 'wsrep_ready'")
+            is_ready = is_ready and cursor.fetchone()[1] == "ON"
+    if needs_writes and not is_ready:
+        connection.close()
+        raise connection.OperationalError(NOT_READY)
+    return connection
 
 
 def force_index(statement: Select[Any], table: Table, *columns: Column[Any]) -> Select[Any]:

@@ -1,19 +1,38 @@
-"""PostgreSQL, and what speaks its protocol."""
+"""PostgreSQL, and what speaks its protocol and dialect."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Insert, Table, cast, extract, func
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    ExceptionContext,
+    Insert,
+    Table,
+    cast,
+    event,
+    extract,
+    func,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import BigInteger
 
-from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect
+from storage.base.errors import StorageError
+from storage.sql.core.addresses import hosts_of
+from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect
+from storage.sql.core.driver_options import postgresql_options
 
 __all__ = ["PostgreSQL"]
 
-#: The name of the lock that migrations take: advisory locks are numbered.
+#: The lock that migrations take.
 MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
+#: What a statement fails with whose preparation went to another session: it is unknown there, its name is taken by
+#: another client's, or by one with other parameters.
+PREPARED_ELSEWHERE = frozenset({"26000", "42P05", "08P01"})
 
 
 class PostgreSQL(Dialect):
@@ -29,8 +48,50 @@ class PostgreSQL(Dialect):
     # A read of one statement is a transaction by itself; BEGIN and ROLLBACK would cost two round trips.
     reading_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
 
+    def options_of(self, url: URL) -> dict[str, Any]:
+        """Return the options of psycopg and libpq; several hosts are two of them."""
+        hosts = hosts_of(url) if "host" in url.query else []
+        places = {"host": ",".join(name for name, _ in hosts), "port": ",".join(str(port or 5432) for _, port in hosts)}
+        return {**postgresql_options(url.query), **(places if hosts else {})}
+
+    def prepare(self, engine: Engine) -> None:
+        """Prepare statements only where sessions are our own.
+
+        A pooler that gives each transaction any session there is (PgBouncer in transaction mode) has the statements
+        that this client prepared in other clients' sessions, under names that are theirs. A pooler hands out process
+        numbers of its own, so each new connection compares them. One that hands out the server's is known by its
+        errors. A number as `prepare_threshold` in the URL says that the pooler keeps prepared statements apart.
+        """
+        if engine.dialect.driver != self.driver or "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]:
+            return
+        seen: list[str] = []
+
+        @event.listens_for(engine, "connect", insert=True)
+        def look_around(connection: Any, _record: Any) -> None:
+            connection.autocommit = True
+            if seen or _is_pooled(connection):
+                connection.prepare_threshold = None
+            connection.autocommit = False
+
+        @event.listens_for(engine, "handle_error")
+        def take_note(context: ExceptionContext) -> None:
+            code = self.code_of(context.original_exception)
+            if code in PREPARED_ELSEWHERE:
+                seen.append(code)
+
     def locks_migrations(self, connection: Connection) -> bool:
-        """Take an advisory lock that the end of the session gives back."""
+        """Take an advisory lock that the end of the session gives back.
+
+        Raises:
+            StorageError: The session is a pooler's, and would keep the lock.
+        """
+        arguments = connection.engine.get_execution_options()[ARGUMENTS]
+        if arguments.get("prepare_threshold") is None and _is_pooled(connection.connection.driver_connection):
+            raise StorageError(
+                "There is a pooler between, and migrations need a session of their own: run this with the address of "
+                "the database itself. Where the pooler gives each client its own session, add prepare_threshold=5 to "
+                "the options of DATABASE_URL."
+            )
         taken = connection.scalar(func.pg_try_advisory_lock(MIGRATION_LOCK_NUMBER).select())
         connection.rollback()
         return bool(taken)
@@ -80,5 +141,15 @@ class PostgreSQL(Dialect):
         return self.code_of(error) in {"40001", "40P01"}
 
     def is_lost(self, error: BaseException) -> bool:
-        """Tell read_only_sql_transaction: the server was the primary once, and the pool still leads to it."""
-        return self.code_of(error) == "25006"
+        """Tell a server that was the primary once (read_only_sql_transaction), and sessions shared by a pooler."""
+        return self.code_of(error) in {"25006", *PREPARED_ELSEWHERE}
+
+
+def _is_pooled(connection: Any) -> bool:
+    """Tell whether a connection leads to a process of the server that is not its own.
+
+    A pooler hands out numbers of processes that are its own.
+    """
+    # Not prepared: this one, too, may meet another client's session.
+    own = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()[0]
+    return bool(own != connection.info.backend_pid)

@@ -6,12 +6,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Insert, Table, UnaryExpression, cast, event, func
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    UnaryExpression,
+    cast,
+    event,
+    func,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.types import BigInteger
 
-from storage.sql.core.dialects.base import MIGRATION_WAIT_SECONDS, Assignments, Dialect
+from storage.sql.core.dialects.base import (
+    MIGRATION_WAIT_SECONDS,
+    Assignments,
+    Dialect,
+)
+from storage.sql.core.driver_options import sqlite_options
 
 __all__ = ["SQLite"]
 
@@ -37,6 +54,15 @@ class SQLite(Dialect):
                 "DATABASE_URL names no SQLite file: write sqlite:///var/wechat-openid.db (four slashes for an "
                 "absolute path), or choose the token store `memory` to keep nothing."
             )
+
+    def options_of(self, url: URL) -> dict[str, Any]:
+        """Read them to refuse what cannot be read."""
+        return sqlite_options(url.query)
+
+    def target(self, url: URL) -> tuple[URL, dict[str, Any]]:
+        """Leave the options in the URL: some are SQLite's own, and part of the file's name."""
+        given = self.options_of(url)
+        return url, {name: value for name, value in self.connect_options.items() if name not in given}
 
     def prepare(self, engine: Engine) -> None:
         """Make each connection durable and patient, and each transaction say what it is going to do.
