@@ -6,7 +6,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-import storage.sql.core.online_indexes  # noqa: F401 - registers the operations that make indexes online
+import storage.sql.core.online_indexes  # registers the operations that make indexes online
+import storage.sql.core.resumable  # noqa: F401 - has steps on MySQL and MariaDB look first
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import metadata
 

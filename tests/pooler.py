@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import make_url
 
-from tests.clusters.engine_processes import ServerProcess, folder_of_its_own, program, until
+from tests.engine_processes import ServerProcess, folder_of_its_own, program, until
 from tests.service.harness import free_port
 
 #: PgBouncer refuses to run as root.

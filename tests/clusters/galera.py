@@ -1,87 +1,41 @@
 """MariaDB Galera: nodes that each take writes, and agree at the commit."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pymysql
-
-from tests.clusters.engine_processes import ServerProcess, folder_of_its_own, program, until
+from tests.engine_processes import folder_of_its_own, program
+from tests.mariadb_server import DATABASE, OWNER, MariaDBServer
 from tests.service.harness import free_port
 
-DATABASE = "wechat"
-#: MariaDB refuses to run as root; its packages make this user.
-OWNER = "mysql"
-SMALL = ("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--performance-schema=OFF", "--skip-log-bin")
 
+class GaleraNode(MariaDBServer):
+    """One node."""
 
-class GaleraNode(ServerProcess):
-    """One node, reached at `address`."""
-
-    def __init__(self, folder: Path, name: str, peers: list[int], number: int, provider: Path) -> None:
-        self.port, own, transfers, state = free_port(), peers[number], free_port(), free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        folder.mkdir()
-        if os.geteuid() == 0:
-            shutil.chown(folder, OWNER)
-        self._data = folder / "data"
-        options = f"gmcast.listen_addr=tcp://127.0.0.1:{own};ist.recv_addr=127.0.0.1:{transfers};gcache.size=16M"
+    def __init__(self, folder: Path, cluster: str, peers: list[int], number: int, provider: Path) -> None:
+        own, transfers, state = f"127.0.0.1:{peers[number]}", free_port(), free_port()
+        options = f"gmcast.listen_addr=tcp://{own};ist.recv_addr=127.0.0.1:{transfers};gcache.size=16M"
         super().__init__(
-            [
-                program("mariadbd", "/usr/sbin"),
-                "--no-defaults",
-                f"--datadir={self._data}",
-                f"--socket={folder}/s",
-                f"--port={self.port}",
-                "--bind-address=127.0.0.1",
-                *SMALL,
-                "--binlog-format=ROW",
-                "--innodb-autoinc-lock-mode=2",
-                "--wsrep-on=ON",
-                f"--wsrep-provider={provider}",
-                f"--wsrep-provider-options={options}",
-                f"--wsrep-cluster-name={name}",
-                f"--wsrep-node-address=127.0.0.1:{own}",
-                f"--wsrep-sst-receive-address=127.0.0.1:{state}",
-                f"--wsrep-cluster-address=gcomm://{','.join(f'127.0.0.1:{port}' for port in peers)}",
-            ],
             folder,
-            OWNER,
-        )
-
-    def make(self) -> None:
-        subprocess.run(
-            [
-                program("mariadb-install-db"),
-                "--no-defaults",
-                f"--datadir={self._data}",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd=self._folder,
+            "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2",
+            "--wsrep-on=ON",
+            f"--wsrep-provider={provider}",
+            f"--wsrep-provider-options={options}",
+            f"--wsrep-cluster-name={cluster}",
+            f"--wsrep-node-address={own}",
+            f"--wsrep-sst-receive-address=127.0.0.1:{state}",
+            f"--wsrep-cluster-address=gcomm://{','.join(f'127.0.0.1:{port}' for port in peers)}",
         )
 
     def copy_from(self, other: "GaleraNode") -> None:
-        """Begin with another node's data, so that nothing has to be sent over when this one joins."""
+        """Begin with another node's data, so that little has to be sent over when this one joins."""
         command = ["cp", "--archive", other._data, self._data]
         subprocess.run(command, check=True, user=self._user, cwd=self._folder)
 
-    def ask(self, statement: str) -> tuple:
-        with pymysql.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=2, read_timeout=5) as own:
-            cursor = own.cursor()
-            cursor.execute(statement)
-            return cursor.fetchall()
-
-    def begin(self, *more: str) -> None:
-        """Start it and return when it takes statements."""
-        self.start(*more)
-        until(lambda: self.status("wsrep_ready") == "ON", "a ready node", self)
+    def is_ready(self) -> bool:
+        return self.status("wsrep_ready") == "ON"
 
     def status(self, name: str) -> str:
         return self.ask(f"SHOW STATUS LIKE '{name}'")[0][1]
@@ -93,13 +47,13 @@ class Galera:
     def __init__(self, nodes: list[GaleraNode]) -> None:
         self.nodes = nodes
 
-    def url_of(self, *nodes: GaleraNode) -> str:
-        """Return the URL by which these nodes are tried in this order."""
-        return f"mysql://root@{','.join(node.address for node in nodes)}/{DATABASE}"
-
     @property
     def url(self) -> str:
         return self.url_of(*self.nodes)
+
+    def url_of(self, *nodes: GaleraNode) -> str:
+        """Return the URL by which these nodes are tried in this order."""
+        return f"mysql://root@{','.join(node.address for node in nodes)}/{DATABASE}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from tests.clusters.engine_processes import ServerProcess, folder_of_its_own, program, until
+from tests.engine_processes import ServerProcess, folder_of_its_own, program, until
 from tests.service.harness import free_port
 
 SERVICE = "wechat"
