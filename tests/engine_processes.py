@@ -5,14 +5,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.servers import none_answers
+from tests.waiting import wait_until
 
-#: How long a server may take to start, stop or find its peers, in seconds: a guard against what hangs.
+#: How long a server may take to stop, in seconds: a guard against what hangs.
 PATIENCE_SECONDS = 90
 
 
@@ -69,19 +69,16 @@ def program(name: str, *places: str) -> Path:
     return found[-1]
 
 
-def until(is_so: Callable[[], bool], what: str, process: ServerProcess | None = None) -> None:
-    """Return once something is so; errors of asking count as not yet."""
-    ends_at = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < ends_at:
-        try:
-            if is_so():
-                return
-        except Exception:  # noqa: BLE001 - a server that starts refuses in many ways
-            pass
-        if process is not None and not process.runs:
-            break
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come about" + (f": {process.log.read_text()[-3000:]}" if process else ""))
+def until(is_so: Callable[[], bool], what: str, process: ServerProcess) -> None:
+    """Return once something is so; errors of asking count as not yet, for a server that starts refuses in many ways."""
+
+    def is_so_now() -> bool:
+        assert process.runs, f"{what} did not come about: {process.log.read_text()[-3000:]}"
+        with suppress(Exception):
+            return is_so()
+        return False
+
+    wait_until(is_so_now)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """PgBouncer, set up as poolers are: each transaction gets any session there is."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ from sqlalchemy import make_url
 
 from tests.engine_processes import ServerProcess, folder_of_its_own, program, until
 from tests.service.harness import free_port
+from tests.waiting import accepts
 
 #: PgBouncer refuses to run as root.
 OWNER = "nobody"
@@ -38,12 +38,7 @@ def pgbouncer_of_its_own(database_url: str, mode: str = "transaction") -> Iterat
         pooler = ServerProcess([program("pgbouncer", "/usr/sbin"), folder / "ini"], folder, OWNER)
         pooler.start()
         try:
-            until(lambda: (folder / "pid").exists() and _listens(port), "a pooler", pooler)
+            until(lambda: (folder / "pid").exists() and accepts(port), "a pooler", pooler)
             yield url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
         finally:
             pooler.kill()
-
-
-def _listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), 1):
-        return True
