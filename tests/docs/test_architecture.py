@@ -211,6 +211,29 @@ def test_a_library_has_one_door(library, door):
     assert [module for module in sorted(users) if not is_within(module, door)] == []
 
 
+def names_taken_from(tree: ast.Module) -> set[tuple[str, str]]:
+    """Return the modules that a module imports names from, with the names."""
+    return {
+        (str(node.module), alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_a_name_is_imported_from_the_module_that_defines_it():
+    trees = modules_of(ROOT)
+    packages = {name for name in trees if (ROOT / name.replace(".", "/")).is_dir()}
+    borrowed = {name: {taken for _, taken in names_taken_from(tree)} for name, tree in trees.items()}
+    tests = {str(path): ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("*.py")}
+    assert [
+        f"{importer} takes {taken} from {module}"
+        for importer, tree in {**trees, **tests}.items()
+        for module, taken in sorted(names_taken_from(tree))
+        if module in trees.keys() - packages and taken in borrowed[module]
+    ] == []
+
+
 def test_the_folder_of_migrations_is_no_package():
     assert (ROOT / "alembic" / "env.py").exists()
     assert not list((ROOT / "alembic").rglob("__init__.py"))
