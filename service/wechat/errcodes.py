@@ -115,9 +115,10 @@ _SEE_ACCOUNT = Text(
     "请登录 mp.weixin.qq.com 和微信开发者平台（我的业务 → 服务号）查看通知及账号状态。",
 )
 _CHECK_PERMISSION = Text(
-    "Check in 微信开发者平台 (我的业务 → 服务号) that the account is a verified service account with web authorization "
-    "(网页授权), and that the appid is its own.",
-    "请在微信开发者平台（我的业务 → 服务号）确认账号为已认证的服务号且具备网页授权权限，并确认 AppID 属于该账号。",
+    "Check in mp.weixin.qq.com that the account is a verified service account and may use web authorization "
+    "(网页授权), and that the appid is its own, as 微信开发者平台 shows it (我的业务 → 服务号).",
+    "请在 mp.weixin.qq.com 确认账号为已认证的服务号且具备网页授权权限，"
+    "并在微信开发者平台（我的业务 → 服务号）确认 AppID 属于该账号。",
 )
 _NO_PLATFORM = Text(
     "This concerns a third-party platform (第三方平台). The settings need the appid and AppSecret of the Official "
@@ -219,8 +220,8 @@ ERRCODES: tuple[Errcode, ...] = (
         Kind.RATE_LIMITED,
         Text("the account's quota of the day is spent", "接口调用超过当日限额"),
         Text(
-            "Calls pause until WeChat allows them again. The quota can be reset in 微信开发者平台 (我的业务 → 服务号).",
-            "调用将暂停至额度恢复。可在微信开发者平台（我的业务 → 服务号）清零调用次数。",
+            "Calls pause until WeChat allows them again. The quota can be reset by WeChat's API (clear_quota).",
+            "调用将暂停至额度恢复。可通过微信的 clear_quota 接口清零调用次数。",
         ),
     ),
     Errcode(
@@ -464,8 +465,8 @@ _REMEDIES_BY_KIND: dict[tuple[Kind, str], Text] = {
 def kind_of(errcode: int, endpoint: str) -> Kind:
     """Return what an errcode asks for when `endpoint` answers it.
 
-    A number that is not in the table is unknown, whatever its neighbours mean: WeChat numbers by the time, not by the
-    subject.
+    A number that is not in the table is unknown, whatever the numbers near it mean: 89503 is about the server's
+    address, 89504 about mass messages.
     """
     return _KINDS_BY_ENDPOINT.get((errcode, endpoint)) or _KINDS.get(errcode, Kind.UNKNOWN)
 

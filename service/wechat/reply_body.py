@@ -1,8 +1,8 @@
 """Reads the fields of a reply out of its bytes, however they are encoded.
 
 A code can be exchanged once, so a reply that can be read in any way must be. Recorded of WeChat: bytes that are not
-UTF-8 (a nickname cut inside a character) and control characters in strings. Proxies on the way add a byte order mark,
-compress it unasked, or change the encoding.
+UTF-8 (a nickname cut inside a character) and control characters in strings. Proxies on the way may add a
+byte order mark, compress a reply unasked, or change its encoding.
 """
 
 import json
