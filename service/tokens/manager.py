@@ -24,7 +24,15 @@ from storage.sealing import Tokens
 from storage.users import Authorization, Status, Use
 from storage.vault import TokenVault
 
-__all__ = ["NoAuthorization", "Refresh", "RefreshResult", "TokenManager", "TokenUnavailable", "ValidToken"]
+__all__ = [
+    "NoAuthorization",
+    "Refresh",
+    "RefreshResult",
+    "TokenManager",
+    "TokenUnavailable",
+    "UnavailableReason",
+    "ValidToken",
+]
 
 #: A use is written down at most this often for each user.
 _NOTE_USE_SECONDS = 3600
@@ -60,18 +68,33 @@ class NoAuthorization(Exception):
         self.status = status
 
 
+class UnavailableReason(StrEnum):
+    """Why a token cannot be refreshed just now."""
+
+    WAITING_AFTER_FAILURE = "the last refresh failed, and the next one waits"
+    REFRESH_IN_PROGRESS = "somebody else is refreshing it"
+    REFRESH_FAILED = "the refresh failed"
+    ACCOUNT_PAUSED = "the account's calls pause"
+
+
 class TokenUnavailable(Exception):
     """The token has expired and cannot be refreshed just now.
 
     Attributes:
         retry_after: Seconds after which asking again makes sense.
+        errcode: WeChat's answer to the refresh that failed, if it gave a number.
     """
 
-    def __init__(self, appid: str, openid: str, retry_after: int, reason: str) -> None:
-        super().__init__(f"no live token for {openid} of {appid}: {reason}")
+    def __init__(
+        self, appid: str, openid: str, retry_after: int, reason: UnavailableReason, errcode: int | None = None
+    ) -> None:
+        because = reason if errcode is None else f"{reason} (errcode {errcode})"
+        super().__init__(f"no live token for {openid} of {appid}: {because}")
         self.appid = appid
         self.openid = openid
         self.retry_after = max(1, retry_after)
+        self.reason = reason
+        self.errcode = errcode
 
 
 class RefreshResult(StrEnum):
@@ -94,6 +117,13 @@ class Refresh:
 
     result: RefreshResult
     error: WeChatError | None = None
+
+
+#: Why there is no token where a refresh ended so, other than that it failed.
+_UNAVAILABLE_AFTER = {
+    RefreshResult.PAUSED: UnavailableReason.ACCOUNT_PAUSED,
+    RefreshResult.SUPERSEDED: UnavailableReason.REFRESH_IN_PROGRESS,
+}
 
 
 class TokenManager:
@@ -193,7 +223,7 @@ class TokenManager:
         await self._active(appid, openid)
         lease = await self._vault.claim(appid, openid, self._lease_ttl)
         if lease is None:
-            raise TokenUnavailable(appid, openid, 1, "it is being refreshed just now")
+            raise TokenUnavailable(appid, openid, 1, UnavailableReason.REFRESH_IN_PROGRESS)
         return await self._refresh_or_release(lease)
 
     async def refresh_if_active(self, lease: Lease) -> Refresh:
@@ -225,7 +255,9 @@ class TokenManager:
         if seen.refresh_failures and seen.last_error_at is not None and not force:
             retry_at = self._policy.retry_on_use_at(seen.last_error_at, seen.next_refresh_at)
             if retry_at > now:
-                return self._make_do(seen, retry_at - now, "the last refresh failed")
+                return self._use_while_valid(
+                    seen, retry_at - now, UnavailableReason.WAITING_AFTER_FAILURE, seen.last_error_code
+                )
         current = seen
         for pause in (0.0, *_WAIT_FOR_WINNER_SECONDS):
             await asyncio.sleep(pause)
@@ -237,7 +269,7 @@ class TokenManager:
             current = await self._active(seen.appid, seen.openid)
             if current.version != seen.version and not self._ends_within(minimum_seconds, current):
                 return current
-        return self._make_do(current, 1, "another process is refreshing it and has not finished")
+        return self._use_while_valid(current, 1, UnavailableReason.REFRESH_IN_PROGRESS)
 
     async def _refresh_leased(self, lease: Lease, minimum_seconds: int, *, force: bool) -> Authorization:
         authorization = lease.authorization
@@ -250,7 +282,9 @@ class TokenManager:
             return current
         now = self._clock.now()
         retry_at = self._policy.retry_on_use_at(now, current.next_refresh_at)
-        return self._make_do(current, retry_at - now, str(refresh.error or refresh.result))
+        reason = _UNAVAILABLE_AFTER.get(refresh.result, UnavailableReason.REFRESH_FAILED)
+        errcode = refresh.error.errcode if refresh.error is not None else None
+        return self._use_while_valid(current, retry_at - now, reason, errcode)
 
     async def _refresh_or_release(self, lease: Lease) -> Refresh:
         """Refresh for somebody who waits: if the tokens do not open, nobody else has to wait for the lease to end."""
@@ -260,10 +294,12 @@ class TokenManager:
             await self._vault.settle(lease.released())
             raise
 
-    def _make_do(self, authorization: Authorization, retry_after: int, reason: str) -> Authorization:
-        """Fall back on the token at hand if it lives at all."""
+    def _use_while_valid(
+        self, authorization: Authorization, retry_after: int, reason: UnavailableReason, errcode: int | None = None
+    ) -> Authorization:
+        """Fall back on the token at hand if it has not expired."""
         if self._ends_within(0, authorization):
-            raise TokenUnavailable(authorization.appid, authorization.openid, retry_after, reason)
+            raise TokenUnavailable(authorization.appid, authorization.openid, retry_after, reason, errcode)
         return authorization
 
     async def _ask(self, authorization: Authorization, tokens: Tokens) -> TokenReply:

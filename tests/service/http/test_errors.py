@@ -3,7 +3,7 @@ import pytest
 from service.authorization.exchange import CODE_MALFORMED, CODE_USED, CodeRefused
 from service.http.errors import ApiError, api_error_for
 from service.tokens.breaker import AccountPaused, Pause
-from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.tokens.manager import NoAuthorization, TokenUnavailable, UnavailableReason
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import ERRCODES, Kind, kind_of
 from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
@@ -102,8 +102,8 @@ def test_what_the_service_itself_refuses_has_its_answer(subtests):
         (NoAuthorization(APPID, OPENID, None), 404, "not_found", None, None),
         (NoAuthorization(APPID, OPENID, Status.REVOKED), 409, "reauthorize", None, None),
         (NoAuthorization(APPID, OPENID, Status.NEEDS_REAUTHORIZATION), 409, "reauthorize", None, None),
-        (TokenUnavailable(APPID, OPENID, 5, "leased"), 503, "retry", None, 5),
-        (TokenUnavailable(APPID, OPENID, -5, "leased"), 503, "retry", None, 1),
+        (TokenUnavailable(APPID, OPENID, 5, UnavailableReason.REFRESH_IN_PROGRESS), 503, "retry", None, 5),
+        (TokenUnavailable(APPID, OPENID, -5, UnavailableReason.REFRESH_IN_PROGRESS), 503, "retry", None, 1),
         (StoreBusy("4096 writes wait"), 503, "busy", None, 2),
         (StoreUnavailable("connection to db.internal refused"), 503, "store_unavailable", None, 2),
     ]:
