@@ -2,8 +2,10 @@
 
 from http import HTTPStatus
 
-from admin.services import AccountSummary, ActionOutcome
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from admin.services import AccountCheck, AccountCheckResult, AccountSummary
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
 
@@ -17,8 +19,9 @@ class AccountsHandler(AdminHandler):
 
     def get(self) -> None:
         """List them."""
-        paused = {pause.appid for pause in self.services.pauses()}
-        self.render("accounts/list.html", accounts=self.services.accounts, paused=paused)
+        accounts = self.services.accounts
+        paused = {pause.appid for pause in accounts.pauses()}
+        self.render("accounts/list.html", accounts=accounts.summaries, paused=paused)
 
 
 class _OneAccountHandler(AdminHandler):
@@ -26,29 +29,28 @@ class _OneAccountHandler(AdminHandler):
 
     requires = Role.OWNER
 
-    async def show(self, appid: str, check: ActionOutcome | None = None) -> None:
+    async def show(self, appid: str, check: AccountCheck | None = None) -> None:
         """Show the account, and what a check has found."""
-        files = await self.run(self.services.verification_files)
+        files = await self.run(self.services.accounts.verification_files)
         self.render(
             "accounts/account.html",
             account=self.account(appid),
-            pauses=[pause for pause in self.services.pauses() if pause.appid == appid],
+            pauses=[pause for pause in self.services.accounts.pauses() if pause.appid == appid],
             files=files,
             check=check,
-            remedy=lambda errcode, endpoint: self.services.remedy(errcode, self.locale.code, endpoint),
-            summary=lambda errcode: self.services.summary(errcode, self.locale.code),
+            AccountCheckResult=AccountCheckResult,
         )
 
     def account(self, appid: str) -> AccountSummary:
         """Return the account of an appid.
 
         Raises:
-            Refused: There is none.
+            PageError: There is none.
         """
-        for account in self.services.accounts:
+        for account in self.services.accounts.summaries:
             if account.appid == appid:
                 return account
-        raise Refused(HTTPStatus.NOT_FOUND, "There is no such account.")
+        raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such account."))
 
 
 class AccountHandler(_OneAccountHandler):
@@ -68,10 +70,10 @@ class CheckAccountHandler(_OneAccountHandler):
 
     async def post(self, appid: str) -> None:
         """Check, and show what was found."""
-        outcome = await self.services.examine_account(self.account(appid).appid)
-        result = AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED
-        await self.audit(AuditAction.ACCOUNT_CHECK, result=result, appid=appid, errcode=outcome.errcode)
-        await self.show(appid, outcome)
+        check = await self.services.accounts.check(self.account(appid).appid)
+        result = AuditResult.SUCCESS if check.result is AccountCheckResult.ACCEPTED else AuditResult.FAILED
+        await self.audit(AuditAction.ACCOUNT_CHECK, result=result, appid=appid, errcode=check.errcode)
+        await self.show(appid, check)
 
 
 routes: list[AdminRoute] = [

@@ -7,9 +7,17 @@ from datetime import UTC, datetime
 
 from tornado.iostream import StreamClosedError
 
-from admin.labels.audit import ACTIONS, DETAIL_VALUES, DETAILS, RESULT_BADGES, RESULTS
-from admin.web.days import midnight
+from admin.labels.audit import (
+    AUDIT_ACTION_LABELS,
+    AUDIT_RESULT_BADGES,
+    AUDIT_RESULT_LABELS,
+    OPERATOR_LABELS,
+    UNKNOWN,
+    translate_details,
+)
 from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.inputs import parse_midnight, parse_text
+from admin.web.links import link, user_path
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line
 from storage.sql.accounts.audit import AuditAction, AuditEntry, AuditQuery
 from storage.sql.accounts.operators import Role
@@ -43,7 +51,7 @@ class _FilteredHandler(AdminHandler):
         """Return the query of the address.
 
         Raises:
-            Refused: A day is none.
+            PageError: A value is not valid.
         """
         given = self.given()
         return AuditQuery(
@@ -52,13 +60,13 @@ class _FilteredHandler(AdminHandler):
             result=given["result"] or None,
             appid=given["appid"] or None,
             openid=given["openid"] or None,
-            since=midnight(given["from"]),
-            until=midnight(given["to"], days_later=1),
+            since=parse_midnight(given["from"]),
+            until=parse_midnight(given["to"], days_later=1),
         )
 
     def given(self) -> dict[str, str]:
         """Return the filter as it was typed."""
-        return {name: self.get_query_argument(name, "") for name in _FILTERS}
+        return {name: parse_text(self.get_query_argument(name, "")) for name in _FILTERS}
 
 
 class AuditHandler(_FilteredHandler):
@@ -77,11 +85,13 @@ class AuditHandler(_FilteredHandler):
             given=self.given(),
             is_first=cursor is None,
             operators=[operator.name for operator in operators],
-            actions=ACTIONS,
-            results=RESULTS,
-            badges=RESULT_BADGES,
-            details=DETAILS,
-            detail_values=DETAIL_VALUES,
+            actions=AUDIT_ACTION_LABELS,
+            results=AUDIT_RESULT_LABELS,
+            badges=AUDIT_RESULT_BADGES,
+            operator_labels=OPERATOR_LABELS,
+            unknown=UNKNOWN,
+            path_of=user_path,
+            details_of=lambda entry: translate_details(entry.details, self.locale.translate),
         )
 
 
@@ -93,8 +103,7 @@ class AuditExportHandler(_FilteredHandler):
     async def get(self) -> None:
         """Write it in batches, so that memory does not grow with the log."""
         query = replace(self.query(), limit=_EXPORT_BATCH)
-        matching = " ".join(f"{name}={value}" for name, value in self.given().items() if value)
-        await self.audit(AuditAction.AUDIT_EXPORT, filter=matching)
+        await self.audit(AuditAction.AUDIT_EXPORT, filter=link("", *self.given().items())[1:])
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="audit-log.csv"')
         self.write(BYTE_ORDER_MARK + csv_line(_COLUMNS))

@@ -1,9 +1,8 @@
 """The dashboard's addresses: every module's own table, one after the other."""
 
-from pathlib import Path
 from typing import Any
 
-from tornado.web import RedirectHandler, RequestHandler
+from tornado.web import RequestHandler
 
 from admin import accounts_page, audit_page
 from admin.jobs import pages as jobs_pages
@@ -12,13 +11,11 @@ from admin.overview import overview_page
 from admin.services import AdminServices
 from admin.users import list_page, user_page
 from admin.web import home
-from admin.web.assets import AssetHandler, asset_addresses
+from admin.web.assets import ASSETS, AssetHandler, asset_addresses
 from admin.web.handler import AdminRoute
 from admin.web.i18n import load_languages
 
 __all__ = ["make_admin_routes"]
-
-_STATIC = Path(__file__).parent / "static"
 
 #: What the pages are, in the order of the navigation.
 _PAGES: list[AdminRoute] = [
@@ -42,7 +39,7 @@ def make_admin_routes(services: AdminServices) -> list[tuple[str, type[RequestHa
     """Return the routes under `/admin/` for the private listener."""
     shared = {"services": services, "languages": load_languages(), "assets": asset_addresses()}
     return [
-        (r"/admin", RedirectHandler, {"url": "/admin/", "permanent": False}),
-        (r"/admin/static/(.*)", AssetHandler, {"path": str(_STATIC)}),
+        (r"/admin", home.AddSlashHandler, {"url": "/admin/", "permanent": False}),
+        (r"/admin/static/(.*)", AssetHandler, {"path": str(ASSETS)}),
         *((pattern, handler, shared) for pattern, handler in _PAGES),
     ]

@@ -1,25 +1,107 @@
-"""What the dashboard is given: stores, the time, and what only the service can do."""
+"""What the dashboard is given: stores, the time, and three protocols for what only the service can do."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.operators.hashing_pool import Passwords
+from admin.operators.hashing_pool import HashingPool
 from admin.operators.sign_in_throttle import SignInThrottle
-from admin.overview.stale_while_revalidate import Remembered
+from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import Sessions
 from storage.sql.work.instances import Instances
-from storage.sql.work.jobs import Jobs
+from storage.sql.work.jobs import JobAction, Jobs
 from storage.user_search import Forecast, UserDirectory
 from storage.users import Counts
 from storage.vault import TokenVault
 
-__all__ = ["AccountPause", "AccountSummary", "ActionOutcome", "AdminServices", "UserAction"]
+__all__ = [
+    "AccountCheck",
+    "AccountCheckResult",
+    "AccountPause",
+    "AccountSummary",
+    "Accounts",
+    "ActionOutcome",
+    "ActionResult",
+    "AdminServices",
+    "ErrcodeText",
+    "RequestOrigins",
+    "UserActions",
+]
+
+
+class ActionResult(StrEnum):
+    """How an action on a user ended. The values are stored, in the results of jobs and in the audit log."""
+
+    REFRESHED = "refreshed"
+    VALID = "valid"
+    INVALID = "invalid"
+    PROFILE_FETCHED = "fetched"
+    REVOKED = "revoked"
+    ERASED = "erased"
+
+    ALREADY_REVOKED = "already_revoked"  #: it was revoked before; nothing was done
+    REAUTHORIZATION_REQUIRED = "reauthorization_required"  #: it was so before; WeChat was not asked
+    #: WeChat has just said so: the user must authorize again.
+    REFRESH_TOKEN_REFUSED = "refresh_token_refused"  # noqa: S105 - a result
+    UNKNOWN_USER = "unknown_user"
+    PROFILE_NOT_GRANTED = "profile_not_granted"
+    SNAPSHOT_USER = "snapshot_user"
+
+    FAILED = "failed"  #: WeChat refused, or gave no usable answer
+    PAUSED = "paused"  #: the account's calls are paused; nothing was asked
+    REFRESH_FAILED = "refresh_failed"  #: the token has expired and WeChat would not refresh it
+    WAITING_AFTER_FAILURE = "waiting_after_failure"  #: the token has expired; its next refresh waits after a failure
+    REFRESH_IN_PROGRESS = "refresh_in_progress"  #: somebody else is refreshing the token
+    SUPERSEDED = "superseded"  #: somebody else changed the user at the same moment
+    SEALED = "sealed"  #: the stored tokens cannot be decrypted
+
+    @classmethod
+    def from_stored(cls, word: str) -> "ActionResult | None":
+        """Return the result that a stored word stands for, today's or a former one; None for any other."""
+        word = _FORMER_RESULTS.get(word, word)
+        return cls(word) if word in cls.__members__.values() else None
+
+
+#: Words that results were stored by, before each reason had its own.
+_FORMER_RESULTS = {
+    "needs_reauthorization": "reauthorization_required",
+    "reauthorization_needed": "refresh_token_refused",
+    "try_later": "refresh_in_progress",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """How an action on a user ended, and why.
+
+    Attributes:
+        succeeded: Whether it did what was asked.
+        errcode: WeChat's number, where it is the reason.
+        next_try_at: When the service tries again by itself, or calls go on.
+    """
+
+    succeeded: bool
+    result: ActionResult
+    errcode: int | None = None
+    next_try_at: int | None = None
+
+
+class UserActions(Protocol):
+    """What operators may have done about a user."""
+
+    async def perform(self, action: JobAction, appid: str, openid: str) -> ActionOutcome:
+        """Do it and say how it ended.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +129,64 @@ class AccountPause:
     until: int
 
 
+class AccountCheckResult(StrEnum):
+    """Whether WeChat accepts an account."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_WECHAT = "not_wechat"  #: what answered accepts a made-up code
+
+
 @dataclass(frozen=True, slots=True)
-class ActionOutcome:
-    """How something that involves WeChat ended.
+class AccountCheck:
+    """What a check of an account found; `errcode` is WeChat's number, where it refused with one."""
 
-    Attributes:
-        succeeded: Whether it did what was asked.
-        result: A word for it, which pages translate: `refreshed`, `valid`, `invalid`, `paused` …
-        errcode: WeChat's number, where it answered with one.
-        detail: A sentence for people; never a secret or a token.
-    """
-
-    succeeded: bool
-    result: str
+    result: AccountCheckResult
     errcode: int | None = None
-    detail: str = ""
 
 
-#: Does something about the user (appid, openid). It raises `StorageError` only.
-UserAction = Callable[[str, str], Awaitable[ActionOutcome]]
+@dataclass(frozen=True, slots=True)
+class ErrcodeText:
+    """What an errcode means, and what a person can do about it, in one language."""
+
+    summary: str
+    remedy: str
+
+
+class Accounts(Protocol):
+    """The Official Accounts, and what WeChat says about them."""
+
+    @property
+    def summaries(self) -> Sequence[AccountSummary]:
+        """All accounts, in the order of the settings."""
+
+    def pauses(self) -> Sequence[AccountPause]:
+        """Return the pauses that this process knows of."""
+
+    async def check(self, appid: str) -> AccountCheck:
+        """Ask WeChat whether an account's appid, secret and this server's address are good."""
+
+    def verification_files(self) -> Sequence[str]:
+        """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
+
+    def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
+        """Return what a failed call means.
+
+        Args:
+            errcode: WeChat's number; None for a call that got no usable answer.
+            locale: Such as `zh_CN`.
+            endpoint: Where it failed, such as `access_token`; None where that is not known.
+        """
+
+
+class RequestOrigins(Protocol):
+    """Where requests come from, behind trusted proxies."""
+
+    def client_address(self, request: HTTPServerRequest) -> str:
+        """Return the address of whoever asks."""
+
+    def own_origin(self, request: HTTPServerRequest) -> str:
+        """Return the scheme, host and port by which the browser knows the dashboard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +199,15 @@ class AdminServices:
         forecast: What is coming; None where nobody can tell.
         store: The token store's name.
         key_ids: The keys that open tokens, the one that seals first.
-        remedy: What a person can do about an errcode (None: no usable answer), in a locale such as `zh_CN`, where
-            a call failed such as `access_token` (None: any).
-        summary: What an errcode means, in a locale.
-        pauses: The accounts' pauses that this process knows of.
-        examine_account: Asks WeChat whether an account's appid, secret and address are good.
-        verification_files: Names of the files by which WeChat checks the domains of pages. Blocking.
-        client_address: Where a request comes from, behind trusted proxies.
-        own_origin: The scheme, host and port by which a request's browser knows the dashboard.
     """
 
+    users: UserActions
+    accounts: Accounts
+    origins: RequestOrigins
     vault: TokenVault
     directory: UserDirectory | None
-    counts: Remembered[Counts]
-    forecast: Remembered[Forecast | None]
+    counts: StaleWhileRevalidate[Counts]
+    forecast: StaleWhileRevalidate[Forecast | None]
     jobs: Jobs
     instances: Instances
     store: str
@@ -101,21 +217,10 @@ class AdminServices:
     throttle: SignInThrottle
     audit: AuditLog
     api_keys: ApiKeys
-    passwords: Passwords
+    passwords: HashingPool
     clock: Clock
-    accounts: Sequence[AccountSummary]
-    refresh_now: UserAction
-    check_token: UserAction
-    fetch_profile: UserAction
-    remedy: Callable[[int | None, str, str | None], str]
-    summary: Callable[[int | None, str], str]
-    pauses: Callable[[], Sequence[AccountPause]]
-    examine_account: Callable[[str], Awaitable[ActionOutcome]]
-    verification_files: Callable[[], Sequence[str]]
-    client_address: Callable[[HTTPServerRequest], str]
-    own_origin: Callable[[HTTPServerRequest], str]
 
     @property
     def account_names(self) -> dict[str, str]:
         """The accounts' names by their appids."""
-        return {account.appid: account.name for account in self.accounts}
+        return {account.appid: account.name for account in self.accounts.summaries}

@@ -1,20 +1,35 @@
 """What the dashboard is handed of the service: actions on users, accounts without secrets, and who asks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from tornado.httputil import HTTPServerRequest
 
-from admin.operators.hashing_pool import Passwords
+from admin.operators.hashing_pool import HashingPool
 from admin.operators.sign_in_throttle import SignInThrottle
-from admin.overview.stale_while_revalidate import Remembered
-from admin.services import AccountPause, AccountSummary, ActionOutcome, AdminServices
+from admin.overview.stale_while_revalidate import StaleWhileRevalidate
+from admin.services import (
+    AccountCheck,
+    AccountCheckResult,
+    AccountPause,
+    AccountSummary,
+    ActionOutcome,
+    ActionResult,
+    AdminServices,
+    ErrcodeText,
+)
 from service.authorization.profiles import ProfileNotGranted, Profiles, SnapshotUser
 from service.http.origins import parse_origin
 from service.settings import Settings
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import NoAuthorization, RefreshResult, TokenManager, TokenUnavailable
+from service.tokens.manager import (
+    NoAuthorization,
+    RefreshResult,
+    TokenManager,
+    TokenUnavailable,
+    UnavailableReason,
+)
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import Endpoint
@@ -31,21 +46,38 @@ from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import Sessions
 from storage.sql.core.engine import Database
 from storage.sql.work.instances import Instances
-from storage.sql.work.jobs import Jobs
+from storage.sql.work.jobs import JobAction, Jobs
 from storage.user_search import Forecast
 from storage.users import Status
 from storage.vault import TokenVault
 
-__all__ = ["UserActions", "make_admin_services"]
+__all__ = ["BrowserOrigins", "OfficialAccounts", "OperatorActions", "make_admin_services"]
 
 #: An origin that no browser sends with a form: where ours cannot be told, no change is let through.
 _NO_ORIGIN = "http://0.invalid"
 
 
-class UserActions:
-    """What operators may have done about a user. Each says how it ended instead of raising.
+_RESULTS: Mapping[RefreshResult, ActionResult] = {
+    RefreshResult.REFRESHED: ActionResult.REFRESHED,
+    RefreshResult.REAUTHORIZATION_NEEDED: ActionResult.REFRESH_TOKEN_REFUSED,
+    RefreshResult.FAILED: ActionResult.FAILED,
+    RefreshResult.SUPERSEDED: ActionResult.SUPERSEDED,
+}
+_STATUS_RESULTS: Mapping[Status | None, ActionResult] = {
+    None: ActionResult.UNKNOWN_USER,
+    Status.NEEDS_REAUTHORIZATION: ActionResult.REAUTHORIZATION_REQUIRED,
+    Status.REVOKED: ActionResult.ALREADY_REVOKED,
+}
+_UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {
+    UnavailableReason.WAITING_AFTER_FAILURE: ActionResult.WAITING_AFTER_FAILURE,
+    UnavailableReason.REFRESH_IN_PROGRESS: ActionResult.REFRESH_IN_PROGRESS,
+    UnavailableReason.REFRESH_FAILED: ActionResult.REFRESH_FAILED,
+    UnavailableReason.ACCOUNT_PAUSED: ActionResult.PAUSED,
+}
 
-    Only `StoreUnavailable` is raised.
+
+class OperatorActions:
+    """What operators may have done about a user: the dashboard's `UserActions`.
 
     Args:
         vault: Where authorizations are kept.
@@ -53,35 +85,65 @@ class UserActions:
         tokens: Refreshes.
         profiles: What asks for profiles.
         breaker: What knows the accounts whose calls cannot succeed.
+        clock: What tells the time.
     """
 
     def __init__(
-        self, vault: TokenVault, client: WeChatClient, tokens: TokenManager, profiles: Profiles, breaker: Breaker
+        self,
+        *,
+        vault: TokenVault,
+        client: WeChatClient,
+        tokens: TokenManager,
+        profiles: Profiles,
+        breaker: Breaker,
+        clock: Clock,
     ) -> None:
         self._vault = vault
         self._client = client
         self._tokens = tokens
         self._profiles = profiles
         self._breaker = breaker
+        self._clock = clock
 
-    async def refresh_now(self, appid: str, openid: str) -> ActionOutcome:
-        """Refresh the user's token, however long it lives on."""
-        return await _told(self._refresh(appid, openid))
+    async def perform(self, action: JobAction, appid: str, openid: str) -> ActionOutcome:
+        """Do it and say how it ended.
 
-    async def check_token(self, appid: str, openid: str) -> ActionOutcome:
-        """Ask WeChat whether the stored access token is valid. Nothing is refreshed, nothing is changed."""
-        return await _told(self._check(appid, openid))
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        try:
+            return await self._try(action, appid, openid)
+        except (NoAuthorization, TokenUnavailable, AccountPaused, WeChatError, SealError) as error:
+            return self._explain(error)
+        except ProfileNotGranted:
+            return ActionOutcome(succeeded=False, result=ActionResult.PROFILE_NOT_GRANTED)
+        except SnapshotUser:
+            return ActionOutcome(succeeded=False, result=ActionResult.SNAPSHOT_USER)
 
-    async def fetch_profile(self, appid: str, openid: str) -> ActionOutcome:
-        """Ask WeChat for the user's profile and store it."""
-        return await _told(self._fetch(appid, openid))
+    async def _try(self, action: JobAction, appid: str, openid: str) -> ActionOutcome:
+        match action:
+            case JobAction.REFRESH:
+                return await self._refresh(appid, openid)
+            case JobAction.CHECK:
+                return await self._check(appid, openid)
+            case JobAction.PROFILE:
+                await self._profiles.of(appid, openid, anew=True)
+                return ActionOutcome(succeeded=True, result=ActionResult.PROFILE_FETCHED)
+            case JobAction.REVOKE:
+                return await self._revoke(appid, openid)
+            case JobAction.ERASE:
+                return _done(ActionResult.ERASED, was_there=await self._vault.erase(appid, openid))
 
     async def _refresh(self, appid: str, openid: str) -> ActionOutcome:
         refresh = await self._tokens.refresh_now(appid, openid)
-        succeeded = refresh.result is RefreshResult.REFRESHED
-        if refresh.error is None:
-            return ActionOutcome(succeeded, refresh.result)
-        return ActionOutcome(succeeded, refresh.result, refresh.error.errcode, refresh.error.errmsg)
+        if refresh.result is RefreshResult.PAUSED:
+            return self._paused(appid, Endpoint.REFRESH)
+        errcode = refresh.error.errcode if refresh.error is not None else None
+        next_try_at = None
+        if refresh.result is RefreshResult.FAILED:
+            authorization = await self._vault.get(appid, openid)
+            next_try_at = authorization.next_refresh_at if authorization is not None else None
+        return ActionOutcome(refresh.result is RefreshResult.REFRESHED, _RESULTS[refresh.result], errcode, next_try_at)
 
     async def _check(self, appid: str, openid: str) -> ActionOutcome:
         authorization = await self._vault.get(appid, openid)
@@ -93,31 +155,124 @@ class UserActions:
         except WeChatError as error:
             self._breaker.note(error)
             raise
-        return ActionOutcome(succeeded=True, result="valid" if valid else "invalid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID if valid else ActionResult.INVALID)
 
-    async def _fetch(self, appid: str, openid: str) -> ActionOutcome:
-        await self._profiles.of(appid, openid, anew=True)
-        return ActionOutcome(succeeded=True, result="fetched")
+    async def _revoke(self, appid: str, openid: str) -> ActionOutcome:
+        authorization = await self._vault.get(appid, openid)
+        if authorization is not None and authorization.status is Status.REVOKED:
+            return ActionOutcome(succeeded=True, result=ActionResult.ALREADY_REVOKED)
+        return _done(ActionResult.REVOKED, was_there=await self._vault.revoke(appid, openid))
+
+    def _explain(
+        self, error: NoAuthorization | TokenUnavailable | AccountPaused | WeChatError | SealError
+    ) -> ActionOutcome:
+        """Say what kept an action from being done."""
+        match error:
+            case NoAuthorization():
+                return ActionOutcome(succeeded=False, result=_STATUS_RESULTS[error.status])
+            case TokenUnavailable():
+                result = _UNAVAILABLE_RESULTS[error.reason]
+                in_progress = result is ActionResult.REFRESH_IN_PROGRESS
+                next_try_at = None if in_progress else self._clock.now() + error.retry_after
+                return ActionOutcome(False, result, error.errcode, next_try_at)
+            case AccountPaused():
+                return ActionOutcome(False, ActionResult.PAUSED, error.pause.errcode, error.pause.until)
+            case WeChatError():
+                return ActionOutcome(succeeded=False, result=ActionResult.FAILED, errcode=error.errcode)
+            case SealError():
+                return ActionOutcome(succeeded=False, result=ActionResult.SEALED)
+
+    def _paused(self, appid: str, endpoint: Endpoint) -> ActionOutcome:
+        for pause in self._breaker.pauses():
+            if (pause.appid, pause.endpoint) == (appid, endpoint):
+                return ActionOutcome(False, ActionResult.PAUSED, pause.errcode, pause.until)
+        return ActionOutcome(succeeded=False, result=ActionResult.PAUSED)
 
 
-async def _told(action: Awaitable[ActionOutcome]) -> ActionOutcome:  # noqa: PLR0911 - a table, one line for each case
-    """Say what kept an action from being done."""
-    try:
-        return await action
-    except NoAuthorization as error:
-        return ActionOutcome(succeeded=False, result=error.status or "unknown_user")
-    except TokenUnavailable as error:
-        return ActionOutcome(succeeded=False, result="try_later", detail=str(error))
-    except AccountPaused as error:
-        return ActionOutcome(succeeded=False, result="paused", errcode=error.pause.errcode)
-    except ProfileNotGranted:
-        return ActionOutcome(succeeded=False, result="profile_not_granted")
-    except SnapshotUser:
-        return ActionOutcome(succeeded=False, result="snapshot_user")
-    except WeChatError as error:
-        return ActionOutcome(succeeded=False, result="failed", errcode=error.errcode, detail=error.errmsg)
-    except SealError as error:
-        return ActionOutcome(succeeded=False, result="sealed", detail=str(error))
+def _done(result: ActionResult, *, was_there: bool) -> ActionOutcome:
+    return ActionOutcome(succeeded=was_there, result=result if was_there else ActionResult.UNKNOWN_USER)
+
+
+class OfficialAccounts:
+    """The accounts of the settings, and what WeChat says about them: the dashboard's `Accounts`.
+
+    Args:
+        accounts: The accounts, whose secrets never leave this object.
+        client: What asks WeChat.
+        breaker: What knows the pauses.
+        verification_folder: Where the verification files are, if anywhere.
+    """
+
+    def __init__(
+        self, accounts: Sequence[Account], client: WeChatClient, breaker: Breaker, verification_folder: Path | None
+    ) -> None:
+        self._accounts = {account.appid: account for account in accounts}
+        self._client = client
+        self._breaker = breaker
+        self._verification_folder = verification_folder
+
+    @property
+    def summaries(self) -> Sequence[AccountSummary]:
+        """All accounts, in the order of the settings."""
+        return [
+            AccountSummary(account.appid, account.name or account.appid, takes_events=bool(account.event_token))
+            for account in self._accounts.values()
+        ]
+
+    def pauses(self) -> Sequence[AccountPause]:
+        """Return the pauses that this process knows of."""
+        return [
+            AccountPause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
+            for pause in self._breaker.pauses()
+        ]
+
+    async def check(self, appid: str) -> AccountCheck:
+        """Ask WeChat whether an account's appid, secret and this server's address are good."""
+        check = await check_account(self._client, self._accounts[appid])
+        match check.status:
+            case CheckStatus.GOOD:
+                return AccountCheck(AccountCheckResult.ACCEPTED)
+            case CheckStatus.WARNING:
+                return AccountCheck(AccountCheckResult.NOT_WECHAT)
+            case CheckStatus.BAD:
+                return AccountCheck(AccountCheckResult.REFUSED, check.errcode)
+
+    def verification_files(self) -> Sequence[str]:
+        """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
+        folder = self._verification_folder
+        return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
+
+    def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
+        """Return what a failed call means; see `remedy_of` for the arguments."""
+        return ErrcodeText(summary_of(errcode, locale), remedy_of(errcode, locale, endpoint))
+
+
+class BrowserOrigins:
+    """Where requests come from, behind trusted proxies: the dashboard's `RequestOrigins`.
+
+    Args:
+        client_address: Tells where a request comes from.
+        own_address: Tells which address of the dashboard a request's browser knows.
+    """
+
+    def __init__(
+        self,
+        client_address: Callable[[HTTPServerRequest], str],
+        own_address: Callable[[HTTPServerRequest], str],
+    ) -> None:
+        self._client_address = client_address
+        self._own_address = own_address
+
+    def client_address(self, request: HTTPServerRequest) -> str:
+        """Return the address of whoever asks."""
+        return self._client_address(request)
+
+    def own_origin(self, request: HTTPServerRequest) -> str:
+        """Return the scheme, host and port by which the browser knows the dashboard."""
+        try:
+            return parse_origin(self._own_address(request))
+        except ValueError:
+            return _NO_ORIGIN
 
 
 def make_admin_services(
@@ -151,12 +306,17 @@ def make_admin_services(
         client_address: Tells where a request comes from.
         own_address: Tells which address of the dashboard a request's browser knows.
     """
-    actions = UserActions(vault, client, tokens, profiles, breaker)
+    accounts = settings.all_accounts()
     return AdminServices(
+        users=OperatorActions(
+            vault=vault, client=client, tokens=tokens, profiles=profiles, breaker=breaker, clock=clock
+        ),
+        accounts=OfficialAccounts(accounts, client, breaker, settings.verification_files),
+        origins=BrowserOrigins(client_address, own_address),
         vault=vault,
         directory=vault.directory(),
-        counts=Remembered(vault.counts, clock, good_for=20),
-        forecast=Remembered(_forecaster(vault, settings.all_accounts(), clock), clock, good_for=5),
+        counts=StaleWhileRevalidate(vault.counts, clock, fresh_seconds=20),
+        forecast=StaleWhileRevalidate(_forecaster(vault, accounts, clock), clock, fresh_seconds=5),
         jobs=Jobs(database),
         instances=Instances(database),
         store=settings.token_store,
@@ -166,22 +326,8 @@ def make_admin_services(
         throttle=SignInThrottle(SignInAttempts(database), clock),
         audit=AuditLog(database),
         api_keys=api_keys,
-        passwords=Passwords(PasswordHashes()),
+        passwords=HashingPool(PasswordHashes()),
         clock=clock,
-        accounts=[_summary(account) for account in settings.all_accounts()],
-        refresh_now=actions.refresh_now,
-        check_token=actions.check_token,
-        fetch_profile=actions.fetch_profile,
-        remedy=remedy_of,
-        summary=summary_of,
-        pauses=lambda: [
-            AccountPause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
-            for pause in breaker.pauses()
-        ],
-        examine_account=_examiner(client, settings.all_accounts()),
-        verification_files=lambda: _verification_files(settings.verification_files),
-        client_address=client_address,
-        own_origin=lambda request: _origin_of(own_address(request)),
     )
 
 
@@ -195,28 +341,3 @@ def _forecaster(
         return None if directory is None else await asyncio.to_thread(directory.forecast, appids, clock.now())
 
     return forecast
-
-
-def _summary(account: Account) -> AccountSummary:
-    return AccountSummary(account.appid, account.name or account.appid, takes_events=bool(account.event_token))
-
-
-def _examiner(client: WeChatClient, accounts: Sequence[Account]) -> Callable[[str], Awaitable[ActionOutcome]]:
-    by_appid = {account.appid: account for account in accounts}
-
-    async def examine(appid: str) -> ActionOutcome:
-        check = await check_account(client, by_appid[appid])
-        return ActionOutcome(check.status is CheckStatus.GOOD, check.status, errcode=check.errcode, detail=check.text)
-
-    return examine
-
-
-def _verification_files(folder: Path | None) -> list[str]:
-    return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
-
-
-def _origin_of(address: str) -> str:
-    try:
-        return parse_origin(address)
-    except ValueError:
-        return _NO_ORIGIN

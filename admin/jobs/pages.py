@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
-from admin.labels.users import (
-    ACTION_LABELS,
-    ACTION_MEANINGS,
-    CONFIRMED_BY,
-    JOB_BADGES,
-    JOB_MEANINGS,
-    JOB_STATUSES,
-    OUTCOME_FILTERS,
-    OUTCOMES,
-    SUCCESSES,
-    tally_text,
-)
-from admin.users.filters import Listing, described, given_of
+from admin.labels.audit import UNKNOWN
+from admin.labels.jobs import JOB_BADGES, JOB_MEANINGS, JOB_STATUS_LABELS, RESULT_FILTERS, SUCCESSES
+from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, RESULT_LABELS
+from admin.services import ActionResult
+from admin.users.filters import FIELDS, Listing, arguments_of, describe_filter
 from admin.users.list_page import directory_of
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from admin.web.counts import count_text
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import parse_choice, parse_row_id, parse_text, parse_user_key
+from admin.web.notices import Notice
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import Job, JobAction, JobStatus, JobTarget
@@ -31,10 +28,14 @@ __all__ = ["routes"]
 _PAGE_SIZE = 50
 #: As many as a page of users has.
 _MOST_SELECTED = 500
+#: Longer than any filter of the list of users.
+_LONGEST_FILTER = 8192
+#: These cannot be undone: the number of users has to be typed before they are done to many.
+_CONFIRMED = frozenset({JobAction.REVOKE, JobAction.ERASE})
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _JobRequest:
     """What a form asks for: an action, and the users it names or the filter it was opened with."""
 
     action: JobAction
@@ -58,73 +59,72 @@ class _JobsHandler(AdminHandler):
         """Return what a target's filter asks for, in the reader's words. Selected users are meant whatever it says."""
         if target.users:
             return []
-        return described(target.filter, self.services.account_names, self.locale.translate)
+        return describe_filter(target.filter, self.services.account_names, self.locale.translate)
 
-    def whom(self, target: JobTarget) -> str:
+    def describe_target(self, target: JobTarget) -> str:
         """Say in a few of the reader's words whom a target is about."""
         translate = self.locale.translate
         match len(target.users):
             case 0:
-                return translate("all that the filter matches" if self.conditions(target) else "all users")
+                return translate(N_("all users that match the filter") if self.conditions(target) else N_("all users"))
             case 1:
-                return translate("one selected user")
+                return translate(N_("1 selected user"))
             case number:
-                return translate("%s selected users") % number
+                return translate(N_("%s selected users")) % number
 
 
-class _WishHandler(_JobsHandler):
+class _JobRequestHandler(_JobsHandler):
     """About a job that is to be made."""
 
     requires = Role.OPERATOR
 
-    def wish(self) -> _Wish:
+    def read_request(self) -> _JobRequest:
         """Read the form.
 
         Raises:
-            Refused: It makes no sense.
+            PageError: It is not valid.
         """
-        try:
-            action = JobAction(self.get_body_argument("action", ""))
-            chosen = [json.loads(text) for text in self.get_body_arguments("user")]
-            users = tuple((str(appid), str(openid)) for appid, openid in chosen)
-        except (ValueError, TypeError):
-            raise Refused(HTTPStatus.BAD_REQUEST, "This form makes no sense. Go back and try again.") from None
+        action = parse_choice(JobAction, self.get_body_argument("action", ""))
+        if action is None:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Choose an action."))
+        given = self.get_body_arguments("user")
+        if len(given) > _MOST_SELECTED:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Too many users are selected. Use a filter instead."))
         everybody = self.get_body_argument("whom", "selected") == "all"
-        if not everybody and not users:
-            raise Refused(HTTPStatus.BAD_REQUEST, "No user is selected. Go back and select some.")
-        if len(users) > _MOST_SELECTED:
-            raise Refused(HTTPStatus.BAD_REQUEST, "Too many users are selected. Use a filter instead.")
-        query = urlencode(parse_qsl(self.get_body_argument("filter", "")))
-        return _Wish(action, () if everybody else users, query)
+        if not everybody and not given:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("No user is selected. Go back and select some."))
+        arguments = parse_qsl(parse_text(self.get_body_argument("filter", ""), _LONGEST_FILTER))
+        query = urlencode([(name, value) for name, value in arguments if name in FIELDS])
+        return _JobRequest(action, () if everybody else tuple(parse_user_key(one) for one in given), query)
 
-    async def count(self, wish: _Wish) -> Tally:
-        """Count the users of a wish, up to the cap."""
-        if wish.users:
-            return Tally(len(wish.users))
-        return await self.run(directory_of(self).count, wish.target.filter)
+    async def count(self, wanted: _JobRequest) -> Tally:
+        """Count the users of a request, up to the cap."""
+        if wanted.users:
+            return Tally(len(wanted.users))
+        return await self.run(directory_of(self).count, wanted.target.filter)
 
 
-class ConfirmJobHandler(_WishHandler):
+class ConfirmJobHandler(_JobRequestHandler):
     """`POST /admin/jobs/confirm`: shows what a job would do. It changes nothing."""
 
     requires = Role.OPERATOR
 
     async def post(self) -> None:
         """Show it."""
-        await self.show(self.wish())
+        wanted = self.read_request()
+        self.show(wanted, await self.count(wanted))
 
-    async def show(self, wish: _Wish, problem: str = "") -> None:
+    def show(self, wanted: _JobRequest, count: Tally, problem: str = "") -> None:
         """Show the form that makes the job."""
-        count = await self.count(wish)
         self.render(
             "jobs/confirm.html",
-            tally=tally_text,
-            wish=wish,
-            users=[json.dumps(user) for user in wish.users],
+            count_text=count_text,
+            wanted=wanted,
+            users=[json.dumps(user) for user in wanted.users],
             count=count,
-            whom=self.whom(wish.target),
-            conditions=self.conditions(wish.target),
-            word=CONFIRMED_BY.get(wish.action, ""),
+            target=self.describe_target(wanted.target),
+            conditions=self.conditions(wanted.target),
+            is_confirmed_by_number=wanted.action in _CONFIRMED,
             problem=problem,
             actions=ACTION_LABELS,
             meanings=_meanings(count),
@@ -138,35 +138,32 @@ class JobsHandler(ConfirmJobHandler):
 
     async def get(self) -> None:
         """Show them."""
-        before = self.get_query_argument("before", "")
-        listed = await self.run(
-            self.services.jobs.list, _PAGE_SIZE, int(before) if before.isascii() and before.isdigit() else None
-        )
+        before = parse_row_id(self.get_query_argument("before", ""))
+        listed = await self.run(self.services.jobs.list, _PAGE_SIZE, before)
         self.render(
             "jobs/list.html",
-            tally=tally_text,
+            count_text=count_text,
             jobs=listed,
             older=listed[-1].id if len(listed) == _PAGE_SIZE else None,
             actions=ACTION_LABELS,
             state_of=_state,
-            whom=self.whom,
+            describe_target=self.describe_target,
             conditions_of=self.conditions,
         )
 
     async def post(self) -> None:
         """Make a job that was confirmed."""
-        wish = self.wish()
-        word = CONFIRMED_BY.get(wish.action, "")
-        if self.get_body_argument("confirmation", "").strip() != word:
-            await self.show(wish, "Type the word to confirm.")
+        wanted = self.read_request()
+        count = await self.count(wanted)
+        if wanted.action in _CONFIRMED and self._typed_number() != str(count.number):
+            self.show(wanted, count, N_("Type the number of users to confirm. It may have changed meanwhile."))
             return
-        count = await self.count(wish)
-        until_id = 0 if wish.users else await self.run(directory_of(self).last_id)
+        until_id = 0 if wanted.users else await self.run(directory_of(self).last_id)
         job_id = await self.run(
             lambda: self.services.jobs.add(
-                wish.action,
-                wish.target,
-                operator=self.operator.operator,
+                wanted.action,
+                wanted.target,
+                operator=self.session.operator,
                 request_id=self.request_id,
                 at=self.services.clock.now(),
                 expected=count,
@@ -176,11 +173,15 @@ class JobsHandler(ConfirmJobHandler):
         await self.audit(
             AuditAction.JOB_START,
             subject=str(job_id),
-            doing=wish.action,
+            doing=wanted.action,
             users=f"{count.number}{'+' if count.capped else ''}",
-            filter="" if wish.users else wish.query,
+            filter=None if wanted.users else wanted.query or None,
         )
         self.redirect(f"/admin/jobs/{job_id}", status=HTTPStatus.SEE_OTHER)
+
+    def _typed_number(self) -> str:
+        """Return the number of users that was typed, whether as the page shows it or without its commas."""
+        return self.get_body_argument("confirmation", "").strip().removesuffix("+").replace(",", "")
 
 
 class JobHandler(_JobsHandler):
@@ -192,20 +193,20 @@ class JobHandler(_JobsHandler):
         """Show it."""
         job = await self.run(self.services.jobs.get, int(number))
         if job is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is no such job.")
+            raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such job."))
         self.render(
             "jobs/job.html",
-            tally=tally_text,
+            count_text=count_text,
             job=job,
             share=_share(job),
             state=_state(job),
-            outcomes=OUTCOMES,
+            result_label=_result_label,
             users_after=_users_after,
             actions=ACTION_LABELS,
             meanings=_meanings(job.expected),
-            whom=self.whom(job.target),
+            target=self.describe_target(job.target),
             conditions=self.conditions(job.target),
-            filter=list(given_of(job.target.filter).items()),
+            filter=list(arguments_of(job.target.filter).items()),
         )
 
 
@@ -228,7 +229,7 @@ class JobChangeHandler(AdminHandler):
             await self.audit(action, subject=number)
             self.redirect(f"/admin/jobs/{number}", status=HTTPStatus.SEE_OTHER)
         else:
-            self.redirect_with_notice(f"/admin/jobs/{number}", "The job had moved on already.", good=False)
+            self.redirect_with_notice(f"/admin/jobs/{number}", Notice.JOB_ALREADY_CHANGED)
 
 
 def _meanings(count: Tally) -> Mapping[str, str]:
@@ -238,20 +239,27 @@ def _meanings(count: Tally) -> Mapping[str, str]:
 
 def _state(job: Job) -> tuple[str, str]:
     """Return a job's badge and what it says: that all is done does not mean that it went well."""
-    succeeded = sum(number for result, number in job.results.items() if result in SUCCESSES[job.action])
+    successes = SUCCESSES[job.action]
+    succeeded = sum(number for word, number in job.results.items() if ActionResult.from_stored(word) in successes)
     if job.status is not JobStatus.DONE or succeeded == job.done:
-        return JOB_BADGES[job.status], JOB_STATUSES[job.status]
-    return ("warn", "Finished with failures") if succeeded else ("bad", "Finished; all failed")
+        return JOB_BADGES[job.status], JOB_STATUS_LABELS[job.status]
+    return ("warn", N_("Finished with failures")) if succeeded else ("bad", N_("Finished; all failed"))
 
 
-def _users_after(job: Job, result: str) -> list[tuple[str, str]]:
+def _users_after(job: Job, word: str) -> list[tuple[str, str]]:
     """Return the filter of those users of a job whose action ended so; empty where none tells them from others."""
-    if job.target.users or result not in OUTCOME_FILTERS:
+    result = ActionResult.from_stored(word)
+    if job.target.users or result not in RESULT_FILTERS:
         return []
     # What an action changes about a user is not what the user was found by any more.
-    given = given_of(job.target.filter)
+    given = arguments_of(job.target.filter)
     given.pop("errcode", None)
-    return list((given | dict([OUTCOME_FILTERS[result]])).items())
+    return list((given | dict([RESULT_FILTERS[result]])).items())
+
+
+def _result_label(word: str) -> str:
+    result = ActionResult.from_stored(word)
+    return UNKNOWN if result is None else RESULT_LABELS[result]
 
 
 def _share(job: Job) -> int | None:

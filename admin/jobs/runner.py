@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from admin.services import ActionOutcome, AdminServices
-from admin.user_actions import AUDIT_ACTIONS, UserActions
+from admin.services import ActionOutcome, ActionResult, AdminServices
+from admin.users.audit_actions import AUDIT_ACTIONS
 from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
 from storage.sql.accounts.audit import AuditResult, NewAuditEntry
@@ -46,7 +46,7 @@ class JobRunner:
         owner: A name for this process that no other has.
         every_seconds: The pause between two looks.
         max_per_second: Users a second that WeChat is asked about.
-        pause_seconds: How long a job waits before it asks again for users whose account's calls pause.
+        pause_seconds: The wait before it asks again for users of an account whose calls are paused.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class JobRunner:
         self._owner = owner
         self._max_per_second = max_per_second
         self._pause_seconds = pause_seconds
-        self._actions = UserActions(services)
         self._periodic = Periodic("work on jobs", self.work, every_seconds)
         self._stopping = self._periodic.stopping
 
@@ -116,9 +115,9 @@ class JobRunner:
             paused = []
             for start in range(0, len(waiting), _AT_ONCE):
                 some = waiting[start : start + _AT_ONCE]
-                outcomes = await asyncio.gather(*(self._actions.do(job.action, *user) for user in some))
+                outcomes = await asyncio.gather(*(self._services.users.perform(job.action, *user) for user in some))
                 for user, outcome in zip(some, outcomes, strict=True):
-                    if outcome.result == "paused":
+                    if outcome.result is ActionResult.PAUSED:
                         paused.append(user)
                         continue
                     results[outcome.result] += 1

@@ -1,79 +1,155 @@
-"""What the pages call things that are stored as words. In English; templates translate."""
+"""What the pages call the actions, results and details of the audit log."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
 
-from admin.labels.users import ACTION_LABELS, OUTCOMES
+from admin.labels.operators import ROLE_LABELS
+from admin.labels.users import (
+    ACTION_LABELS,
+    FILTER_LABELS,
+    RESULT_LABELS,
+    SCOPE_LABELS,
+    SEARCH_FIELD_LABELS,
+    STATUS_LABELS,
+)
+from admin.operators.sign_in_refusal import SignInRefusal
+from admin.services import ActionResult
+from admin.web.i18n import N_
 from storage.sql.accounts.audit import AuditAction, AuditResult
-from storage.sql.accounts.operators import Role
 
-__all__ = ["ACTIONS", "DETAILS", "DETAIL_VALUES", "RESULTS", "RESULT_BADGES", "ROLES", "ROLE_MEANINGS"]
+__all__ = [
+    "AUDIT_ACTION_LABELS",
+    "AUDIT_RESULT_BADGES",
+    "AUDIT_RESULT_LABELS",
+    "DETAIL_LABELS",
+    "DETAIL_VALUE_LABELS",
+    "OPERATOR_LABELS",
+    "UNKNOWN",
+    "translate_details",
+]
 
-ROLES: Mapping[str, str] = {Role.VIEWER: "Viewer", Role.OPERATOR: "Operator", Role.OWNER: "Owner"}
+#: What a page says for a word that this version does not know: an entry may have been written by another one.
+UNKNOWN = N_("unknown")
 
-ROLE_MEANINGS: Mapping[str, str] = {
-    Role.VIEWER: "Sees users and the overview.",
-    Role.OPERATOR: "Also acts on users and reads the audit log.",
-    Role.OWNER: "Also manages operators, API keys and accounts.",
+
+AUDIT_ACTION_LABELS: Mapping[str, str] = {
+    AuditAction.SIGN_IN: N_("Sign in"),
+    AuditAction.SIGN_OUT: N_("Sign out"),
+    AuditAction.SESSION_END: N_("End sessions"),
+    AuditAction.PASSWORD_CHANGE: N_("Change own password"),
+    AuditAction.USER_REFRESH: N_("Refresh a token"),
+    AuditAction.USER_CHECK: N_("Verify a token"),
+    AuditAction.USER_PROFILE: N_("Fetch a profile"),
+    AuditAction.USER_REVOKE: N_("Revoke a user"),
+    AuditAction.USER_ERASE: N_("Erase a user"),
+    AuditAction.USERS_EXPORT: N_("Export users"),
+    AuditAction.JOB_START: N_("Start a bulk job"),
+    AuditAction.JOB_PAUSE: N_("Pause a bulk job"),
+    AuditAction.JOB_RESUME: N_("Resume a bulk job"),
+    AuditAction.JOB_STOP: N_("Stop a bulk job"),
+    AuditAction.AUDIT_EXPORT: N_("Export the audit log"),
+    AuditAction.OPERATOR_ADD: N_("Add an operator"),
+    AuditAction.OPERATOR_ROLE: N_("Change a role"),
+    AuditAction.OPERATOR_DISABLE: N_("Disable an operator"),
+    AuditAction.OPERATOR_ENABLE: N_("Enable an operator"),
+    AuditAction.OPERATOR_PASSWORD: N_("Reset a password"),
+    AuditAction.API_KEY_ADD: N_("Create an API key"),
+    AuditAction.API_KEY_REVOKE: N_("Revoke an API key"),
+    AuditAction.ACCOUNT_CHECK: N_("Check an account"),
 }
 
-ACTIONS: Mapping[str, str] = {
-    AuditAction.SIGN_IN: "Sign in",
-    AuditAction.SIGN_OUT: "Sign out",
-    AuditAction.SESSION_END: "End sessions",
-    AuditAction.PASSWORD_CHANGE: "Change own password",
-    AuditAction.USER_REFRESH: "Refresh a token",
-    AuditAction.USER_CHECK: "Check a token",
-    AuditAction.USER_PROFILE: "Fetch a profile",
-    AuditAction.USER_REVOKE: "Revoke a user",
-    AuditAction.USER_ERASE: "Erase a user",
-    AuditAction.USERS_EXPORT: "Export users",
-    AuditAction.JOB_START: "Start a bulk job",
-    AuditAction.JOB_PAUSE: "Pause a bulk job",
-    AuditAction.JOB_RESUME: "Resume a bulk job",
-    AuditAction.JOB_STOP: "Stop a bulk job",
-    AuditAction.AUDIT_EXPORT: "Export the audit log",
-    AuditAction.OPERATOR_ADD: "Add an operator",
-    AuditAction.OPERATOR_ROLE: "Change a role",
-    AuditAction.OPERATOR_DISABLE: "Disable an operator",
-    AuditAction.OPERATOR_ENABLE: "Enable an operator",
-    AuditAction.OPERATOR_PASSWORD: "Reset a password",
-    AuditAction.API_KEY_ADD: "Add an API key",
-    AuditAction.API_KEY_REVOKE: "Revoke an API key",
-    AuditAction.ACCOUNT_CHECK: "Check an account",
-}
-
-#: The names of an entry's details.
-DETAILS: Mapping[str, str] = {
-    "reason": "Reason",
-    "role": "Role",
-    "before": "Before",
-    "after": "After",
-    "filter": "Filter",
-    "sessions_ended": "Sessions ended",
-    "errcode": "Errcode",
-    "doing": "Action",
-    "users": "Users",
-    "job": "Job",
-    "outcome": "Result",
-}
-#: What their values are called, where they are words.
-DETAIL_VALUES: Mapping[str, Mapping[str, str]] = {
-    "role": ROLES,
-    "before": ROLES,
-    "after": ROLES,
-    "doing": ACTION_LABELS,
-    "outcome": OUTCOMES,
-}
-
-RESULTS: Mapping[str, str] = {
-    AuditResult.SUCCESS: "Done",
-    AuditResult.REFUSED: "Refused",
-    AuditResult.FAILED: "Failed",
+AUDIT_RESULT_LABELS: Mapping[str, str] = {
+    AuditResult.SUCCESS: N_("Succeeded"),
+    AuditResult.REFUSED: N_("Refused"),
+    AuditResult.FAILED: N_("Failed"),
 }
 
 #: How a result's badge looks; see `.badge` in the stylesheet.
-RESULT_BADGES: Mapping[str, str] = {
+AUDIT_RESULT_BADGES: Mapping[str, str] = {
     AuditResult.SUCCESS: "good",
     AuditResult.REFUSED: "bad",
     AuditResult.FAILED: "warn",
 }
+
+#: Who did it, where that is a word of ours and no operator's name. No name may hold a space or a bracket.
+OPERATOR_LABELS: Mapping[str, str] = {"(command line)": N_("(command line)")}
+
+#: The names of an entry's details.
+DETAIL_LABELS: Mapping[str, str] = {
+    "reason": N_("Reason"),
+    "role": N_("Role"),
+    "before": N_("Before"),
+    "after": N_("After"),
+    "filter": N_("Filter"),
+    "sessions_ended": N_("Sessions ended"),
+    "errcode": N_("Errcode"),
+    "doing": N_("Action"),
+    "users": N_("Users"),
+    "job": N_("Job"),
+    "outcome": N_("Result"),
+}
+#: What their values are called, where they are words.
+DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
+    "reason": {
+        SignInRefusal.UNKNOWN_NAME: N_("unknown user name"),
+        SignInRefusal.WRONG_PASSWORD: N_("wrong password"),
+        SignInRefusal.DISABLED: N_("operator disabled"),
+        SignInRefusal.TOO_MANY_ATTEMPTS: N_("too many attempts"),
+    },
+    "role": ROLE_LABELS,
+    "before": ROLE_LABELS,
+    "after": ROLE_LABELS,
+    "doing": ACTION_LABELS,
+}
+
+
+#: The arguments of the filters that an entry may hold, and what the values are called that are words.
+_FILTER_LABELS: Mapping[str, str] = {
+    **FILTER_LABELS,
+    "by": N_("Search by"),
+    "match": N_("Match"),
+    "q": N_("Text"),
+    "operator": N_("Done by"),
+    "action": N_("Action"),
+    "result": N_("Result"),
+    "openid": N_("openid"),
+    "from": N_("From day (UTC)"),
+    "to": N_("To day (UTC)"),
+}
+_FILTER_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
+    "status": STATUS_LABELS,
+    "scope": SCOPE_LABELS,
+    "snapshot": {"yes": N_("yes"), "no": N_("no")},
+    "by": SEARCH_FIELD_LABELS,
+    "match": {"exact": N_("is exactly")},
+    "action": AUDIT_ACTION_LABELS,
+    "result": AUDIT_RESULT_LABELS,
+}
+
+
+def translate_details(details: Mapping[str, object], translate: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Return the details of an entry as a page shows them: each one's name and value, translated where it is ours."""
+    return [
+        (translate(DETAIL_LABELS.get(name, UNKNOWN)), _translate_value(name, str(value), translate))
+        for name, value in details.items()
+    ]
+
+
+def _translate_value(name: str, value: str, translate: Callable[[str], str]) -> str:
+    if name == "filter":
+        return " · ".join(_translate_condition(key, text, translate) for key, text in parse_qsl(value))
+    if name == "outcome":
+        result = ActionResult.from_stored(value)
+        return translate(UNKNOWN if result is None else RESULT_LABELS[result])
+    return _translate_word(DETAIL_VALUE_LABELS, name, value, translate)
+
+
+def _translate_condition(key: str, text: str, translate: Callable[[str], str]) -> str:
+    label = translate(_FILTER_LABELS.get(key, UNKNOWN))
+    return f"{label} = {_translate_word(_FILTER_VALUE_LABELS, key, text, translate)}"
+
+
+def _translate_word(
+    labels: Mapping[str, Mapping[str, str]], name: str, value: str, translate: Callable[[str], str]
+) -> str:
+    return translate(labels[name].get(value, UNKNOWN)) if name in labels else value

@@ -1,152 +1,99 @@
-"""What the pages call users' states, actions and outcomes. In English; templates translate."""
+"""What the pages call users' states and fields, the actions on users, and how these end."""
 
 from collections.abc import Mapping
 
-from storage.activity import ActivityKind
-from storage.sql.work.jobs import JobAction, JobStatus
-from storage.user_search import SearchField, Tally, UserSort
+from admin.services import ActionResult
+from admin.web.i18n import N_
+from storage.sql.work.jobs import JobAction
+from storage.user_search import SearchField, UserSort
 from storage.users import Status
 
 __all__ = [
     "ACTION_LABELS",
     "ACTION_MEANINGS",
-    "ACTIVITY",
-    "CONFIRMED_BY",
-    "FILTERS",
-    "JOB_BADGES",
-    "JOB_MEANINGS",
-    "JOB_STATUSES",
-    "OUTCOMES",
-    "OUTCOME_FILTERS",
-    "SCOPES",
-    "SEARCH_FIELDS",
-    "SORTS",
-    "STATUSES",
+    "FILTER_LABELS",
+    "RESULT_LABELS",
+    "SCOPE_LABELS",
+    "SEARCH_FIELD_LABELS",
+    "SORT_LABELS",
     "STATUS_BADGES",
-    "SUCCESSES",
-    "tally_text",
+    "STATUS_LABELS",
 ]
 
-STATUSES: Mapping[str, str] = {
-    Status.ACTIVE: "Active",
-    Status.NEEDS_REAUTHORIZATION: "Must authorize again",
-    Status.REVOKED: "Revoked",
+STATUS_LABELS: Mapping[str, str] = {
+    Status.ACTIVE: N_("Active"),
+    Status.NEEDS_REAUTHORIZATION: N_("Re-authorization needed"),
+    Status.REVOKED: N_("Revoked"),
 }
 STATUS_BADGES: Mapping[str, str] = {Status.ACTIVE: "good", Status.NEEDS_REAUTHORIZATION: "warn", Status.REVOKED: "bad"}
 
-SCOPES: Mapping[str, str] = {"snsapi_base": "Silent (snsapi_base)", "snsapi_userinfo": "Profile (snsapi_userinfo)"}
+SCOPE_LABELS: Mapping[str, str] = {
+    "snsapi_base": N_("Silent (snsapi_base)"),
+    "snsapi_userinfo": N_("Profile (snsapi_userinfo)"),
+}
 
-SEARCH_FIELDS: Mapping[str, str] = {
-    SearchField.OPENID: "openid",
-    SearchField.UNIONID: "unionid",
-    SearchField.NICKNAME: "Nickname",
+SEARCH_FIELD_LABELS: Mapping[str, str] = {
+    SearchField.OPENID: N_("openid"),
+    SearchField.UNIONID: N_("unionid"),
+    SearchField.NICKNAME: N_("Nickname"),
 }
 
 #: What a filter's arguments are called, besides what is searched for.
-FILTERS: Mapping[str, str] = {
-    "status": "Status",
-    "appid": "Account",
-    "scope": "Scope",
-    "snapshot": "Snapshot user",
-    "errcode": "Last errcode",
-    "authorized_from": "Authorized from (UTC)",
-    "authorized_to": "Authorized to (UTC)",
-    "used_from": "Used from (UTC)",
-    "used_to": "Used to (UTC)",
-    "ends_from": "Ends from (UTC)",
-    "ends_to": "Ends to (UTC)",
+FILTER_LABELS: Mapping[str, str] = {
+    "status": N_("Status"),
+    "appid": N_("Account"),
+    "scope": N_("Scope"),
+    "snapshot": N_("Snapshot user"),
+    "errcode": N_("Last errcode"),
+    "authorized_from": N_("Authorized from (UTC)"),
+    "authorized_to": N_("Authorized to (UTC)"),
+    "used_from": N_("Used from (UTC)"),
+    "used_to": N_("Used to (UTC)"),
+    "ends_from": N_("Expires from (UTC)"),
+    "ends_to": N_("Expires to (UTC)"),
 }
 
-SORTS: Mapping[str, str] = {
-    UserSort.ID: "First seen",
-    UserSort.AUTHORIZED_AT: "Last authorized",
-    UserSort.LAST_USED_AT: "Last used",
-    UserSort.REFRESH_EXPIRES_AT: "Ends",
+SORT_LABELS: Mapping[str, str] = {
+    UserSort.ID: N_("First authorized"),
+    UserSort.AUTHORIZED_AT: N_("Last authorized"),
+    UserSort.LAST_USED_AT: N_("Last used"),
+    UserSort.REFRESH_EXPIRES_AT: N_("Expires"),
 }
 
 ACTION_LABELS: Mapping[str, str] = {
-    JobAction.REFRESH: "Refresh now",
-    JobAction.CHECK: "Check with WeChat",
-    JobAction.PROFILE: "Fetch the profile",
-    JobAction.REVOKE: "Revoke the authorization",
-    JobAction.ERASE: "Erase",
+    JobAction.REFRESH: N_("Refresh now"),
+    JobAction.CHECK: N_("Verify the token"),
+    JobAction.PROFILE: N_("Fetch the profile"),
+    JobAction.REVOKE: N_("Revoke the authorization"),
+    JobAction.ERASE: N_("Erase"),
 }
 ACTION_MEANINGS: Mapping[str, str] = {
-    JobAction.REFRESH: "Asks WeChat for a new access token.",
-    JobAction.CHECK: "Asks WeChat whether the stored access token is valid. Nothing changes.",
-    JobAction.PROFILE: "Asks WeChat for the nickname and the picture.",
-    JobAction.REVOKE: "Forgets the tokens. The user may authorize again.",
-    JobAction.ERASE: "Deletes everything that is kept about the user. Nothing brings it back.",
+    JobAction.REFRESH: N_("Gets a new access token from WeChat."),
+    JobAction.CHECK: N_("Asks WeChat whether the stored access token is valid. Nothing is changed."),
+    JobAction.PROFILE: N_("Gets the nickname and avatar from WeChat."),
+    JobAction.REVOKE: N_("Deletes the tokens. The user can authorize again."),
+    JobAction.ERASE: N_("Deletes all data about the user. This cannot be undone."),
 }
-#: The same, where it is done to many.
-JOB_MEANINGS: Mapping[str, str] = {
-    JobAction.REFRESH: "Asks WeChat for a new access token of each user.",
-    JobAction.CHECK: "Asks WeChat whether each user's stored access token is valid. Nothing changes.",
-    JobAction.PROFILE: "Asks WeChat for each user's nickname and picture.",
-    JobAction.REVOKE: "Forgets the tokens of all these users. They may authorize again.",
-    JobAction.ERASE: "Deletes everything that is kept about all these users. Nothing brings it back.",
-}
-#: What has to be typed before these are done to many.
-CONFIRMED_BY: Mapping[str, str] = {JobAction.REVOKE: "REVOKE", JobAction.ERASE: "ERASE"}
 
 #: How an action on a user ended.
-OUTCOMES: Mapping[str, str] = {
-    "refreshed": "The token is refreshed.",
-    "valid": "WeChat says that the token is valid.",
-    "invalid": "WeChat says that the token is not valid.",
-    "fetched": "The profile is fetched.",
-    "revoked": "The authorization is revoked.",
-    "erased": "Everything about the user is erased.",
-    "needs_reauthorization": "The user must authorize again.",
-    "reauthorization_needed": "WeChat says that the user must authorize again.",
-    "failed": "WeChat refused, or gave no usable answer.",
-    "paused": "The account's calls pause just now.",
-    "superseded": "Somebody else changed this user at the same moment.",
-    "try_later": "Somebody else is refreshing this user just now.",
-    "profile_not_granted": "The user has not granted the profile (snsapi_userinfo).",
-    "snapshot_user": "This is the virtual user of a snapshot page; there is no profile.",
-    "sealed": "The tokens do not open: a key is missing.",
-    "unknown_user": "There is no such user.",
+RESULT_LABELS: Mapping[ActionResult, str] = {
+    ActionResult.REFRESHED: N_("The token has been refreshed."),
+    ActionResult.VALID: N_("WeChat confirms that the token is valid."),
+    ActionResult.INVALID: N_("WeChat says that the token is not valid."),
+    ActionResult.PROFILE_FETCHED: N_("The profile has been fetched."),
+    ActionResult.REVOKED: N_("The authorization has been revoked."),
+    ActionResult.ERASED: N_("All data about the user has been erased."),
+    ActionResult.ALREADY_REVOKED: N_("The authorization was revoked earlier."),
+    ActionResult.REAUTHORIZATION_REQUIRED: N_("The user must authorize again."),
+    ActionResult.REFRESH_TOKEN_REFUSED: N_("WeChat has refused the refresh token: the user must authorize again."),
+    ActionResult.UNKNOWN_USER: N_("There is no such user."),
+    ActionResult.PROFILE_NOT_GRANTED: N_("The user has not granted access to the profile (snsapi_userinfo)."),
+    ActionResult.SNAPSHOT_USER: N_("This is the virtual user of a snapshot page, which has no profile."),
+    ActionResult.FAILED: N_("WeChat returned an error or no usable answer."),
+    ActionResult.PAUSED: N_("Calls of this account are paused."),
+    ActionResult.REFRESH_FAILED: N_("The access token has expired and could not be refreshed."),
+    ActionResult.WAITING_AFTER_FAILURE: N_("The access token has expired and its last refresh failed."),
+    ActionResult.REFRESH_IN_PROGRESS: N_("Another process is refreshing this token. Try again in a moment."),
+    ActionResult.SUPERSEDED: N_("Another operation changed this user at the same time."),
+    ActionResult.SEALED: N_("The stored tokens cannot be decrypted: a key is missing."),
 }
-
-#: The outcomes by which an action did what it is for.
-SUCCESSES: Mapping[JobAction, frozenset[str]] = {
-    JobAction.REFRESH: frozenset({"refreshed"}),
-    JobAction.CHECK: frozenset({"valid", "invalid"}),
-    JobAction.PROFILE: frozenset({"fetched"}),
-    JobAction.REVOKE: frozenset({"revoked"}),
-    JobAction.ERASE: frozenset({"erased"}),
-}
-#: The argument of a filter that finds the users whose action ended so.
-OUTCOME_FILTERS: Mapping[str, tuple[str, str]] = {
-    "needs_reauthorization": ("status", Status.NEEDS_REAUTHORIZATION),
-    "reauthorization_needed": ("status", Status.NEEDS_REAUTHORIZATION),
-    "revoked": ("status", Status.REVOKED),
-    "snapshot_user": ("snapshot", "yes"),
-}
-
-JOB_STATUSES: Mapping[str, str] = {
-    JobStatus.RUNNING: "Running",
-    JobStatus.PAUSED: "Paused",
-    JobStatus.STOPPED: "Stopped",
-    JobStatus.DONE: "Finished",
-}
-JOB_BADGES: Mapping[str, str] = {
-    JobStatus.RUNNING: "info",
-    JobStatus.PAUSED: "warn",
-    JobStatus.STOPPED: "bad",
-    JobStatus.DONE: "good",
-}
-
-ACTIVITY: Mapping[str, str] = {
-    ActivityKind.AUTHORIZED: "Authorizations",
-    ActivityKind.REFRESHED: "Refreshes",
-    ActivityKind.REFRESH_FAILED: "Failed refreshes",
-    ActivityKind.REAUTHORIZATION_NEEDED: "Ended authorizations",
-    ActivityKind.EXCHANGE_FAILED: "Failed exchanges",
-}
-
-
-def tally_text(tally: Tally) -> str:
-    """Write a count; `10,000+` where it stopped."""
-    return f"{tally.number:,}{'+' if tally.capped else ''}"

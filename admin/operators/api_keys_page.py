@@ -1,6 +1,9 @@
 """API keys: by which other backends ask for live tokens."""
 
 from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import parse_text
+from admin.web.notices import Notice
 from storage.base.errors import InvalidRecord
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
@@ -27,22 +30,20 @@ class AddApiKeyHandler(AdminHandler):
     requires = Role.OWNER
 
     async def post(self) -> None:
-        """Make a key and show it: the only time that anybody sees it."""
-        name = self.get_body_argument("name", "")
+        """Create a key and show it: the only time that anybody sees it."""
+        name = parse_text(self.get_body_argument("name", ""))
         try:
             key = await self.run(self.services.api_keys.add, name, self.services.clock.now())
         except InvalidRecord:
-            self.redirect_with_notice(
-                _PAGE, "Not made: a name has 1 to 64 characters and was never used before.", good=False
-            )
+            self.redirect_with_notice(_PAGE, Notice.API_KEY_NOT_CREATED)
             return
         await self.audit(AuditAction.API_KEY_ADD, subject=name)
         self.render(
             "operators/shown_once.html",
-            title="An API key for %s",
+            title=N_("API key: %s"),
             name=name,
             secret=key,
-            text="Copy it now; it is shown this once and only its hash is stored.",
+            text=N_("Copy it now. It is shown only once; only its hash is stored."),
             back=_PAGE,
         )
 
@@ -54,12 +55,12 @@ class RevokeApiKeyHandler(AdminHandler):
 
     async def post(self) -> None:
         """Revoke it."""
-        name = self.get_body_argument("name", "", strip=False)
+        name = parse_text(self.get_body_argument("name", "", strip=False))
         if not await self.run(self.services.api_keys.revoke, name, self.services.clock.now()):
-            self.redirect_with_notice(_PAGE, "There is no such key in force.", good=False)
+            self.redirect_with_notice(_PAGE, Notice.API_KEY_NOT_ACTIVE)
             return
         await self.audit(AuditAction.API_KEY_REVOKE, subject=name)
-        self.redirect_with_notice(_PAGE, "The key of %s is revoked.", name)
+        self.redirect_with_notice(_PAGE, Notice.API_KEY_REVOKED, name)
 
 
 routes: list[AdminRoute] = [

@@ -1,16 +1,16 @@
-"""`Passwords`: hashes and checks passwords away from the event loop, a few at a time."""
+"""`HashingPool`: hashes and checks passwords away from the event loop, a few at a time."""
 
 import asyncio
 
 from storage.base.passwords import PasswordHashes
 
-__all__ = ["Passwords"]
+__all__ = ["HashingPool"]
 
 #: Each hash takes 64 MiB and a core for a while; more at once would only make all of them slower.
 _AT_ONCE = 2
 
 
-class Passwords:
+class HashingPool:
     """The asynchronous face of `PasswordHashes`. Belongs to one event loop."""
 
     def __init__(self, hashes: PasswordHashes) -> None:

@@ -2,16 +2,21 @@
 
 from http import HTTPStatus
 
+from admin.operators.sign_in_refusal import SignInRefusal
 from admin.operators.sign_in_throttle import Throttled
-from admin.web.handler import SESSION_COOKIE, AdminHandler, AdminRoute
+from admin.web.cookies import SESSION
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import is_text
+from admin.web.links import is_own_path
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Operator, Role
 
 __all__ = ["routes"]
 
 #: Said of everything that can be wrong, so that nobody learns which names exist.
-_WRONG = "The name or the password is wrong."
-_TOO_OFTEN = "Too many attempts. Try again later."
+_WRONG = N_("Wrong user name or password.")
+_TOO_OFTEN = N_("Too many attempts. Try again later.")
 
 
 class SignInHandler(AdminHandler):
@@ -21,7 +26,7 @@ class SignInHandler(AdminHandler):
 
     def get(self) -> None:
         """Show the form; who is signed in already goes on."""
-        if self.session is not None:
+        if self.session_if_any is not None:
             self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
             return
         self._show()
@@ -45,13 +50,17 @@ class SignInHandler(AdminHandler):
 
     async def _verified(self, name: str, password: str) -> Operator | None:
         """Return the operator if name and password are right. Every other case costs the same and is written down."""
-        found = await self.run(self.services.operators.find, name)
+        # No operator has a name that cannot be stored; trying it costs what any wrong name does.
+        found = await self.run(self.services.operators.find, name if is_text(name) else "")
         operator, password_hash = found or (None, None)
         is_right = await self.services.passwords.verify(password_hash, password)
         if operator is not None and is_right and operator.disabled_at is None:
             return operator
         # What was typed as an unknown name may be a password, typed one field too early.
-        reason = "unknown name" if operator is None else "disabled" if is_right else "wrong password"
+        if operator is None:
+            reason = SignInRefusal.UNKNOWN_NAME
+        else:
+            reason = SignInRefusal.DISABLED if is_right else SignInRefusal.WRONG_PASSWORD
         await self.audit(
             AuditAction.SIGN_IN,
             result=AuditResult.REFUSED,
@@ -63,7 +72,12 @@ class SignInHandler(AdminHandler):
 
     async def _refuse_for_now(self, name: str, throttled: Throttled) -> None:
         if throttled.is_first:
-            await self.audit(AuditAction.SIGN_IN, result=AuditResult.REFUSED, operator="", reason="too many attempts")
+            await self.audit(
+                AuditAction.SIGN_IN,
+                result=AuditResult.REFUSED,
+                operator="",
+                reason=SignInRefusal.TOO_MANY_ATTEMPTS,
+            )
         self.set_status(HTTPStatus.TOO_MANY_REQUESTS)
         self.set_header("Retry-After", str(throttled.retry_after))
         self._show(_TOO_OFTEN, name)
@@ -73,15 +87,17 @@ class SignInHandler(AdminHandler):
         services = self.services
         await self.run(services.throttle.forgive, operator.name)
         await self.run(services.sessions.trim, now)
-        if self.session is not None:
-            await self.run(services.sessions.end, self.session.operator_id, self.session.id)
+        before = self.session_if_any
+        if before is not None:
+            await self.run(services.sessions.end, before.operator_id, before.id)
         token = await self.run(services.sessions.begin, operator.id, now, self.client_address, self.user_agent)
         await self.run(services.operators.note_sign_in, operator.name, now)
-        self.set_private_cookie(SESSION_COOKIE, token)
+        self.cookies_of_ours.set(SESSION, token)
         await self.audit(AuditAction.SIGN_IN, operator=operator.name)
 
     def _next(self) -> str:
-        return self.own_path(self.get_argument("next", ""))
+        asked = self.get_argument("next", "")
+        return asked if is_own_path(asked) else "/admin/"
 
     def _show(self, refusal: str = "", name: str = "") -> None:
         self.render("operators/sign_in.html", refusal=refusal, name=name, next=self._next())
@@ -94,9 +110,9 @@ class SignOutHandler(AdminHandler):
 
     async def post(self) -> None:
         """End it here and on the server."""
-        await self.run(self.services.sessions.end, self.operator.operator_id, self.operator.id)
+        await self.run(self.services.sessions.end, self.session.operator_id, self.session.id)
         await self.audit(AuditAction.SIGN_OUT)
-        self.clear_private_cookie(SESSION_COOKIE)
+        self.cookies_of_ours.clear(SESSION)
         self.redirect("/admin/sign-in", status=HTTPStatus.SEE_OTHER)
 
 

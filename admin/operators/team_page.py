@@ -2,8 +2,12 @@
 
 from http import HTTPStatus
 
-from admin.labels.audit import ROLE_MEANINGS, ROLES
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from admin.labels.operators import ROLE_LABELS, ROLE_MEANINGS
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import parse_choice, parse_text
+from admin.web.notices import Notice
 from storage.base.errors import InvalidRecord
 from storage.base.passwords import generate_password
 from storage.sql.accounts.audit import AuditAction
@@ -22,7 +26,7 @@ class OperatorsHandler(AdminHandler):
     async def get(self) -> None:
         """List them."""
         operators = await self.run(self.services.operators.list)
-        self.render("operators/team.html", operators=operators, roles=ROLES, meanings=ROLE_MEANINGS)
+        self.render("operators/team.html", operators=operators, roles=ROLE_LABELS, meanings=ROLE_MEANINGS)
 
 
 class _ChangeHandler(AdminHandler):
@@ -34,32 +38,32 @@ class _ChangeHandler(AdminHandler):
         """Return the operator that the form names.
 
         Raises:
-            Refused: There is none.
+            PageError: There is none.
         """
-        found = await self.run(self.services.operators.find, self.get_body_argument("name", ""))
+        found = await self.run(self.services.operators.find, parse_text(self.get_body_argument("name", "")))
         if found is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is no such operator.")
+            raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such operator."))
         return found[0]
 
     def role(self) -> Role:
         """Return the role that the form names.
 
         Raises:
-            Refused: There is none of this name.
+            PageError: There is none of this name.
         """
-        try:
-            return Role(self.get_body_argument("role", ""))
-        except ValueError:
-            raise Refused(HTTPStatus.BAD_REQUEST, "There is no such role.") from None
+        role = parse_choice(Role, self.get_body_argument("role", ""))
+        if role is None:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Choose a role."))
+        return role
 
     def show_password(self, name: str, password: str) -> None:
         """Show a generated password: the only time that anybody sees it."""
         self.render(
             "operators/shown_once.html",
-            title="A password for %s",
+            title=N_("Password of %s"),
             name=name,
             secret=password,
-            text="Hand it over on a safe way; it is shown this once. The operator changes it after signing in.",
+            text=N_("Pass it on through a secure channel. It is shown only once; change it after signing in."),
             back=_PAGE,
         )
 
@@ -71,15 +75,13 @@ class AddOperatorHandler(_ChangeHandler):
 
     async def post(self) -> None:
         """Add, and show the password."""
-        name, role, services = self.get_body_argument("name", ""), self.role(), self.services
+        name, role, services = parse_text(self.get_body_argument("name", "")), self.role(), self.services
         password = generate_password()
         password_hash = await services.passwords.hash(password)
         try:
             await self.run(services.operators.add, name, password_hash, role, services.clock.now())
         except InvalidRecord:
-            self.redirect_with_notice(
-                _PAGE, "Not added: a name has 1 to 64 letters, digits and . _ @ + - and is not taken.", good=False
-            )
+            self.redirect_with_notice(_PAGE, Notice.OPERATOR_NOT_ADDED)
             return
         await self.audit(AuditAction.OPERATOR_ADD, subject=name, role=role)
         self.show_password(name, password)
@@ -96,8 +98,8 @@ class ResetPasswordHandler(_ChangeHandler):
         password = generate_password()
         password_hash = await services.passwords.hash(password)
         await self.run(services.operators.set_password, operator.name, password_hash, services.clock.now())
-        is_own = operator.id == self.operator.operator_id
-        await self.run(services.sessions.end_all, operator.id, but=self.operator.id if is_own else None)
+        is_own = operator.id == self.session.operator_id
+        await self.run(services.sessions.end_all, operator.id, but=self.session.id if is_own else None)
         await self.audit(AuditAction.OPERATOR_PASSWORD, subject=operator.name)
         self.show_password(operator.name, password)
 
@@ -113,10 +115,10 @@ class ChangeRoleHandler(_ChangeHandler):
         try:
             await self.run(self.services.operators.set_role, operator.name, role)
         except InvalidRecord:
-            self.redirect_with_notice(_PAGE, "%s is the last owner; make another one first.", operator.name, good=False)
+            self.redirect_with_notice(_PAGE, Notice.OPERATOR_LAST_OWNER, operator.name)
             return
         await self.audit(AuditAction.OPERATOR_ROLE, subject=operator.name, before=operator.role, after=role)
-        self.redirect_with_notice(_PAGE, "The role of %s is changed.", operator.name)
+        self.redirect_with_notice(_PAGE, Notice.OPERATOR_ROLE_CHANGED, operator.name)
 
 
 class DisableOperatorHandler(_ChangeHandler):
@@ -130,11 +132,11 @@ class DisableOperatorHandler(_ChangeHandler):
         try:
             await self.run(services.operators.disable, operator.name, services.clock.now())
         except InvalidRecord:
-            self.redirect_with_notice(_PAGE, "%s is the last owner; make another one first.", operator.name, good=False)
+            self.redirect_with_notice(_PAGE, Notice.OPERATOR_LAST_OWNER, operator.name)
             return
         await self.run(services.sessions.end_all, operator.id)
         await self.audit(AuditAction.OPERATOR_DISABLE, subject=operator.name)
-        self.redirect_with_notice(_PAGE, "%s can no longer sign in.", operator.name)
+        self.redirect_with_notice(_PAGE, Notice.OPERATOR_DISABLED, operator.name)
 
 
 class EnableOperatorHandler(_ChangeHandler):
@@ -147,7 +149,7 @@ class EnableOperatorHandler(_ChangeHandler):
         operator = await self.found()
         await self.run(self.services.operators.enable, operator.name)
         await self.audit(AuditAction.OPERATOR_ENABLE, subject=operator.name)
-        self.redirect_with_notice(_PAGE, "%s can sign in again.", operator.name)
+        self.redirect_with_notice(_PAGE, Notice.OPERATOR_ENABLED, operator.name)
 
 
 routes: list[AdminRoute] = [

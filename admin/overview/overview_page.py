@@ -6,10 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from admin.labels.users import ACTIVITY, STATUS_BADGES, STATUSES, tally_text
+from admin.labels.overview import (
+    ACTIVITY_LABELS,
+    CHART_TITLES_PER_DAY,
+    CHART_TITLES_PER_HOUR,
+    FAILURE_LABELS,
+    SCHEMA_STATE_LABELS,
+)
+from admin.labels.users import STATUS_BADGES, STATUS_LABELS
 from admin.overview.charts import Bar, bar_chart
-from admin.web.days import day_of
+from admin.web.counts import count_text
 from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import day_of
 from storage.activity import Activity, ActivityKind
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.sql.accounts.operators import Role
@@ -22,6 +31,12 @@ _HOUR, _DAY = 3600, 86_400
 _HOURS, _DAYS = 24, 14
 _CHARTED = (ActivityKind.AUTHORIZED, ActivityKind.REFRESHED)
 _FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_NEEDED)
+#: The endpoint of WeChat at which each of them happens: what to do about an errcode differs between them.
+_FAILURE_ENDPOINTS = {
+    ActivityKind.EXCHANGE_FAILED: "access_token",
+    ActivityKind.REFRESH_FAILED: "refresh_token",
+    ActivityKind.REAUTHORIZATION_NEEDED: "refresh_token",
+}
 #: Rows of the table of failures.
 _MOST_FAILURES = 12
 
@@ -54,17 +69,17 @@ class OverviewHandler(AdminHandler):
         services = self.services
         now = services.clock.now()
         span = "days" if self.get_query_argument("span", "") == "days" else "hours"
-        dated, predicted, activity, instances, schema = await asyncio.gather(
+        counts, forecast, activity, instances, schema = await asyncio.gather(
             services.counts.get(), services.forecast.get(), self._activity(now), self._instances(now), self._schema()
         )
         series = _series(activity, span, now)
         self.render(
             "overview.html",
-            tally=tally_text,
-            dated=dated,
-            totals=Counter() if dated is None else _by_status(dated.figures.by_status.items()),
-            predicted=predicted,
-            forecast=None if predicted is None else predicted.figures,
+            count_text=count_text,
+            counts=counts,
+            totals=Counter() if counts is None else _by_status(counts.value.by_status.items()),
+            forecast_at=None if forecast is None else forecast.at,
+            forecast=None if forecast is None else forecast.value,
             series=series,
             charts=[self._chart(series, kind) for kind in _CHARTED],
             kinds=(*_CHARTED, *_FAILURES),
@@ -75,11 +90,12 @@ class OverviewHandler(AdminHandler):
             accounts=services.account_names,
             today=day_of(now),
             in_three_days=day_of(now + 3 * _DAY),
-            statuses=STATUSES,
+            statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
-            labels=ACTIVITY,
-            summary=lambda errcode: services.summary(errcode or None, self.locale.code),
-            remedy=lambda errcode, endpoint: services.remedy(errcode or None, self.locale.code, endpoint),
+            labels=ACTIVITY_LABELS,
+            failure_labels=FAILURE_LABELS,
+            failure_endpoints=_FAILURE_ENDPOINTS,
+            schema_states=SCHEMA_STATE_LABELS,
             store=services.store,
             key_ids=services.key_ids,
             SchemaState=SchemaState,
@@ -105,13 +121,13 @@ class OverviewHandler(AdminHandler):
             Bar(series.name(start), count, series.name(start) if place % every == 0 else "")
             for place, (start, count) in enumerate(zip(series.starts, counts, strict=True))
         ]
-        title = _("%s per hour (UTC)") if series.span == "hours" else _("%s per day (UTC)")
-        description = _("%s in all; the highest bar is %s, at %s.")
+        titles = CHART_TITLES_PER_HOUR if series.span == "hours" else CHART_TITLES_PER_DAY
+        description = _(N_("%(total)s in total; the highest bar is %(highest)s, at %(time)s."))
         highest = max(bars, key=lambda bar: bar.value)
         return kind, bar_chart(
             f"chart-{kind}",
-            title % _(ACTIVITY[kind]),
-            description % (f"{sum(counts):,}", f"{highest.value:,}", highest.name),
+            _(titles[kind]),
+            description % {"total": f"{sum(counts):,}", "highest": f"{highest.value:,}", "time": highest.name},
             bars,
         )
 

@@ -1,21 +1,24 @@
 """The filter of the list of users, as the address of a page writes it: such an address can be sent to a colleague."""
 
-import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import TypeVar
+from enum import StrEnum
 
-from admin.labels.users import FILTERS, SCOPES, SEARCH_FIELDS, STATUSES
-from admin.web.days import day_of, midnight
-from admin.web.handler import Refused
+from admin.labels.users import FILTER_LABELS, SCOPE_LABELS, SEARCH_FIELD_LABELS, STATUS_LABELS
+from admin.web.i18n import N_
+from admin.web.inputs import (
+    day_of,
+    parse_choice,
+    parse_cursor,
+    parse_midnight,
+    parse_number,
+    parse_text,
+    write_cursor,
+)
 from storage.user_search import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
 from storage.users import Status
 
-__all__ = ["FIELDS", "Listing", "described", "given_of"]
-
-T = TypeVar("T")
+__all__ = ["FIELDS", "Listing", "arguments_of", "describe_filter"]
 
 #: The arguments that make a filter.
 FIELDS = (
@@ -34,8 +37,14 @@ FIELDS = (
     "ends_from",
     "ends_to",
 )
-#: The largest number that a database compares with its own.
-_LARGEST_NUMBER = 2**63 - 1
+
+
+class _YesNo(StrEnum):
+    YES = "yes"
+    NO = "no"
+
+
+_YES_NO_LABELS: Mapping[str, str] = {_YesNo.YES: N_("yes"), _YesNo.NO: N_("no")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +72,22 @@ class Listing:
             argument: Gives an argument by its name, empty where it is missing.
 
         Raises:
-            Refused: An argument means nothing.
+            PageError: An argument is not valid.
         """
-        given = {name: argument(name).strip() for name in FIELDS}
+        given = {name: parse_text(argument(name).strip()) for name in FIELDS}
         wanted = _filter_of(given)
-        sort = _one_of(UserSort, argument("sort")) or _natural_sort(wanted)
+        sort = parse_choice(UserSort, argument("sort")) or _natural_sort(wanted)
         return cls(given, wanted, sort, descending=argument("order") != "up", cursor=argument("cursor"))
 
     def search(self, limit: int) -> UserSearch:
         """Return the query of this page.
 
         Raises:
-            Refused: The cursor is none of ours.
+            PageError: The cursor is none of ours.
         """
         search = UserSearch(filter=self.filter, sort=self.sort, descending=self.descending, limit=limit)
         kind = int if search.ordered_by == self.sort.value else str
-        return replace(search, after=_place(self.cursor, kind)) if self.cursor else search
+        return replace(search, after=parse_cursor(self.cursor, kind)) if self.cursor else search
 
     @property
     def is_filtered(self) -> bool:
@@ -102,11 +111,11 @@ class Listing:
 
     def after(self, page: FoundUsers) -> list[tuple[str, str]]:
         """Return the arguments of the page that follows one."""
-        place = json.dumps(page.next_cursor, ensure_ascii=False, separators=(",", ":"))
-        return [*self.arguments(), ("cursor", base64.urlsafe_b64encode(place.encode()).decode())]
+        cursor = "" if page.next_cursor is None else write_cursor(*page.next_cursor)
+        return [*self.arguments(), ("cursor", cursor)]
 
 
-def given_of(wanted: UserFilter) -> dict[str, str]:
+def arguments_of(wanted: UserFilter) -> dict[str, str]:
     """Write a filter as an address's arguments; those that narrow nothing are left out."""
     searched = wanted.searched
     given = {
@@ -125,7 +134,7 @@ def given_of(wanted: UserFilter) -> dict[str, str]:
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
-def described(
+def describe_filter(
     wanted: UserFilter, accounts: Mapping[str, str], translate: Callable[[str], str]
 ) -> list[tuple[str, str]]:
     """Put a filter into the words of its form: each condition's label and value, translated.
@@ -135,34 +144,32 @@ def described(
         accounts: The accounts' names by their appids.
         translate: Translates the words of the form; what was typed stays as it is.
     """
-    given = given_of(wanted)
-    words = {"appid": accounts, "status": STATUSES, "scope": SCOPES}
+    given = arguments_of(wanted)
+    labels = {"status": STATUS_LABELS, "scope": SCOPE_LABELS, "snapshot": _YES_NO_LABELS}
     conditions = []
-    for name, label in FILTERS.items():
+    for name, label in FILTER_LABELS.items():
         if name not in given:
             continue
         value = given[name]
-        if name == "snapshot":
-            value = translate(value)
-        elif value in words.get(name, {}):
-            value = words[name][value] if name == "appid" else translate(words[name][value])
+        if name == "appid":
+            value = accounts.get(value, value)
+        elif value in labels.get(name, {}):
+            value = translate(labels[name][value])
         conditions.append((translate(label), value))
     if wanted.searched is not None:
-        match = translate("is exactly" if wanted.searched.exact else "begins with")
-        conditions.append((translate(SEARCH_FIELDS[wanted.searched.field]), f"{match} {wanted.searched.text}"))
+        pattern = translate(N_("is exactly %s") if wanted.searched.exact else N_("starts with %s"))
+        conditions.append((translate(SEARCH_FIELD_LABELS[wanted.searched.field]), pattern % wanted.searched.text))
     return conditions
 
 
 def _filter_of(given: dict[str, str]) -> UserFilter:
-    snapshot = {"": None, "yes": True, "no": False}
-    if given["snapshot"] not in snapshot:
-        raise _meaningless()
+    snapshot = parse_choice(_YesNo, given["snapshot"])
     return UserFilter(
         appid=given["appid"] or None,
-        status=_one_of(Status, given["status"]),
+        status=parse_choice(Status, given["status"]),
         scope=given["scope"] or None,
-        is_snapshotuser=snapshot[given["snapshot"]],
-        last_error_code=_errcode(given["errcode"]),
+        is_snapshotuser=None if snapshot is None else snapshot is _YesNo.YES,
+        last_error_code=parse_number(given["errcode"]),
         authorized=_span(given["authorized_from"], given["authorized_to"]),
         used=_span(given["used_from"], given["used_to"]),
         ending=_span(given["ends_from"], given["ends_to"]),
@@ -171,7 +178,7 @@ def _filter_of(given: dict[str, str]) -> UserFilter:
 
 
 def _searched(given: dict[str, str]) -> Searched | None:
-    field = _one_of(SearchField, given["by"]) or SearchField.OPENID
+    field = parse_choice(SearchField, given["by"]) or SearchField.OPENID
     return None if not given["q"] else Searched(field, given["q"], exact=given["match"] == "exact")
 
 
@@ -188,39 +195,4 @@ def _natural_sort(wanted: UserFilter) -> UserSort:
 
 
 def _span(first_day: str, last_day: str) -> Span:
-    return Span(midnight(first_day), midnight(last_day, days_later=1))
-
-
-def _errcode(text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        number = int(text)
-    except ValueError:
-        raise _meaningless() from None
-    if abs(number) > _LARGEST_NUMBER:
-        raise _meaningless()
-    return number
-
-
-def _one_of(kind: Callable[[str], T], text: str) -> T | None:
-    try:
-        return kind(text) if text else None
-    except ValueError:
-        raise _meaningless() from None
-
-
-def _place(cursor: str, kind: type[int] | type[str]) -> tuple[int | str, int]:
-    try:
-        value, row_id = json.loads(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError):
-        raise _meaningless() from None
-    if not isinstance(value, kind) or not isinstance(row_id, int):
-        raise _meaningless()
-    if any(isinstance(one, int) and abs(one) > _LARGEST_NUMBER for one in (value, row_id)):
-        raise _meaningless()
-    return value, row_id
-
-
-def _meaningless() -> Refused:
-    return Refused(HTTPStatus.BAD_REQUEST, "The address asks for something that does not exist. Set the filter anew.")
+    return Span(parse_midnight(first_day), parse_midnight(last_day, days_later=1))

@@ -9,10 +9,20 @@ from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
 
-from admin.labels.users import ACTION_LABELS, SCOPES, SEARCH_FIELDS, SORTS, STATUS_BADGES, STATUSES, tally_text
+from admin.labels.users import (
+    ACTION_LABELS,
+    SCOPE_LABELS,
+    SEARCH_FIELD_LABELS,
+    SORT_LABELS,
+    STATUS_BADGES,
+    STATUS_LABELS,
+)
 from admin.users.filters import Listing
-from admin.users.user_page import user_path
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from admin.web.counts import count_text
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.links import link, user_path
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
 from storage.base.errors import StoreTooSlow
 from storage.sql.accounts.audit import AuditAction
@@ -61,16 +71,16 @@ class UsersHandler(AdminHandler):
         )
         self.render(
             "users/list.html",
-            tally=tally_text,
+            count_text=count_text,
             listing=listing,
             page=page,
             count=count,
             accounts=self.services.account_names,
-            statuses=STATUSES,
+            statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
-            scopes=SCOPES,
-            search_fields=SEARCH_FIELDS,
-            sorts={UserSort(sort): label for sort, label in SORTS.items()},
+            scopes=SCOPE_LABELS,
+            search_fields=SEARCH_FIELD_LABELS,
+            sorts={UserSort(sort): label for sort, label in SORT_LABELS.items()},
             actions=ACTION_LABELS,
             path_of=user_path,
             pick_of=lambda user: json.dumps([user.appid, user.openid]),
@@ -88,8 +98,7 @@ class UsersExportHandler(AdminHandler):
         listing = Listing.read(lambda name: self.get_query_argument(name, ""))
         search = listing.search(MAX_PAGE)
         page = await self.run(directory.find, search)  # before anything is sent: it may be too slow
-        matching = " ".join(f"{name}={value}" for name, value in listing.given.items() if value)
-        await self.audit(AuditAction.USERS_EXPORT, filter=matching)
+        await self.audit(AuditAction.USERS_EXPORT, filter=link("", *listing.given.items())[1:])
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="users.csv"')
         self.write(BYTE_ORDER_MARK + csv_line(_COLUMNS))
@@ -113,7 +122,7 @@ def directory_of(handler: AdminHandler) -> UserDirectory:
     """
     directory = handler.services.directory
     if directory is None:
-        raise Refused(HTTPStatus.NOT_IMPLEMENTED, "The token store in use cannot list users.")
+        raise PageError(HTTPStatus.NOT_IMPLEMENTED, N_("The token store in use cannot list users."))
     return directory
 
 

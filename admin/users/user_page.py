@@ -2,22 +2,38 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
 
-from tornado.escape import url_escape
-
-from admin.labels.audit import ACTIONS, RESULT_BADGES, RESULTS
-from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, OUTCOMES, SCOPES, STATUS_BADGES, STATUSES
-from admin.user_actions import AUDIT_ACTIONS, UserActions
+from admin.labels.audit import (
+    AUDIT_ACTION_LABELS,
+    AUDIT_RESULT_BADGES,
+    AUDIT_RESULT_LABELS,
+    OPERATOR_LABELS,
+    UNKNOWN,
+    translate_details,
+)
+from admin.labels.users import (
+    ACTION_LABELS,
+    ACTION_MEANINGS,
+    SCOPE_LABELS,
+    STATUS_BADGES,
+    STATUS_LABELS,
+)
+from admin.services import ActionResult
+from admin.users.audit_actions import AUDIT_ACTIONS
 from admin.web.avatars import avatar_of
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.i18n import N_
+from admin.web.inputs import parse_text
+from admin.web.links import user_path
+from admin.web.notices import Notice
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
 from storage.user_search import Searched, SearchField, UserFilter, UserSearch
 from storage.users import AuthorizedUser
 
-__all__ = ["routes", "user_path"]
+__all__ = ["routes"]
 
 _OTHERS = 20
 _ENTRIES = 20
@@ -30,9 +46,9 @@ class UserHandler(AdminHandler):
 
     async def get(self, appid: str, openid: str) -> None:
         """Show everything but the tokens."""
-        user = await self.services.vault.get(appid, openid)
+        user = await self.services.vault.get(parse_text(appid), parse_text(openid))
         if user is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "There is no such user.")
+            raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such user."))
         others, entries = await asyncio.gather(self._others(user), self._entries(user))
         self.render(
             "users/user.html",
@@ -40,20 +56,21 @@ class UserHandler(AdminHandler):
             path=user_path(appid, openid),
             path_of=user_path,
             avatar=avatar_of(user.avatar_url),
-            account=next((one.name for one in self.services.accounts if one.appid == appid), appid),
+            account=self.services.account_names.get(appid, appid),
             others=others,
             entries=entries,
-            statuses=STATUSES,
+            statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
-            scopes=SCOPES,
+            scopes=SCOPE_LABELS,
             actions=ACTION_LABELS,
             meanings=ACTION_MEANINGS,
             harmless=(JobAction.REFRESH, JobAction.CHECK, JobAction.PROFILE),
-            audit_actions=ACTIONS,
-            results=RESULTS,
-            result_badges=RESULT_BADGES,
-            summary=lambda errcode: self.services.summary(errcode, self.locale.code),
-            remedy=lambda errcode: self.services.remedy(errcode, self.locale.code, "refresh_token"),
+            audit_actions=AUDIT_ACTION_LABELS,
+            results=AUDIT_RESULT_LABELS,
+            result_badges=AUDIT_RESULT_BADGES,
+            operator_labels=OPERATOR_LABELS,
+            unknown=UNKNOWN,
+            details_of=lambda entry: translate_details(entry.details, self.locale.translate),
         )
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:
@@ -77,37 +94,23 @@ class UserActionHandler(AdminHandler):
 
     requires = Role.OPERATOR
 
-    async def post(self, appid: str, openid: str, word: str) -> None:
+    async def post(self, appid: str, openid: str, action: str) -> None:
         """Do it, write it down, and go back to the user, or to the list when there is none any more."""
-        action = JobAction(word)
-        if action is JobAction.ERASE and self.get_body_argument("confirmation", "") != openid:
-            self.redirect_with_notice(
-                user_path(appid, openid), "Nothing was erased: type the openid to confirm.", good=False
-            )
+        wanted, appid, openid = JobAction(action), parse_text(appid), parse_text(openid)
+        if wanted is JobAction.ERASE and self.get_body_argument("confirmation", "") != openid:
+            self.redirect_with_notice(user_path(appid, openid), Notice.ERASURE_NOT_CONFIRMED)
             return
-        outcome = await UserActions(self.services).do(action, appid, openid)
-        details: dict[str, Any] = {"outcome": outcome.result}
-        if outcome.errcode is not None:
-            details["errcode"] = outcome.errcode
+        outcome = await self.services.users.perform(wanted, appid, openid)
         await self.audit(
-            AUDIT_ACTIONS[action],
+            AUDIT_ACTIONS[wanted],
             result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
             appid=appid,
             openid=openid,
-            **details,
+            outcome=outcome.result,
+            errcode=outcome.errcode,
         )
-        gone = outcome.result in {"erased", "unknown_user"}
-        text = self.locale.translate(OUTCOMES[outcome.result])
-        if outcome.errcode is not None:
-            remedy = self.services.remedy(outcome.errcode, self.locale.code, None)
-            text = f"{text} {outcome.errcode}: {self.services.summary(outcome.errcode, self.locale.code)} · {remedy}"
-        good = outcome.succeeded and outcome.result != "invalid"
-        self.redirect_with_notice("/admin/users" if gone else user_path(appid, openid), "%s", text, good=good)
-
-
-def user_path(appid: str, openid: str) -> str:
-    """Return the address of a user's page."""
-    return f"/admin/users/{url_escape(appid, plus=False)}/{url_escape(openid, plus=False)}"
+        is_gone = outcome.result in {ActionResult.ERASED, ActionResult.UNKNOWN_USER}
+        self.redirect_with_outcome("/admin/users" if is_gone else user_path(appid, openid), outcome)
 
 
 routes: list[AdminRoute] = [

@@ -2,11 +2,24 @@
 
 from http import HTTPStatus
 
-from admin.web.handler import AdminHandler, AdminRoute, Refused
+from tornado.web import RedirectHandler
+
+from admin.web.errors import PageError
+from admin.web.handler import AdminHandler, AdminRoute
+from admin.web.headers import set_protective_headers
+from admin.web.i18n import N_
 from admin.web.navigation import NAVIGATION
 from storage.sql.accounts.operators import Role
 
-__all__ = ["not_found_routes", "routes"]
+__all__ = ["AddSlashHandler", "not_found_routes", "routes"]
+
+
+class AddSlashHandler(RedirectHandler):
+    """`/admin`: leads to the address with its slash."""
+
+    def set_default_headers(self) -> None:
+        """Protect the redirect as every page is."""
+        set_protective_headers(self)
 
 
 class HomeHandler(AdminHandler):
@@ -27,7 +40,7 @@ class NotFoundHandler(AdminHandler):
 
     def get(self) -> None:
         """Refuse."""
-        raise Refused(HTTPStatus.NOT_FOUND, "There is no such page.")
+        raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such page."))
 
 
 routes: list[AdminRoute] = [(r"/admin/", HomeHandler)]

@@ -1,6 +1,7 @@
-"""The dashboard's languages: English, in which the pages are written, and translations from CSV files.
+"""The dashboard's languages: English, in which its texts are written, and translations from CSV files.
 
-A translation of Chinese stands in `locale/zh_CN/*.csv`, one line for each text: the English, then the Chinese.
+A text is marked for translation where it stands, by `_("…")` in a template and by `N_("…")` in a module, and has a
+line in `locale/zh_CN.csv`: the English, then the Chinese. Tests hold the marks and the lines equal.
 """
 
 import csv
@@ -9,45 +10,38 @@ from pathlib import Path
 
 from tornado.locale import CSVLocale, Locale
 
-__all__ = ["DEFAULT", "load_languages", "preferred"]
+from admin.web.accept_language import preferred_language
+
+__all__ = ["DEFAULT", "N_", "load_languages", "locale_for"]
 
 DEFAULT = "en"
 _FOLDER = Path(__file__).parents[1] / "locale"
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which gettext's users know it
+    """Mark a text for translation and return it unchanged: it is translated where it is shown."""
+    return text
 
 
 def load_languages() -> dict[str, Locale]:
     """Read the translations and return the locales by their codes, English first.
 
     Raises:
-        ValueError: A text is translated in two ways, or a line has not two columns.
+        ValueError: A text is translated twice, or a line has not two columns.
     """
     languages: dict[str, Locale] = {DEFAULT: CSVLocale(DEFAULT, {})}
-    for folder in sorted(path for path in _FOLDER.iterdir() if path.is_dir()):
+    for file in sorted(_FOLDER.glob("*.csv")):
         texts: dict[str, str] = {}
-        for file in sorted(folder.glob("*.csv")):
-            with file.open(encoding="utf-8", newline="") as lines:
-                for row in csv.reader(lines):
-                    english, translated = row
-                    if texts.setdefault(english, translated) != translated:
-                        raise ValueError(f"{file.name}: {english!r} is translated in two ways")
-        languages[folder.name] = CSVLocale(folder.name, {"unknown": texts})
+        with file.open(encoding="utf-8", newline="") as lines:
+            for english, translated in csv.reader(lines):
+                if english in texts:
+                    raise ValueError(f"{file.name}: {english!r} is translated twice")
+                texts[english] = translated
+        languages[file.stem] = CSVLocale(file.stem, {"unknown": texts})
     return languages
 
 
-def preferred(languages: Mapping[str, Locale], accept_language: str) -> str:
-    """Return the code of the language that an Accept-Language header likes best, English if none of ours.
-
-    Only the part before the hyphen counts: any Chinese gets the Chinese we have.
-    """
-    best, best_weight = DEFAULT, 0.0
-    by_language = {code.partition("_")[0]: code for code in languages}
-    for choice in accept_language.split(","):
-        tag, _, parameter = choice.strip().partition(";")
-        try:
-            weight = float(parameter.strip().removeprefix("q=") or 1)
-        except ValueError:
-            continue
-        code = by_language.get(tag.partition("-")[0].lower())
-        if code is not None and weight > best_weight:
-            best, best_weight = code, weight
-    return best
+def locale_for(languages: Mapping[str, Locale], accept_language: str) -> Locale:
+    """Return the locale that a browser prefers; for any Chinese, the Chinese there is."""
+    by_language = {code.partition("_")[0]: locale for code, locale in languages.items()}
+    return by_language[preferred_language(accept_language, by_language.keys(), DEFAULT)]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from admin.web.i18n import N_
 from storage.sql.accounts.operators import Role
 
 __all__ = ["NAVIGATION", "NavigationItem"]
@@ -17,11 +18,11 @@ class NavigationItem:
 
 
 NAVIGATION = (
-    NavigationItem("/admin/overview", "Overview"),
-    NavigationItem("/admin/users", "Users"),
-    NavigationItem("/admin/jobs", "Bulk jobs", Role.OPERATOR),
-    NavigationItem("/admin/audit", "Audit log", Role.OPERATOR),
-    NavigationItem("/admin/accounts", "Accounts", Role.OWNER),
-    NavigationItem("/admin/operators", "Operators", Role.OWNER),
-    NavigationItem("/admin/api-keys", "API keys", Role.OWNER),
+    NavigationItem("/admin/overview", N_("Overview")),
+    NavigationItem("/admin/users", N_("Users")),
+    NavigationItem("/admin/jobs", N_("Bulk jobs"), Role.OPERATOR),
+    NavigationItem("/admin/audit", N_("Audit log"), Role.OPERATOR),
+    NavigationItem("/admin/accounts", N_("Accounts"), Role.OWNER),
+    NavigationItem("/admin/operators", N_("Team"), Role.OWNER),
+    NavigationItem("/admin/api-keys", N_("API keys"), Role.OWNER),
 )

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 
-from admin.operators.hashing_pool import Passwords
+from admin.operators.hashing_pool import HashingPool
 from admin.services import AdminServices
 from service.runtime.app import Service, make_private_app
 from storage.base.clock import ManualClock
@@ -38,7 +38,7 @@ def hashes() -> CountedHashes:
 
 @pytest.fixture
 def dashboard(service: Service, hashes: CountedHashes) -> AdminServices:
-    return replace(service.dashboard, passwords=Passwords(hashes))
+    return replace(service.dashboard, passwords=HashingPool(hashes))
 
 
 @pytest.fixture

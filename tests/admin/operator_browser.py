@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
 _TOKEN = re.compile(r'name="_xsrf" value="([^"]*)"')
-_NOTICE = re.compile(r'<p class="notice (?:good|bad)"[^>]*>(.*?)</p>', re.DOTALL)
+_NOTICE = re.compile(r'<div class="notice (?:good|bad)" role="status">(.*?)</div>', re.DOTALL)
 
 
 class OperatorBrowser:
@@ -30,9 +30,12 @@ class OperatorBrowser:
         """Post a form; with the token of this browser's forms unless told otherwise."""
         if token is None:
             token = await self.form_token()
-        body = urlencode({"_xsrf": token, **fields}).encode()
+        return await self.post_form(path, urlencode({"_xsrf": token, **fields}), origin)
+
+    async def post_form(self, path: str, body: str, origin: str | None = "own") -> HTTPResponse:
+        """Post a form whose fields are encoded already."""
         headers = {} if origin is None else {"Origin": self.url if origin == "own" else origin}
-        return await self._fetch(path, {"method": "POST", "body": body}, headers)
+        return await self._fetch(path, {"method": "POST", "body": body.encode()}, headers)
 
     async def form_token(self) -> str:
         """Return the token of this browser's forms, from a page that anybody may see."""
@@ -48,7 +51,7 @@ class OperatorBrowser:
     async def notice(self, response: HTTPResponse) -> str:
         """Follow a redirect and return the sentence that the next page shows."""
         found = _NOTICE.search(text_of(await self.get(response.headers["Location"])))
-        return unescape(found[1]) if found else ""
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", found[1])).split()) if found else ""
 
     async def _fetch(self, path: str, options: dict[str, Any], headers: dict[str, str]) -> HTTPResponse:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -40,7 +40,7 @@ async def test_an_account_is_shown_without_its_secret(signed_in, settings):
 
 async def test_the_check_says_that_the_account_is_good(signed_in, dashboard):
     page = text_of(await signed_in().post(PAGE + "/check"))
-    assert "WeChat knows the AppID, the secret, and this server&#x27;s address." in page
+    assert "WeChat accepts AppID, AppSecret and this server&#x27;s IP address." in page
     [entry] = dashboard.audit.page(AuditQuery()).entries
     assert (entry.action, entry.result, entry.appid) == ("account_check", "success", DEFAULT_ACCOUNT.appid)
 
@@ -49,7 +49,7 @@ async def test_the_check_says_what_is_wrong_and_what_to_do(signed_in, wechat, da
     wechat.faults.add(Fault(endpoint="access_token", errcode=40164))
     page = text_of(await signed_in().post(PAGE + "/check"))
     assert "40164" in page
-    assert dashboard.remedy(40164, "en") in unescape(page)
+    assert dashboard.accounts.explain(40164, "en", None).remedy in unescape(page)
     [entry] = dashboard.audit.page(AuditQuery()).entries
     assert (entry.result, entry.details) == ("failed", {"errcode": 40164})
 
@@ -60,7 +60,7 @@ async def test_a_pause_is_shown_with_its_remedy_in_the_language_of_the_page(sign
     owner.headers["Accept-Language"] = "zh"
     page = text_of(await owner.get(PAGE))
     assert "45011" in page
-    assert service.dashboard.remedy(45011, "zh_CN") in page
+    assert service.dashboard.accounts.explain(45011, "zh_CN", Endpoint.REFRESH).remedy in page
     assert "已暂停" in text_of(await owner.get("/admin/accounts"))
 
 

@@ -5,7 +5,7 @@ from html import escape
 import pytest
 from sqlalchemy import insert, select
 
-from admin.labels.audit import ACTIONS, RESULTS
+from admin.labels.audit import AUDIT_ACTION_LABELS, AUDIT_RESULT_LABELS
 from storage.sql.accounts.audit import AuditAction, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.core.engine import Database
@@ -93,7 +93,7 @@ async def test_a_query_that_cannot_be_read_is_refused(signed_in, query):
 
 async def test_what_browsers_call_themselves_is_shown_as_text(signed_in, note):
     markup = '"><script>alert(1)</script>'
-    note(user_agent=markup, subject=markup, details={"reason": markup})
+    note(user_agent=markup, subject=markup, details={"sessions_ended": markup})
     page = text_of(await signed_in(Role.OPERATOR).get("/admin/audit"))
     assert "<script>alert" not in page
     assert page.count(escape(markup)) == 4
@@ -122,6 +122,5 @@ async def test_no_cell_of_the_export_is_a_formula(signed_in, note):
 
 
 async def test_every_action_and_result_has_a_name():
-
-    assert set(ACTIONS) == set(AuditAction)
-    assert set(RESULTS) == set(AuditResult)
+    assert set(AUDIT_ACTION_LABELS) == set(AuditAction)
+    assert set(AUDIT_RESULT_LABELS) == set(AuditResult)

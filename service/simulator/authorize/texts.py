@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from admin.web.accept_language import preferred_language
+
 __all__ = ["LANGUAGES", "Texts", "choose_language"]
 
 
@@ -96,14 +98,11 @@ LANGUAGES: Mapping[str, Texts] = {"zh": _CHINESE, "en": _ENGLISH}
 
 
 def choose_language(asked: str, accept_language: str) -> Texts:
-    """Return the texts a reader wants: as asked for, else the browser's preference, else Chinese.
+    """Return the texts a reader wants: as asked for, else as the browser prefers, else Chinese.
 
     Args:
         asked: A language tag, or nothing.
-        accept_language: The header of this name; its order counts, which browsers keep to that of the weights.
+        accept_language: The header of this name.
     """
-    for tag in (asked, *accept_language.split(",")):
-        texts = LANGUAGES.get(tag.strip()[:2].lower())
-        if texts is not None:
-            return texts
-    return _CHINESE
+    preferred = preferred_language(accept_language, LANGUAGES, default="zh")
+    return LANGUAGES[preferred_language(asked.replace("_", "-"), LANGUAGES, default=preferred)]

@@ -8,10 +8,10 @@ from html import unescape
 import pytest
 
 from admin.jobs.runner import JobRunner
-from admin.services import ActionOutcome
+from admin.services import ActionOutcome, ActionResult
 from storage.sql.accounts.audit import AuditQuery
 from storage.sql.accounts.operators import Role
-from storage.sql.work.jobs import JobStatus
+from storage.sql.work.jobs import JobAction, JobStatus
 from storage.testing import a_grant
 from storage.users import Status
 from tests.admin.operator_browser import text_of
@@ -27,11 +27,29 @@ def users(service):
     return NAMES
 
 
+class ReplacedCheck:
+    """The actions of a service, with another way to check a token."""
+
+    def __init__(self, actions, check_token):
+        self.actions = actions
+        self.check_token = check_token
+
+    async def perform(self, action, appid, openid):
+        if action is JobAction.CHECK:
+            return await self.check_token(appid, openid)
+        return await self.actions.perform(action, appid, openid)
+
+
+def changed(dashboard, check_token=None):
+    return replace(dashboard, users=ReplacedCheck(dashboard.users, check_token)) if check_token else dashboard
+
+
 @pytest.fixture
 def make_runner(dashboard):
     def make(owner="a process", **changes):
-        services = replace(dashboard, **changes)
-        return JobRunner(services, dashboard.directory, owner, max_per_second=1e6, pause_seconds=0.01)
+        return JobRunner(
+            changed(dashboard, **changes), dashboard.directory, owner, max_per_second=1e6, pause_seconds=0.01
+        )
 
     return make
 
@@ -54,14 +72,14 @@ async def count(service, status=None):
 async def test_all_that_a_filter_matches_is_acted_on_and_counted(signed_in, service, users, make_runner, dashboard):
     await service.vault.revoke(APPID, users[0])
     operator = signed_in(Role.OPERATOR)
-    job_id = await start(operator, "revoke", query="status=active", confirmation="REVOKE")
+    job_id = await start(operator, "revoke", query="status=active", confirmation="99")
     assert await make_runner().work()
     job = dashboard.jobs.get(job_id)
     assert (job.status, job.done, dict(job.results)) == (JobStatus.DONE, 99, {"revoked": 99})
     assert await count(service, Status.ACTIVE) == 0
     page = text_of(await operator.get(f"/admin/jobs/{job_id}"))
     assert "Finished" in page
-    assert "The authorization is revoked." in page
+    assert "The authorization has been revoked." in page
     entries = dashboard.audit.page(AuditQuery(action="user_revoke", limit=200)).entries
     assert len(entries) == 99
     assert {(entry.operator, entry.details["job"]) for entry in entries} == {("the-operator", job_id)}
@@ -70,7 +88,7 @@ async def test_all_that_a_filter_matches_is_acted_on_and_counted(signed_in, serv
 
 @pytest.mark.gen_test
 async def test_selected_users_and_no_others_are_acted_on(signed_in, service, users, make_runner, dashboard):
-    job_id = await start(signed_in(), "erase", users=[users[5]], confirmation="ERASE")
+    job_id = await start(signed_in(), "erase", users=[users[5]], confirmation="1")
     await make_runner().work()
     assert dict(dashboard.jobs.get(job_id).results) == {"erased": 1}
     assert await service.vault.get(APPID, users[5]) is None
@@ -79,7 +97,7 @@ async def test_selected_users_and_no_others_are_acted_on(signed_in, service, use
 
 @pytest.mark.gen_test
 async def test_users_that_come_later_are_left_alone(signed_in, service, users, make_runner, dashboard):
-    job_id = await start(signed_in(), "erase", confirmation="ERASE")
+    job_id = await start(signed_in(), "erase", confirmation="100")
     service.vault._store.save([replace(a_grant(), appid=APPID, openid="newcomer", code_digest=None)])
     await make_runner().work()
     assert dashboard.jobs.get(job_id).status is JobStatus.DONE
@@ -88,32 +106,32 @@ async def test_users_that_come_later_are_left_alone(signed_in, service, users, m
 
 
 @pytest.mark.gen_test
-async def test_what_cannot_be_undone_takes_a_word_typed_out(signed_in, users, dashboard):
+async def test_what_cannot_be_undone_takes_the_number_of_users_typed_out(signed_in, users, dashboard):
     operator = signed_in()
     fields = {"action": "erase", "whom": "all", "filter": ""}
     shown = text_of(await operator.post("/admin/jobs/confirm", **fields))
-    assert "Type ERASE to confirm" in shown
-    assert "100" in shown
-    refused = await operator.post("/admin/jobs", confirmation="erase", **fields)
-    assert "Type the word to confirm." in text_of(refused)
+    assert "Type the number of users, 100, to confirm" in shown
+    for typed in ("", "99", "1e2", "ERASE", "9" * 5000):
+        refused = await operator.post("/admin/jobs", confirmation=typed, **fields)
+        assert "Type the number of users to confirm." in text_of(refused), typed
     assert dashboard.jobs.list() == []
 
 
 FILTER = "status=needs_reauthorization&scope=snsapi_userinfo&snapshot=no&ends_to=2027-01-31&by=nickname&q=status"
 WORDS = {
     "en": {
-        "Status": "Must authorize again",
+        "Status": "Re-authorization needed",
         "Scope": "Profile (snsapi_userinfo)",
         "Snapshot user": "no",
-        "Ends to (UTC)": "2027-01-31",
-        "Nickname": "begins with status",
+        "Expires to (UTC)": "2027-01-31",
+        "Nickname": "starts with status",
     },
     "zh-CN": {
         "状态": "需重新授权",
         "授权范围": "用户资料（snsapi_userinfo）",
         "快照页用户": "否",
         "到期时间止（UTC）": "2027-01-31",
-        "昵称": "开头为 status",
+        "昵称": "以 status 开头",
     },
 }
 
@@ -147,7 +165,7 @@ async def test_the_audit_log_tells_in_words_what_a_job_does(signed_in, users):
     await start(operator, "check", query="status=active")
     operator.headers["Accept-Language"] = "zh-CN"
     shown = words_of(text_of(await operator.get("/admin/audit?action=job_start")))
-    assert "操作: 向微信核对 用户: 100 筛选: status=active" in shown
+    assert "操作：验证令牌 用户：100 筛选：状态 = 有效" in shown
 
 
 @pytest.mark.gen_test
@@ -165,17 +183,17 @@ async def test_a_job_tells_whether_users_were_selected_or_all_are_meant(signed_i
     selected = await start(operator, "check", users=[users[3]], query="status=active")
     everybody = await start(operator, "check")
     shown = [facts(await operator.get(f"/admin/jobs/{job_id}")) for job_id in (selected, everybody)]
-    assert [one["Users"] for one in shown] == ["one selected user", "all users"]
+    assert [one["Users"] for one in shown] == ["1 selected user", "all users"]
     assert "Status" not in shown[0]
     listed = words_of(text_of(await operator.get("/admin/jobs")))
-    assert listed.index("all users") < listed.index("one selected user")
+    assert listed.index("all users") < listed.index("1 selected user")
 
 
 @pytest.mark.parametrize(
     ("language", "one", "many", "button"),
     [
-        ("en", "kept about the user.", "kept about all these users.", "Erase"),
-        ("zh-CN", "有关该用户的", "有关这些用户的", "彻底删除"),
+        ("en", "data about the user.", "data about all these users.", "Erase"),
+        ("zh-CN", "删除该用户的", "删除这些用户的", "彻底删除"),
     ],
 )
 @pytest.mark.gen_test
@@ -195,7 +213,7 @@ async def test_what_will_happen_is_worded_for_one_user_or_for_many(signed_in, us
     [
         (["valid", "invalid"], ("good", "Finished")),
         (["valid", "revoked"], ("warn", "Finished with failures")),
-        (["needs_reauthorization", "failed"], ("bad", "Finished; all failed")),
+        (["reauthorization_required", "failed"], ("bad", "Finished; all failed")),
     ],
 )
 @pytest.mark.gen_test
@@ -204,7 +222,7 @@ async def test_the_badge_of_a_finished_job_tells_how_it_went(signed_in, users, m
     job_id = await start(operator, "check", query=f"status=active&errcode=&appid={APPID}")
 
     async def check(appid, openid):
-        return ActionOutcome(succeeded=True, result=results[users.index(openid) % 2])
+        return ActionOutcome(succeeded=True, result=ActionResult(results[users.index(openid) % 2]))
 
     await make_runner(check_token=check).work()
     page = text_of(await operator.get(f"/admin/jobs/{job_id}"))
@@ -212,12 +230,8 @@ async def test_the_badge_of_a_finished_job_tells_how_it_went(signed_in, users, m
         assert re.findall(r'<span class="badge (\w+)">(.*?)</span>', shown) == [badge]
     # Those who must authorize again are found by a filter; those whom WeChat refused are not.
     found = {unescape(link) for link in re.findall(r'<dt><a href="([^"]*)"', page)}
-    expected = {
-        f"/admin/users?appid={APPID}&status={result}"
-        for result in results
-        if result in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
-    }
-    assert found == expected
+    statuses = {"reauthorization_required": Status.NEEDS_REAUTHORIZATION, "revoked": Status.REVOKED}
+    assert found == {f"/admin/users?appid={APPID}&status={statuses[one]}" for one in results if one in statuses}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +261,7 @@ async def test_a_paused_job_stands_still_and_goes_on_where_it_was(signed_in, use
         seen.append(openid)
         if len(seen) == 10:
             await operator.post(f"/admin/jobs/{job_id}/pause")
-        return ActionOutcome(succeeded=True, result="valid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID)
 
     runner = make_runner(check_token=check)
     await runner.work()
@@ -269,14 +283,14 @@ async def test_a_stopped_job_ends_with_its_batch(signed_in, users, make_runner, 
 
     async def check(appid, openid):
         dashboard.jobs.stop(job_id, 1)
-        return ActionOutcome(succeeded=True, result="valid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID)
 
     await make_runner(check_token=check).work()
     job = dashboard.jobs.get(job_id)
     assert job.status is JobStatus.STOPPED
     assert 0 < job.done < len(users)
     late = await operator.post(f"/admin/jobs/{job_id}/stop")
-    assert await operator.notice(late) == "The job had moved on already."
+    assert await operator.notice(late) == "The state of the job had already changed."
 
 
 @pytest.mark.gen_test
@@ -288,7 +302,7 @@ async def test_another_process_goes_on_after_one_that_ended(signed_in, users, ma
         seen.append(openid)
         if len(seen) == 1:
             first._stopping.set()
-        return ActionOutcome(succeeded=True, result="valid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID)
 
     first = make_runner("one", check_token=check)
     await first.work()
@@ -307,7 +321,7 @@ async def test_a_process_that_dies_leaves_its_last_batch_to_be_done_again(signed
         seen.append(openid)
         if len(seen) == 50:
             raise RuntimeError("the process dies")
-        return ActionOutcome(succeeded=True, result="valid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID)
 
     with pytest.raises(RuntimeError):
         await make_runner("one", check_token=check).work()
@@ -325,7 +339,7 @@ async def test_a_job_waits_while_the_accounts_calls_pause(signed_in, users, make
     async def check(appid, openid):
         asked[openid] += 1
         paused = openid == users[3] and asked[openid] < 3
-        return ActionOutcome(succeeded=not paused, result="paused" if paused else "valid")
+        return ActionOutcome(succeeded=not paused, result=ActionResult.PAUSED if paused else ActionResult.VALID)
 
     await make_runner(check_token=check).work()
     assert dict(dashboard.jobs.get(job_id).results) == {"valid": len(users)}
@@ -339,7 +353,7 @@ async def test_a_job_of_a_search_visits_everybody(signed_in, users, make_runner,
 
     async def check(appid, openid):
         seen.append(openid)
-        return ActionOutcome(succeeded=True, result="valid")
+        return ActionOutcome(succeeded=True, result=ActionResult.VALID)
 
     await make_runner(check_token=check).work()
     assert sorted(seen) == users
@@ -348,7 +362,7 @@ async def test_a_job_of_a_search_visits_everybody(signed_in, users, make_runner,
 
 @pytest.mark.gen_test
 async def test_the_runner_of_a_service_works_in_the_background(signed_in, service, users, dashboard):
-    job_id = await start(signed_in(), "erase", confirmation="ERASE")
+    job_id = await start(signed_in(), "erase", confirmation="100")
     service.jobs.start()
     await until(lambda: dashboard.jobs.get(job_id).status is JobStatus.DONE)
     await service.jobs.stop()

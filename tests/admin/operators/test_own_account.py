@@ -18,7 +18,7 @@ async def change(browser, current=PASSWORD, new=ANOTHER, again=None):
 
 async def test_an_operator_changes_the_password(signed_in, browser):
     viewer = signed_in(Role.VIEWER)
-    assert await change(viewer) == "Your password is changed. Your other sessions have ended."
+    assert await change(viewer) == "Your password has been changed. Your other sessions have ended."
     assert (await browser.sign_in("the-viewer", PASSWORD)).code == 401
     assert (await browser.sign_in("the-viewer", ANOTHER)).code == 303
 
@@ -33,7 +33,7 @@ async def test_a_changed_password_ends_the_other_sessions(signed_in):
 @pytest.mark.parametrize(
     ("fields", "notice"),
     [
-        ({"current": "a wrong password"}, "The present password is wrong."),
+        ({"current": "a wrong password"}, "The current password is wrong."),
         ({"again": "a different password"}, "The two new passwords differ."),
         ({"new": "eleven char"}, "A password has 12 to 256 characters."),
         ({"new": "x" * 257}, "A password has 12 to 256 characters."),
@@ -85,7 +85,7 @@ async def test_one_session_is_ended(signed_in, dashboard, clock):
     assert (await there.get("/admin/me")).code == 303
     assert (await here.get("/admin/me")).code == 200
     again = await here.post("/admin/me/sessions/end", id=second)
-    assert await here.notice(again) == "This session had ended already."
+    assert await here.notice(again) == "This session has already ended."
 
 
 async def test_nobody_ends_the_session_of_somebody_else(signed_in, dashboard, clock):
@@ -95,11 +95,16 @@ async def test_nobody_ends_the_session_of_somebody_else(signed_in, dashboard, cl
     assert (await owner.get("/admin/me")).code == 200
 
 
-@pytest.mark.parametrize("number", ["", "-1", "x", "9" * 40, "١"])
+@pytest.mark.parametrize("number", ["-1", "x", "9" * 40, "9" * 5000, "١", "1_0"])
+async def test_what_is_no_id_of_a_session_is_refused(signed_in, number):
+    assert (await signed_in(Role.VIEWER).post("/admin/me/sessions/end", id=number)).code == 400
+
+
+@pytest.mark.parametrize("number", ["", "0", "999999999999999999"])
 async def test_a_session_that_does_not_exist_cannot_be_ended(signed_in, number):
     viewer = signed_in(Role.VIEWER)
     response = await viewer.post("/admin/me/sessions/end", id=number)
-    assert await viewer.notice(response) == "This session had ended already."
+    assert await viewer.notice(response) == "This session has already ended."
 
 
 async def test_all_other_sessions_are_ended(signed_in):

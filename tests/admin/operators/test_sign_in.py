@@ -42,7 +42,7 @@ async def test_nothing_tells_which_part_was_wrong(browser, add_operator, dashboa
         assert hashes.checked == before + 1, "an unknown name must cost what a known one does"
     assert pages[0] == pages[1] == pages[2]
     assert pages[0][0] == 401
-    assert "The name or the password is wrong." in pages[0][1]
+    assert "Wrong user name or password." in pages[0][1]
     assert SESSION not in browser.cookies
 
 

@@ -38,7 +38,7 @@ async def test_a_role_must_be_one(signed_in):
 async def test_an_owner_changes_a_role(signed_in, dashboard):
     owner, viewer = signed_in(), signed_in(Role.VIEWER)
     response = await owner.post("/admin/operators/role", name="the-viewer", role="owner")
-    assert await owner.notice(response) == "The role of the-viewer is changed."
+    assert await owner.notice(response) == "The role of the-viewer has been changed."
     assert (await viewer.get("/admin/operators")).code == 200
     [entry] = dashboard.audit.page(AuditQuery(action="operator_role")).entries
     assert (entry.operator, entry.subject) == ("the-owner", "the-viewer")
@@ -50,7 +50,7 @@ async def test_the_last_owner_stays(signed_in, dashboard):
     signed_in(Role.OPERATOR)
     for path, fields in (("role", {"role": "viewer"}), ("disable", {})):
         response = await owner.post(f"/admin/operators/{path}", name="the-owner", **fields)
-        assert await owner.notice(response) == "the-owner is the last owner; make another one first."
+        assert await owner.notice(response) == "the-owner is the last owner. Make somebody else an owner first."
     assert dashboard.operators.find("the-owner")[0].role is Role.OWNER
     assert (await owner.get("/admin/operators")).code == 200
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from admin.overview.charts import Bar, bar_chart
-from admin.overview.stale_while_revalidate import Remembered
+from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.errors import WeChatError
@@ -44,7 +44,9 @@ async def test_refused_exchanges_are_counted_in_the_overview(signed_in, service)
         with pytest.raises(WeChatError):
             await service.exchange.exchange(account, "never-issued-by-wechat", Browser(b"binding"))
     await service.activity.flush()
-    assert re.search(r"40029.*?Failed exchanges.*?>3<", text_of(await signed_in().get("/admin/overview")), re.DOTALL)
+    assert re.search(
+        r"40029.*?Login \(code exchange\).*?>3<", text_of(await signed_in().get("/admin/overview")), re.DOTALL
+    )
 
 
 @pytest.mark.gen_test
@@ -65,7 +67,7 @@ async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, servic
     dashboard.instances.heartbeat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
     shown = text_of(await signed_in().get("/admin/overview"))
     assert "host:1:ab" in shown
-    assert "calls to WeChat pause" in shown
+    assert "calls to WeChat are paused until" in shown
     assert "Check the AppSecret in the settings." in shown
 
 
@@ -89,7 +91,7 @@ def test_a_scale_ends_with_a_round_number(highest, top):
 
 
 @pytest.mark.gen_test
-async def test_figures_are_found_once_for_many_who_look():
+async def test_a_value_is_computed_once_for_many_who_ask():
     found = []
 
     async def find():
@@ -97,31 +99,31 @@ async def test_figures_are_found_once_for_many_who_look():
         await asyncio.sleep(0)
         return len(found)
 
-    figures = Remembered(find, ManualClock(100), good_for=60)
+    figures = StaleWhileRevalidate(find, ManualClock(100), fresh_seconds=60)
     dated = await asyncio.gather(*(figures.get() for _ in range(5)))
-    assert {(one.figures, one.at) for one in dated} == {(1, 100)}
+    assert {(one.value, one.at) for one in dated} == {(1, 100)}
     await figures.get()
     assert len(found) == 1
 
 
 @pytest.mark.gen_test
-async def test_figures_that_take_long_are_not_waited_for():
+async def test_a_value_that_takes_long_is_not_waited_for():
     go_on = asyncio.Event()
 
     async def find():
         await go_on.wait()
         return 1
 
-    figures = Remembered(find, ManualClock(), patience=0.01)
+    figures = StaleWhileRevalidate(find, ManualClock(), wait_seconds=0.01)
     assert await figures.get() is None
     go_on.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert (await figures.get()).figures == 1
+    assert (await figures.get()).value == 1
 
 
 @pytest.mark.gen_test
-async def test_old_figures_stay_while_the_store_is_down():
+async def test_the_old_value_stays_while_the_store_is_down():
     answers = [1, StoreUnavailable("down")]
 
     async def find():
@@ -130,6 +132,6 @@ async def test_old_figures_stay_while_the_store_is_down():
             raise answer
         return answer
 
-    figures = Remembered(find, ManualClock(), good_for=0)
-    assert (await figures.get()).figures == 1
-    assert (await figures.get()).figures == 1
+    figures = StaleWhileRevalidate(find, ManualClock(), fresh_seconds=0)
+    assert (await figures.get()).value == 1
+    assert (await figures.get()).value == 1

@@ -117,7 +117,7 @@ async def test_a_count_that_takes_too_long_leaves_the_list(signed_in, authorize,
     monkeypatch.setattr(type(dashboard.directory), "count", too_slow)
     response = await signed_in().get("/admin/users")
     assert listed(response) == [openid]
-    assert "more than can be counted quickly" in text_of(response)
+    assert "too many to count quickly" in text_of(response)
 
 
 @pytest.mark.gen_test
@@ -152,10 +152,10 @@ async def test_a_picture_comes_from_wechat_or_from_nowhere(signed_in, authorize,
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [
-        ("refresh", "The token is refreshed."),
-        ("check", "WeChat says that the token is valid."),
-        ("profile", "The profile is fetched."),
-        ("revoke", "The authorization is revoked."),
+        ("refresh", "The token has been refreshed."),
+        ("check", "WeChat confirms that the token is valid."),
+        ("profile", "The profile has been fetched."),
+        ("revoke", "The authorization has been revoked."),
     ],
 )
 @pytest.mark.gen_test
@@ -174,10 +174,10 @@ async def test_wechats_refusal_is_told_with_its_remedy(signed_in, authorize, ser
     openid = await authorize(scope="snsapi_base")
     operator = signed_in()
     response = await operator.post(f"{user_path(APPID, openid)}/profile")
-    assert await operator.notice(response) == "The user has not granted the profile (snsapi_userinfo)."
+    assert await operator.notice(response) == "The user has not granted access to the profile (snsapi_userinfo)."
     await service.vault.revoke(APPID, openid)
     response = await operator.post(f"{user_path(APPID, openid)}/refresh")
-    assert await operator.notice(response) == "The authorization is revoked."
+    assert await operator.notice(response) == "The authorization was revoked earlier."
 
 
 @pytest.mark.gen_test
@@ -197,9 +197,9 @@ async def test_erasing_takes_the_openid_typed_out(signed_in, authorize, service,
 async def test_the_audit_log_of_a_user_is_for_operators(signed_in, authorize):
     openid = await authorize()
     await signed_in().post(f"{user_path(APPID, openid)}/check")
-    assert "Check a token" in text_of(await signed_in(Role.OPERATOR).get(user_path(APPID, openid)))
+    assert "Verify a token" in text_of(await signed_in(Role.OPERATOR).get(user_path(APPID, openid)))
     page = text_of(await signed_in(Role.VIEWER).get(user_path(APPID, openid)))
-    assert "Check a token" not in page
+    assert "Verify a token" not in page
     assert "<button>Refresh now" not in page
 
 

@@ -87,7 +87,7 @@ async def test_a_change_needs_the_token_of_its_own_session(signed_in, browser, d
     for path in CHANGES:
         for token in foreign:
             response = await owner.post(path, token=token)
-            if response.code != 403 or "This form is out of date." not in text_of(response):
+            if response.code != 403 or "This form has expired." not in text_of(response):
                 wrong.append((path, token, response.code))
     assert wrong == []
     assert dashboard.audit.page(AuditQuery()).entries == []

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from admin.operators.hashing_pool import Passwords
+from admin.operators.hashing_pool import HashingPool
 from service.runtime.app import make_private_app
 from tests.admin.conftest import PASSWORD
 from tests.admin.operator_browser import OperatorBrowser
@@ -21,7 +21,7 @@ def behind(io_loop, http, serve, open_another, hashes, add_operator):
 
     async def open_one(**changes):
         service = await open_another(**changes)
-        dashboard = replace(service.dashboard, passwords=Passwords(hashes))
+        dashboard = replace(service.dashboard, passwords=HashingPool(hashes))
         url = await serve(make_private_app(replace(service, dashboard=dashboard)))
         return OperatorBrowser(http, url)
 

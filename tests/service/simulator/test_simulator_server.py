@@ -82,12 +82,15 @@ async def test_a_fault_of_the_simulator_is_logged_without_the_query(wechat, capl
     assert "very-secret" not in caplog.text
 
 
-def test_the_simulator_shares_nothing_with_the_service_but_the_clock():
+def test_the_simulator_shares_nothing_but_the_clock_and_the_choice_of_a_language():
     program = "import sys, service.simulator.server; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.split(".")[0] in {"service", "storage", "admin"}}
     assert {name for name in ours if not name.startswith("service.simulator")} == {
         "service",
+        "admin",
+        "admin.web",
+        "admin.web.accept_language",
         "storage",
         "storage.base",
         "storage.base.clock",

@@ -1,0 +1,38 @@
+"""What the overview calls activity, failures, and the state of the tables."""
+
+from collections.abc import Mapping
+
+from admin.web.i18n import N_
+from storage.activity import ActivityKind
+from storage.base.schema_report import SchemaState
+
+__all__ = ["ACTIVITY_LABELS", "CHART_TITLES_PER_DAY", "CHART_TITLES_PER_HOUR", "FAILURE_LABELS", "SCHEMA_STATE_LABELS"]
+
+#: What is counted.
+ACTIVITY_LABELS: Mapping[str, str] = {
+    ActivityKind.AUTHORIZED: N_("Authorizations"),
+    ActivityKind.REFRESHED: N_("Refreshes"),
+    ActivityKind.REFRESH_FAILED: N_("Failed refreshes"),
+    ActivityKind.REAUTHORIZATION_NEEDED: N_("Re-authorization needed"),
+    ActivityKind.EXCHANGE_FAILED: N_("Failed logins"),
+}
+#: What failed.
+FAILURE_LABELS: Mapping[str, str] = {
+    ActivityKind.EXCHANGE_FAILED: N_("Login (code exchange)"),
+    ActivityKind.REFRESH_FAILED: N_("Token refresh"),
+    ActivityKind.REAUTHORIZATION_NEEDED: N_("Re-authorization needed"),
+}
+CHART_TITLES_PER_HOUR: Mapping[str, str] = {
+    ActivityKind.AUTHORIZED: N_("Authorizations per hour (UTC)"),
+    ActivityKind.REFRESHED: N_("Refreshes per hour (UTC)"),
+}
+CHART_TITLES_PER_DAY: Mapping[str, str] = {
+    ActivityKind.AUTHORIZED: N_("Authorizations per day (UTC)"),
+    ActivityKind.REFRESHED: N_("Refreshes per day (UTC)"),
+}
+SCHEMA_STATE_LABELS: Mapping[str, str] = {
+    SchemaState.CURRENT: N_("up to date"),
+    SchemaState.EMPTY: N_("missing"),
+    SchemaState.BEHIND: N_("older than this version"),
+    SchemaState.AHEAD: N_("newer than this version"),
+}

@@ -1,0 +1,14 @@
+"""`SignInRefusal`: why a sign-in was refused, as the audit log keeps it."""
+
+from enum import StrEnum
+
+__all__ = ["SignInRefusal"]
+
+
+class SignInRefusal(StrEnum):
+    """The reasons; whoever tries is told none of them."""
+
+    UNKNOWN_NAME = "unknown name"
+    WRONG_PASSWORD = "wrong password"  # noqa: S105 - a reason
+    DISABLED = "disabled"
+    TOO_MANY_ATTEMPTS = "too many attempts"
