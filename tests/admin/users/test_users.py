@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from admin.users.user_page import user_path
+from admin.web.links import user_path
 from service.authorization.exchange import Browser
 from service.simulator.people import DEFAULT_ACCOUNT
 from storage.base.errors import StoreTooSlow
