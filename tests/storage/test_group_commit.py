@@ -6,6 +6,7 @@ import pytest
 
 from storage.base.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
 from storage.group_commit import GroupCommit
+from tests.waiting import until
 
 
 class Table:
@@ -37,8 +38,7 @@ class Table:
         return [f"wrote {row}" for row in rows]
 
     async def has_begun(self):
-        while not self.begun.is_set():
-            await asyncio.sleep(0.001)
+        await until(self.begun.is_set)
 
 
 @pytest.fixture

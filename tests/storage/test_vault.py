@@ -14,6 +14,7 @@ from storage.sealing import KeyRing, Tokens, generate_key
 from storage.store import Capability
 from storage.users import Profile, Status, Use, UserQuery
 from storage.vault import TokenVault
+from tests.waiting import until
 
 APPID = "wx0000000000000001"
 NOW = 1_800_000_000
@@ -29,7 +30,9 @@ class BreakableStore(MemoryTokenStore):
         self.touch_error = None
         self.writable = threading.Event()
         self.writable.set()
+        self.writing = threading.Event()
         self.saves = []
+        self.touches = 0
         self.claims = []
         self.closed = 0
 
@@ -38,6 +41,7 @@ class BreakableStore(MemoryTokenStore):
             raise self.error
 
     def save(self, grants):
+        self.writing.set()
         self.writable.wait()
         self._answer()
         super().save(grants)
@@ -56,6 +60,7 @@ class BreakableStore(MemoryTokenStore):
         return super().claim_due(appid, owner, limit, ttl, due_at)
 
     def touch(self, uses):
+        self.touches += 1
         self._answer()
         if self.touch_error is not None:
             raise self.touch_error
@@ -114,11 +119,6 @@ def a_grant(vault, openid="o-1", **changed):
     return Grant(**{**values, **changed})
 
 
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.001)
-
-
 async def break_down(vault, store):
     store.error = StoreUnavailable("connection refused")
     with pytest.raises(StoreUnavailable):
@@ -137,9 +137,9 @@ async def test_a_saved_grant_can_be_read_and_opened(vault):
 async def test_grants_that_arrive_during_a_commit_share_the_next(vault, store):
     store.writable.clear()
     saving = [asyncio.ensure_future(vault.save(a_grant(vault, "o-first")))]
-    await asyncio.sleep(0.01)
+    await until(store.writing.is_set)
     saving += [asyncio.ensure_future(vault.save(a_grant(vault, f"o-{number}"))) for number in range(20)]
-    await asyncio.sleep(0.01)
+    await until(lambda: vault._grants.pending == 20)
     store.writable.set()
     await asyncio.gather(*saving)
     assert store.saves == [["o-first"], [f"o-{number}" for number in range(20)]]
@@ -223,7 +223,7 @@ async def test_a_store_that_can_be_read_but_not_written_is_not_back_and_is_asked
     store.touch_error = error
     await break_down(vault, store)
     store.error = None
-    await asyncio.sleep(0.05)
+    await until(lambda: store.touches >= 2)
     assert not vault.available
     store.touch_error = None
     await until(lambda: vault.available)
@@ -262,10 +262,11 @@ async def test_a_store_that_comes_back_only_to_fail_again_is_asked_ever_later(op
 async def test_a_store_that_hangs_in_a_write_is_not_back_because_it_can_be_read(vault, store):
     store.writable.clear()
     saving = asyncio.ensure_future(vault.save(a_grant(vault)))
-    await asyncio.sleep(0.01)
+    await until(store.writing.is_set)
     await break_down(vault, store)
     store.error = None
-    await asyncio.sleep(0.05)
+    # The question whether the store is back waits behind the write that hangs.
+    await until(vault._writer._work_queue.qsize)
     assert await vault.get(APPID, "o-1") is None
     assert not vault.available
     store.writable.set()
@@ -339,11 +340,11 @@ async def test_tokens_of_one_user_do_not_open_for_another(vault):
 async def test_closing_writes_what_waits_and_lets_go_of_the_store(vault, store):
     store.writable.clear()
     saving = [asyncio.ensure_future(vault.save(a_grant(vault, f"o-{number}"))) for number in range(3)]
-    await asyncio.sleep(0.01)
+    await until(store.writing.is_set)
     saving.append(asyncio.ensure_future(vault.save(a_grant(vault, "o-waiting"))))
-    await asyncio.sleep(0.01)
+    await until(lambda: vault._grants.pending)
     closing = asyncio.ensure_future(vault.close())
-    await asyncio.sleep(0.01)
+    await until(lambda: vault._closing)
     assert store.closed == 0
     store.writable.set()
     await closing
@@ -362,8 +363,7 @@ async def test_closing_while_the_store_is_down_leaves_nothing_running(open_vault
     await vault.close()
     with pytest.raises(StoreUnavailable):
         await saving
-    await asyncio.sleep(0.05)
-    assert asyncio.all_tasks() <= tasks_before
+    await until(lambda: asyncio.all_tasks() <= tasks_before)
     assert not changes
 
 

@@ -1,6 +1,5 @@
 """The commands as a person types them, each in a process of its own."""
 
-import asyncio
 import json
 import re
 import signal
@@ -17,6 +16,7 @@ from storage.store import API_VERSION
 from storage.users import UserQuery
 from tests.docs.markdown_text import ROOT, code_blocks, read
 from tests.service.harness import Page, free_port
+from tests.waiting import accepts, until
 
 pytestmark = pytest.mark.gen_test
 
@@ -66,8 +66,7 @@ async def test_refresh_once_fails_when_something_failed(run, service, wechat, re
 async def test_refresh_goes_on_and_on_until_it_is_told_to_stop(start_process, service, wechat, recently):
     await authorize(service, wechat, 3)
     process = start_process("refresh", WECHAT_OPENID_REFRESH_EVERY_SECONDS="0.1")
-    while wechat.calls["refresh_token"] < 3:
-        await asyncio.sleep(0.02)
+    await until(lambda: wechat.calls["refresh_token"] >= 3)
     process.process.send_signal(signal.SIGTERM)
     assert await process.ended() == 0
 
@@ -167,14 +166,9 @@ async def test_a_misspelt_setting_is_named_with_the_likely_one(run):
 async def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(start_process, http):
     listen, admin_listen, simulator = (f"127.0.0.1:{free_port()}" for _ in range(3))
     demo = start_process("demo", "--listen", listen, "--admin-listen", admin_listen, "--simulator-listen", simulator)
-    while "The H5 page" not in demo.log.read_text() and demo.process.poll() is None:
-        await asyncio.sleep(0.05)
-    while True:
-        try:
-            shown = await http.fetch(f"http://{listen}/")
-            break
-        except OSError:
-            await asyncio.sleep(0.05)
+    port = int(listen.rpartition(":")[2])
+    await until(lambda: demo.process.poll() is not None or (accepts(port) and "The H5 page" in demo.log.read_text()))
+    shown = await http.fetch(f"http://{listen}/")
     assert b"wechat-openid" in shown.body
     issued = await http.fetch(f"http://{simulator}/simulator/codes", method="POST", body="{}")
     response = await Page(http, f"http://{listen}").post_code(json.loads(issued.body)["code"])

@@ -24,6 +24,7 @@ from storage.store import Capability
 from storage.testing import a_grant
 from storage.users import UserQuery
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
+from tests.waiting import until
 
 ROWS = int(os.environ.get("TEST_ROTATION_ROWS", "6000"))
 PATIENCE_SECONDS = 60 + ROWS // 200
@@ -116,9 +117,8 @@ async def test_killed_and_run_again_every_row_opens_with_the_new_key_alone(store
     fill(store, ROWS)
     first, last = f"o-{0:07}", f"o-{ROWS - 1:07}"
     killed = start_process("keys", "rotate", "--rate", str(ROWS // FIRST_RUN_SECONDS))
-    while key_of(store, first) == OLD_ID:
-        assert killed.process.poll() is None, killed.log.read_text()
-        await asyncio.sleep(0.01)
+    await until(lambda: killed.process.poll() is not None or key_of(store, first) != OLD_ID)
+    assert killed.process.poll() is None, killed.log.read_text()
     killed.process.send_signal(signal.SIGKILL)
     assert await killed.ended() == -signal.SIGKILL
     assert key_of(store, last) == OLD_ID

@@ -13,6 +13,7 @@ from storage.sql.core.migrations import upgrade
 from storage.sql.tokens.store import SqlTokenStore
 from tests.postgresql_cluster import cluster_of_its_own
 from tests.servers import database_of_its_own, mysql_server
+from tests.waiting import until
 
 CLIENTS = 8
 ENOUGH = 40
@@ -46,14 +47,12 @@ class Load:
     async def stores(self, count):
         """Return when so many more were stored."""
         wanted = len(self.stored) + count
-        while len(self.stored) < wanted:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(self.stored) >= wanted)
 
     async def is_refused(self, count):
         """Return when so many more were refused."""
         wanted = len(self.refused) + count
-        while len(self.refused) < wanted:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(self.refused) >= wanted)
 
 
 @pytest.fixture
@@ -172,12 +171,13 @@ async def test_readiness_follows_the_database(settings, http, start_server, page
         server = await start_server(WECHAT_OPENID_DATABASE_URL=cluster.url).answers(http)
 
         async def ready():
-            return (await http.fetch(f"{server.admin_url}/readyz", raise_error=False)).code
+            return (await http.fetch(f"{server.admin_url}/readyz", raise_error=False)).code == 200
 
-        assert await ready() == 200
+        async def not_ready():
+            return not await ready()
+
+        assert await ready()
         await asyncio.to_thread(cluster.stop)
-        while await ready() != 503:
-            await asyncio.sleep(0.05)
+        await until(not_ready)
         await asyncio.to_thread(cluster.start)
-        while await ready() != 200:
-            await asyncio.sleep(0.05)
+        await until(ready)

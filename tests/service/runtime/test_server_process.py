@@ -19,6 +19,7 @@ from storage.sealing import generate_key
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.users import UserQuery
+from tests.waiting import until
 
 EXCHANGE = "access_token"
 
@@ -42,8 +43,7 @@ async def test_sigterm_finishes_the_exchange_under_way_and_then_ends(
     server = await start_server().answers(http)
     wechat.faults.add(Fault(endpoint=EXCHANGE, latency_seconds=1.0))
     posting = asyncio.ensure_future(page_at(server).post_code(wechat.issue_code()))
-    while not wechat.calls[EXCHANGE]:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[EXCHANGE])
     server.process.send_signal(signal.SIGTERM)
     response = await posting
     assert response.code == 200
@@ -70,10 +70,9 @@ async def test_killed_twenty_times_under_load_every_openid_answered_is_stored(
 
     for _ in range(20):
         server = await start_server().answers(http)
-        before = len(answered)
+        enough = len(answered) + 40
         clients = [asyncio.ensure_future(load(page_at(server))) for _ in range(16)]
-        while len(answered) < before + 40:
-            await asyncio.sleep(0.005)
+        await until(lambda enough=enough: len(answered) >= enough)
         server.process.send_signal(signal.SIGKILL)
         await asyncio.gather(*clients)
         assert await server.ended() == -signal.SIGKILL
@@ -86,12 +85,10 @@ async def test_killed_twenty_times_under_load_every_openid_answered_is_stored(
 @pytest.mark.gen_test
 async def test_workers_share_the_port_and_one_that_dies_is_replaced(wechat, http, start_server, page_at):
     server = await start_server("--workers", "2").answers(http)
-    while len(children_of(server.process)) < 2:
-        await asyncio.sleep(0.02)
+    await until(lambda: len(children_of(server.process)) >= 2)
     first = set(children_of(server.process))
     os.kill(min(first), signal.SIGKILL)
-    while len(set(children_of(server.process)) - {min(first)}) < 2:
-        await asyncio.sleep(0.02)
+    await until(lambda: len(set(children_of(server.process)) - {min(first)}) >= 2)
     for _ in range(10):
         assert (await page_at(server).post_code(wechat.issue_code())).code == 200
     metrics = (await http.fetch(f"{server.admin_url}/metrics")).body.decode()
@@ -113,12 +110,10 @@ async def test_the_same_browser_is_answered_the_same_by_any_worker(wechat, http,
 @pytest.mark.gen_test
 async def test_workers_end_when_their_supervisor_is_killed(http, start_server):
     server = await start_server("--workers", "2").answers(http)
-    while len(children_of(server.process)) < 2:
-        await asyncio.sleep(0.02)
+    await until(lambda: len(children_of(server.process)) >= 2)
     workers = children_of(server.process)
     server.process.kill()
-    while any(is_running(worker) for worker in workers):
-        await asyncio.sleep(0.05)
+    await until(lambda: not any(is_running(worker) for worker in workers))
 
 
 @pytest.mark.gen_test
@@ -218,8 +213,11 @@ async def test_while_the_store_is_down_codes_are_not_spent(settings, wechat, htt
     assert wechat.calls[EXCHANGE] == spent
     holder.execute("ROLLBACK")
     holder.close()
-    while (await page.post_code(wechat.issue_code())).code != 200:
-        await asyncio.sleep(0.1)
+
+    async def is_stored_again():
+        return (await page.post_code(wechat.issue_code())).code == 200
+
+    await until(is_stored_again)
 
 
 @pytest.mark.gen_test

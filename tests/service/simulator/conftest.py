@@ -1,4 +1,3 @@
-import asyncio
 import json
 from urllib.parse import urlencode
 
@@ -31,17 +30,6 @@ def wechat(clock):
 @pytest.fixture
 def app(wechat):
     return make_simulator_app(wechat)
-
-
-@pytest.fixture
-def until():
-    """Waits until a condition holds; the test's own timeout ends what never does."""
-
-    async def until(condition):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    return until
 
 
 @pytest.fixture

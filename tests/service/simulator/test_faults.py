@@ -8,6 +8,7 @@ from tornado.tcpclient import TCPClient
 
 from service.simulator.faults import Fault, Faults
 from service.simulator.sns import HUGE_BODY_BYTES
+from tests.waiting import until
 
 
 @pytest.mark.gen_test
@@ -76,7 +77,7 @@ async def test_half_uses_the_code_up(wechat, fetch, exchange):
 
 
 @pytest.mark.gen_test
-async def test_hang_answers_nothing_until_the_caller_gives_up(wechat, http_server, http_port, exchange, until):
+async def test_hang_answers_nothing_until_the_caller_gives_up(wechat, http_server, http_port, exchange):
     wechat.faults.add(Fault(breakage="hang"))
     stream = await TCPClient().connect("127.0.0.1", http_port)
     await stream.write(b"GET /sns/auth HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -120,7 +121,7 @@ async def test_huge_is_the_reply_padded_to_ten_megabytes(wechat, fetch):
 
 
 @pytest.mark.gen_test
-async def test_latency_holds_the_reply_back_and_other_calls_go_on(wechat, fetch, auth, until):
+async def test_latency_holds_the_reply_back_and_other_calls_go_on(wechat, fetch, auth):
     wechat.faults.add(Fault(endpoint="userinfo", latency_seconds=0.3))
     slow = asyncio.ensure_future(fetch("/sns/userinfo"))
     await until(lambda: wechat.calls["userinfo"])

@@ -14,6 +14,7 @@ from service.simulator.people import DEFAULT_ACCOUNT
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from storage.base.clock import ManualClock
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def test_a_simulator_starts_on_a_free_port_and_stops(wechat):
 
 
 @pytest.mark.gen_test
-async def test_stopping_ends_calls_that_hang(wechat, until):
+async def test_stopping_ends_calls_that_hang(wechat):
     wechat.faults.add(Fault(breakage="hang"))
     running = await start_simulator(wechat)
     stream = await TCPClient().connect(running.host, running.port)

@@ -19,7 +19,7 @@ async def main(openid, count, mode=None):
         if mode == "hold":
             assert await service.vault.claim(settings.appid, openid, 2) is not None
             print("holding", flush=True)
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         fresh = await asyncio.gather(

@@ -13,9 +13,12 @@ from storage.base.clock import ManualClock
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
+from tests.waiting import until
 
 INSTANCES = 3
 USERS = 150
+#: How many of them come when the others are done.
+LATER = 5
 REFRESH = "refresh_token"
 
 
@@ -43,16 +46,21 @@ def clock():
 @pytest.mark.gen_test
 async def test_three_instances_refresh_each_due_token_once(settings, service, wechat, http, start_server):
     account = Account(settings.appid, settings.secret)
-    for _ in range(USERS):
+
+    async def authorize_somebody():
         await service.exchange.exchange(account, wechat.issue_code(wechat.invent_person().id), Browser(b"b" * 32))
+
+    for _ in range(USERS - LATER):
+        await authorize_somebody()
     # At most so many at a time, so that none of them can take everything before the others are there.
     pace = {"WECHAT_OPENID_REFRESH_EVERY_SECONDS": "0.2", "WECHAT_OPENID_REFRESH_MAX_PER_SECOND": "10"}
     instances = [start_server(**pace) for _ in range(INSTANCES)]
     await asyncio.gather(*(instance.answers(http) for instance in instances))
-    while wechat.calls[REFRESH] < USERS:
-        await asyncio.sleep(0.05)
-    # Time for another pass or two: a token that was refreshed is not due any more.
-    await asyncio.sleep(1)
+    await until(lambda: wechat.calls[REFRESH] >= USERS - LATER)
+    # Those who come later need more passes, in which a token that was refreshed is not due any more.
+    for number in range(LATER):
+        await authorize_somebody()
+        await until(lambda number=number: wechat.calls[REFRESH] > USERS - LATER + number)
     assert wechat.calls[REFRESH] == USERS
     metrics = [(await http.fetch(f"{one.admin_url}/metrics")).body.decode() for one in instances]
     shares = [refreshes_in(text) for text in metrics]

@@ -12,6 +12,7 @@ from service.wechat.protocol import Account
 from storage.base.errors import SealError
 from storage.sealing import KeyRing, generate_key
 from storage.users import Status
+from tests.waiting import until
 
 pytestmark = pytest.mark.gen_test
 
@@ -119,7 +120,7 @@ async def test_a_cancelled_caller_does_not_end_the_others_refresh(service, wecha
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.2))
     first = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
     second = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
-    await asyncio.sleep(0.05)
+    await until(lambda: wechat.calls[REFRESH])
     first.cancel()
     assert (await second).expires_at == clock.now() + 7200
     assert wechat.calls[REFRESH] == 1
@@ -170,8 +171,7 @@ async def test_a_new_exchange_during_a_refresh_wins(service, wechat, clock, auth
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3))
     refreshing = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
-    while not wechat.calls[REFRESH]:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[REFRESH])
     await authorize()
     granted = service.vault.open(await row(openid)).access_token
     assert (await refreshing).access_token == granted
@@ -183,8 +183,7 @@ async def test_erasing_during_a_refresh_leaves_nothing_behind(service, wechat, c
     clock.advance(3 * HOURS)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.3))
     refreshing = asyncio.ensure_future(service.tokens.get_valid_token(service.settings.appid, openid))
-    while not wechat.calls[REFRESH]:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[REFRESH])
     assert await service.vault.erase(service.settings.appid, openid)
     with pytest.raises(NoAuthorization):
         await refreshing

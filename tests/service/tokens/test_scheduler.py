@@ -12,6 +12,7 @@ from service.wechat.protocol import Account
 from storage.base.errors import StorageError
 from storage.sealing import KeyRing, generate_key
 from storage.users import Status, UserQuery
+from tests.waiting import until
 
 pytestmark = pytest.mark.gen_test
 
@@ -186,8 +187,7 @@ async def test_stopping_finishes_what_is_under_way_and_gives_the_rest_back(
     clock.advance(3 * HOUR)
     wechat.faults.add(Fault(endpoint=REFRESH, latency_seconds=0.2, times=None))
     instance.scheduler.start()
-    while wechat.calls[REFRESH] < 4:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[REFRESH] >= 4)
     await instance.scheduler.stop()
     asked = wechat.calls[REFRESH]
     refreshed = [row for row in await rows(openids) if row.expires_at > clock.now()]
@@ -223,8 +223,7 @@ async def test_stopping_does_not_wait_for_the_rate(wechat, clock, authorize_many
     instance = await open_another(refresh_max_per_second=0.1, refresh_every_seconds=0.1)
     clock.advance(3 * HOUR)
     instance.scheduler.start()
-    while wechat.calls[REFRESH] < 1:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[REFRESH] >= 1)
     started = asyncio.get_running_loop().time()
     await instance.scheduler.stop()
     assert asyncio.get_running_loop().time() - started < 5, "the next refresh would have been due after 10 seconds"

@@ -3,7 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import pytest
@@ -16,6 +15,7 @@ from storage.redis.store import RedisTokenStore
 from storage.testing import TokenStoreContract, a_grant
 from storage.users import SortKey, Status, Use, UserQuery
 from tests.servers import none_answers
+from tests.waiting import wait_until
 
 APPID = a_grant().appid
 NOW = a_grant().authorized_at
@@ -185,12 +185,14 @@ class Server:
         }
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(["redis-server", *words])
+        wait_until(self._answers)
+
+    def _answers(self):
         with redis.Redis.from_url(self.url) as client:
-            while True:
-                try:
-                    return client.ping()
-                except redis.ConnectionError:
-                    time.sleep(0.02)
+            try:
+                return client.ping()
+            except redis.ConnectionError:
+                return False
 
     def kill(self):
         self._process.send_signal(signal.SIGKILL)

@@ -13,6 +13,7 @@ from service.simulator.people import openid_of
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from service.wechat.protocol import Account
+from tests.waiting import until
 
 pytestmark = pytest.mark.gen_test
 
@@ -162,8 +163,7 @@ async def test_a_process_waits_for_the_other_one_that_is_exchanging_the_code(pag
     # The first call is slow on its way back: the second is refused by WeChat before the first one's row is there.
     wechat.faults.add(Fault(endpoint=EXCHANGE, latency_seconds=0.3, performed=True))
     first = asyncio.ensure_future(page.post_code(code))
-    while wechat.calls[EXCHANGE] == 0:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[EXCHANGE])
     second = await other.post_code(code)
     assert second.body == (await first).body
 

@@ -6,6 +6,7 @@ import pytest
 
 from service.simulator.faults import Fault
 from tests.service.http.handlers.h5_browser import PAGE_ORIGIN, query_of, reply_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.gen_test
 
@@ -88,8 +89,7 @@ async def test_a_token_stored_meanwhile_is_used_before_refreshing(browser, wecha
     await sign_in()
     wechat.faults.add(Fault(endpoint=USERINFO, errcode=40001, latency_seconds=0.4))
     slow = asyncio.ensure_future(browser.fetch("/userinfo"))
-    while wechat.calls[USERINFO] == 0:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[USERINFO])
     await sign_in()
     assert (await slow).code == 200
     assert wechat.calls[REFRESH] == 0
@@ -141,8 +141,7 @@ async def test_a_user_erased_while_wechat_is_asked_is_not_shown(browser, wechat,
     openid = await sign_in()
     wechat.faults.add(Fault(endpoint=USERINFO, latency_seconds=0.3))
     slow = asyncio.ensure_future(browser.fetch("/userinfo"))
-    while wechat.calls[USERINFO] == 0:
-        await asyncio.sleep(0.01)
+    await until(lambda: wechat.calls[USERINFO])
     await service.vault.erase(service.settings.appid, openid)
     response = await slow
     assert response.code == 401

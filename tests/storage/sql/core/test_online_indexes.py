@@ -1,7 +1,6 @@
 import multiprocessing
 import shutil
 import threading
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from storage.sql.core.revisions import head_revision, migrations_folder, schema_
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import a_grant
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 INDEX = "ix_authorizations_later"
 LATER = f"""
@@ -34,7 +34,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index_online("{INDEX}", "authorizations")
 """
-PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
@@ -112,13 +111,6 @@ def start_upgrades(database, folder, count):
     return processes, steps
 
 
-def wait_until(condition):
-    ends_at = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < ends_at
-        time.sleep(0.02)
-
-
 @on_postgresql
 def test_users_go_on_writing_while_two_instances_make_an_index_at_once(used, folder):
     database, store = used, SqlTokenStore(used)
@@ -134,12 +126,12 @@ def test_users_go_on_writing_while_two_instances_make_an_index_at_once(used, fol
         wait_until(lambda: database.read(lambda connection: connection.scalar(waiting)))
         written = threading.Thread(target=store.save, args=([a_grant("o-while-it-is-made")],), daemon=True)
         written.start()
-        written.join(PATIENCE_SECONDS)
+        written.join(DEADLINE_SECONDS)
         assert not written.is_alive()
         writer.commit()
-    done = [steps.get(timeout=PATIENCE_SECONDS) for _ in processes]
+    done = [steps.get(timeout=DEADLINE_SECONDS) for _ in processes]
     for process in processes:
-        process.join(PATIENCE_SECONDS)
+        process.join(DEADLINE_SECONDS)
     assert sorted(len(one) for one in done) == [0, 1]
     assert INDEX in indexes_of(database)
 
