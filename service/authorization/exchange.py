@@ -41,8 +41,6 @@ CODE_USED = 40163
 #: How long a browser gets the result of its own code again.
 _REPEAT_SECONDS = 60
 
-#: A page in WeChat gives up, and asks again by itself, after 5 seconds.
-_ANSWER_SECONDS = 4.8
 #: Results kept in this process; older ones are looked up in the store.
 _REMEMBERED = 2048
 #: Pauses before each look for the row that another process may be about to commit for the same code.
@@ -105,6 +103,8 @@ class CodeExchange:
         clock: What tells the time.
         policy: When to refresh what was obtained.
         refused: Called with each failure that a caller is told of.
+        answer_seconds: How long a caller waits for an exchange, which goes on after that. A page in WeChat gives up,
+            and asks again by itself, after 5 seconds.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class CodeExchange:
         policy: RefreshPolicy,
         *,
         refused: Callable[[WeChatError], None] = lambda _: None,
+        answer_seconds: float = 4.8,
     ) -> None:
         self._vault = vault
         self._client = client
@@ -123,6 +124,7 @@ class CodeExchange:
         self._clock = clock
         self._policy = policy
         self._refused = refused
+        self._answer_seconds = answer_seconds
         self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
 
     async def exchange(
@@ -157,7 +159,7 @@ class CodeExchange:
         task = asyncio.ensure_future(self._redeem(account, code, digest, browser, asked_scope))
         self._remember(digest, _Redemption(browser.binding, task, now))
         task.add_done_callback(lambda done: self._forget_if_failed(digest, done))
-        return await _result_in_time(task)
+        return await self._result_in_time(task)
 
     async def drain(self) -> None:
         """Return when every exchange under way has ended, however it ended."""
@@ -167,10 +169,18 @@ class CodeExchange:
     async def _repeat(self, account: Account, earlier: _Redemption, browser: Browser) -> RedeemedCode:
         """Answer a code that is under way or was exchanged in this process."""
         if hmac.compare_digest(earlier.binding, browser.binding):
-            return await _result_in_time(earlier.task)
+            return await self._result_in_time(earlier.task)
         if earlier.task.done() and browser.owns(earlier.task.result()):
             return earlier.task.result()
         raise CodeRefused(account.appid, CODE_USED, "code been used")
+
+    async def _result_in_time(self, task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:
+        """Wait for an exchange as long as a page waits, and leave it running after that."""
+        # Unlike `await` and `asyncio.timeout`, this leaves the task alone when its own caller is cancelled.
+        await asyncio.wait((task,), timeout=self._answer_seconds)
+        if not task.done():
+            raise ExchangeUnderWay("the exchange is still under way; post the same code again")
+        return task.result()
 
     async def _redeem(
         self, account: Account, code: str, digest: bytes, browser: Browser, asked_scope: str
@@ -251,15 +261,6 @@ class CodeExchange:
         """Forget a failed exchange, so that a code which was not spent can be posted again."""
         if task.cancelled() or task.exception() is not None:
             self._redemptions.pop(digest, None)
-
-
-async def _result_in_time(task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:
-    """Wait for an exchange as long as a page waits, and leave it running after that."""
-    # Unlike `await` and `asyncio.timeout`, this leaves the task alone when its own caller is cancelled.
-    await asyncio.wait((task,), timeout=_ANSWER_SECONDS)
-    if not task.done():
-        raise ExchangeUnderWay("the exchange is still under way; post the same code again")
-    return task.result()
 
 
 def _as_the_code_gave(redeemed: RedeemedCode) -> RedeemedCode:

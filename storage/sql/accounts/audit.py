@@ -19,8 +19,6 @@ __all__ = ["AuditAction", "AuditEntry", "AuditLog", "AuditPage", "AuditQuery", "
 _SUBJECT_LENGTH = 128
 _ADDRESS_LENGTH = 64
 _USER_AGENT_LENGTH = 255
-#: Rows deleted in one transaction: a long one would hold up writers.
-_TRIM_BATCH = 1000
 
 #: Time and id of the last entry of a page; 18 digits fit into 64 bits.
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
@@ -131,10 +129,16 @@ class AuditPage:
 
 
 class AuditLog:
-    """Keeps the log. There is no way to change an entry."""
+    """Keeps the log. There is no way to change an entry.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where it is kept.
+        trim_batch: Entries deleted in one transaction: a long one would hold up writers.
+    """
+
+    def __init__(self, database: Database, *, trim_batch: int = 1000) -> None:
         self._database = database
+        self._trim_batch = trim_batch
 
     def record(self, entry: NewAuditEntry) -> None:
         """Write an entry; when this returns, it is committed."""
@@ -166,7 +170,7 @@ class AuditLog:
 
     def trim(self, before: int) -> int:
         """Delete entries older than a moment, in small transactions; return how many there were."""
-        oldest = select(_ROW.id).where(_ROW.at < before).order_by(_ROW.at, _ROW.id).limit(_TRIM_BATCH)
+        oldest = select(_ROW.id).where(_ROW.at < before).order_by(_ROW.at, _ROW.id).limit(self._trim_batch)
         deleted = 0
         while ids := list(self._database.read(lambda connection: connection.execute(oldest).scalars())):
             deleted += self._delete(ids)

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from storage.base.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
 from storage.sql.core.addresses import hosts_of, parse_url, place_of
 from storage.sql.core.dialects import dialect_named, supported
-from storage.sql.core.dialects.base import ARGUMENTS, HOSTS, Dialect
+from storage.sql.core.dialects.base import ARGUMENTS, HOSTS, PATIENT, Dialect, MigrationWaits
 
 __all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
 
@@ -134,11 +134,11 @@ class Database:
         return self._run(self._writer, work)
 
     @contextmanager
-    def changing_schema(self) -> Iterator[Connection]:
+    def changing_schema(self, waits: MigrationWaits = PATIENT) -> Iterator[Connection]:
         """Give a connection for migrations; whoever migrates the same database meanwhile waits."""
         failure: StorageError
         try:
-            with self.dialect.changing_schema(self.engine) as connection:
+            with self.dialect.changing_schema(self.engine, waits) as connection:
                 yield connection
                 return
         except exc.DBAPIError as error:

@@ -9,25 +9,27 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from storage.base.errors import StorageError
+from storage.sql.core.dialects.base import PATIENT, MigrationWaits
 from storage.sql.core.engine import Database, read_url
 from storage.sql.core.revisions import migrations_folder
 
 __all__ = ["upgrade", "write_upgrade"]
 
 
-def upgrade(engine: Engine, progress: Callable[[str], None] = lambda _: None) -> None:
+def upgrade(engine: Engine, progress: Callable[[str], None] = lambda _: None, waits: MigrationWaits = PATIENT) -> None:
     """Bring a database to the head. Of several processes that do so at once, one does it and the others wait.
 
     Args:
         engine: The database.
         progress: Called after each migration with its revision and its title.
+        waits: How long to wait for other processes.
 
     Raises:
         StorageError: The database does not answer, or is at a revision that this code does not know.
     """
     config = _config()
     config.attributes["progress"] = progress
-    with Database(engine).changing_schema() as connection:
+    with Database(engine).changing_schema(waits) as connection:
         config.attributes["connection"] = connection
         _run(lambda: command.upgrade(config, "head"))
 

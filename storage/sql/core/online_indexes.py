@@ -15,7 +15,7 @@ from typing import Any
 from alembic.operations import MigrateOperation, Operations
 
 from storage.sql.core.dialects import dialect_named
-from storage.sql.core.dialects.base import TABLE_LOCK_SECONDS
+from storage.sql.core.dialects.base import PATIENT
 
 __all__ = ["CreateIndexOnline", "DropIndexOnline"]
 
@@ -88,4 +88,4 @@ def _beside_writers(operations: Operations) -> Iterator[None]:
     with operations.get_context().autocommit_block():
         operations.execute(lock_timeout_sql(0))
         yield
-        operations.execute(lock_timeout_sql(TABLE_LOCK_SECONDS))
+        operations.execute(lock_timeout_sql(PATIENT.table_lock_seconds))

@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -26,10 +27,10 @@ __all__ = [
     "CONNECT_SECONDS",
     "HANG_SECONDS",
     "HOSTS",
-    "MIGRATION_WAIT_SECONDS",
-    "TABLE_LOCK_SECONDS",
+    "PATIENT",
     "Assignments",
     "Dialect",
+    "MigrationWaits",
 ]
 
 #: Given the row that was to be inserted, says what the row that is there already becomes. Assignments must be
@@ -42,13 +43,27 @@ HOSTS = "hosts"
 #: How long a connection may take, and how long a statement may hang on a dead network, in seconds.
 CONNECT_SECONDS = 5
 HANG_SECONDS = 30
-#: How long a migration waits for another one, and how often it asks whether that is over, in seconds.
-MIGRATION_WAIT_SECONDS = 600
+#: How often a migration asks whether another one is over, in seconds.
 MIGRATION_POLL_SECONDS = 0.2
-#: How long a change of a table waits for whoever uses the table, in seconds. All who come later wait behind it.
-TABLE_LOCK_SECONDS = 10
 #: The last character there is: no text that begins with a prefix sorts behind the prefix and this.
 LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationWaits:
+    """How long migrations wait, in seconds.
+
+    Attributes:
+        other_migration_seconds: For another process that migrates the same database.
+        table_lock_seconds: For whoever uses a table that is changed. All who come later wait behind the change.
+    """
+
+    other_migration_seconds: int = 600
+    table_lock_seconds: int = 10
+
+
+#: How long they wait in service.
+PATIENT = MigrationWaits()
 
 
 class Dialect(ABC):
@@ -99,7 +114,7 @@ class Dialect(ABC):
         return True
 
     @contextmanager
-    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+    def changing_schema(self, engine: Engine, waits: MigrationWaits) -> Iterator[Connection]:
         """Give a connection for migrations while nobody else migrates this database.
 
         It is a connection of its own and not in a transaction. The lock belongs to the session and outlives commits,
@@ -114,8 +129,8 @@ class Dialect(ABC):
         )
         self.prepare(own)
         with own.connect() as connection:
-            _wait_for(lambda: self.locks_migrations(connection))
-            connection.exec_driver_sql(self.lock_timeout_sql(TABLE_LOCK_SECONDS))
+            _wait_for(lambda: self.locks_migrations(connection), waits.other_migration_seconds)
+            connection.exec_driver_sql(self.lock_timeout_sql(waits.table_lock_seconds))
             connection.commit()
             yield connection
 
@@ -177,10 +192,10 @@ class Dialect(ABC):
         return False
 
 
-def _wait_for(take: Callable[[], bool]) -> None:
+def _wait_for(take: Callable[[], bool], seconds: int) -> None:
     """Try to take the lock of migrations until it is free."""
-    ends_at = time.monotonic() + MIGRATION_WAIT_SECONDS
+    ends_at = time.monotonic() + seconds
     while not take():
         if time.monotonic() > ends_at:
-            raise StoreUnavailable(f"Somebody else has been migrating this database for {MIGRATION_WAIT_SECONDS} s.")
+            raise StoreUnavailable(f"Somebody else has been migrating this database for {seconds} s.")
         time.sleep(MIGRATION_POLL_SECONDS)

@@ -23,11 +23,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.types import BigInteger
 
-from storage.sql.core.dialects.base import (
-    MIGRATION_WAIT_SECONDS,
-    Assignments,
-    Dialect,
-)
+from storage.sql.core.dialects.base import Assignments, Dialect, MigrationWaits
 from storage.sql.core.driver_options import sqlite_options
 
 __all__ = ["SQLite"]
@@ -90,7 +86,7 @@ class SQLite(Dialect):
             connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
     @contextmanager
-    def changing_schema(self, engine: Engine) -> Iterator[Connection]:
+    def changing_schema(self, engine: Engine, waits: MigrationWaits) -> Iterator[Connection]:
         """Hold the write lock throughout, on a connection of its own with foreign keys off.
 
         A batch migration makes a table anew and drops the old one; that would delete the rows that refer to it.
@@ -99,7 +95,7 @@ class SQLite(Dialect):
         with engine.execution_options(**self.writing_options).connect() as connection:
             connection.detach()
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-            connection.connection.cursor().execute(self.lock_timeout_sql(MIGRATION_WAIT_SECONDS))
+            connection.connection.cursor().execute(self.lock_timeout_sql(waits.other_migration_seconds))
             with connection.begin():
                 yield connection
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from service.authorization.exchange import CodeExchange
 from service.runtime.app import make_public_app
 from service.simulator.faults import Breakage, Fault
 from service.simulator.people import Account as SimulatedAccount
 from service.simulator.people import openid_of
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
+from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.protocol import Account
 from tests.waiting import until
 
@@ -168,8 +170,16 @@ async def test_a_process_waits_for_the_other_one_that_is_exchanging_the_code(pag
     assert second.body == (await first).body
 
 
-async def test_an_exchange_that_takes_too_long_goes_on_and_answers_the_next_post(page, wechat, monkeypatch):
-    monkeypatch.setattr("service.authorization.exchange._ANSWER_SECONDS", 0.2)
+async def test_an_exchange_that_takes_too_long_goes_on_and_answers_the_next_post(page, wechat, service, serve):
+    exchange = CodeExchange(
+        service.vault,
+        service.exchange._client,
+        service.breaker,
+        service.clock,
+        RefreshPolicy(),
+        answer_seconds=0.2,
+    )
+    page.url = await serve(make_public_app(replace(service, exchange=exchange)))
     wechat.faults.add(Fault(endpoint=EXCHANGE, latency_seconds=0.5))
     code = wechat.issue_code()
     late = await page.post_code(code)

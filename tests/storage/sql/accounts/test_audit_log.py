@@ -95,8 +95,8 @@ def test_trimming_deletes_only_what_is_older(log):
     assert log.trim(NOW + 3) == 0
 
 
-def test_trimming_goes_on_until_all_is_gone(log, monkeypatch):
-    monkeypatch.setattr("storage.sql.accounts.audit._TRIM_BATCH", 2)
+def test_trimming_goes_on_until_all_is_gone(any_database):
+    log = AuditLog(any_database, trim_batch=2)
     for number in range(5):
         note(log, NOW + number)
     assert log.trim(NOW + 5) == 5

@@ -9,6 +9,7 @@ from sqlalchemy import insert, inspect, text
 from storage.base.errors import StoreUnavailable
 from storage.base.schema_report import SchemaState
 from storage.sql.core import revisions
+from storage.sql.core.dialects.base import MigrationWaits
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import head_revision, migrations_folder, schema_report
@@ -95,11 +96,10 @@ def test_tables_without_a_revision_are_behind(database):
     assert report_of(database).state is SchemaState.BEHIND
 
 
-def test_older_revision_is_behind(database, monkeypatch):
-    head = head_revision()
-    monkeypatch.setattr("storage.sql.core.revisions._revisions", lambda: ("9999", head))
+def test_older_revision_is_behind(database):
+    set_revision(database, "0001")
     report = report_of(database)
-    assert (report.state, report.current, report.expected) == (SchemaState.BEHIND, head, "9999")
+    assert (report.state, report.current, report.expected) == (SchemaState.BEHIND, "0001", head_revision())
 
 
 def test_revision_that_the_code_does_not_know_is_ahead(database):
@@ -145,31 +145,31 @@ def test_processes_that_upgrade_at_once_do_it_once(request, where):
 
 
 @pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
-def test_who_waits_too_long_for_another_migration_is_told(request, monkeypatch, which):
+def test_who_waits_too_long_for_another_migration_is_told(request, which):
     database = request.getfixturevalue(which)
-    with monkeypatch.context() as patch, database.changing_schema():
-        patch.setattr("storage.sql.core.dialects.base.MIGRATION_WAIT_SECONDS", 0)
-        with pytest.raises(StoreUnavailable, match="Somebody else has been migrating"):
-            upgrade(database.engine)
+    with (
+        database.changing_schema(),
+        pytest.raises(StoreUnavailable, match="Somebody else has been migrating"),
+    ):
+        upgrade(database.engine, waits=MigrationWaits(other_migration_seconds=0))
     upgrade(database.engine)
 
 
-def test_databases_of_one_server_do_not_wait_for_each_other(mysql_database, monkeypatch):
-    monkeypatch.setattr("storage.sql.core.dialects.base.MIGRATION_WAIT_SECONDS", 0)
+def test_databases_of_one_server_do_not_wait_for_each_other(mysql_database):
     with database_of_its_own(mysql_server()) as url:
         other = Database.open(url)
         with other.changing_schema():
-            upgrade(mysql_database.engine)
+            upgrade(mysql_database.engine, waits=MigrationWaits(other_migration_seconds=0))
         other.close()
 
 
 @pytest.mark.parametrize("which", ["postgresql_database", "mysql_database"])
-def test_change_of_a_table_in_use_gives_up_instead_of_holding_everybody_up(request, monkeypatch, which):
+def test_change_of_a_table_in_use_gives_up_instead_of_holding_everybody_up(request, which):
     database = request.getfixturevalue(which)
-    monkeypatch.setattr("storage.sql.core.dialects.base.TABLE_LOCK_SECONDS", 1)
+    waits = MigrationWaits(table_lock_seconds=1)
     with database.engine.connect() as user:
         user.execute(api_keys.select())
-        with pytest.raises(StoreUnavailable, match=r"55P03|1205"), database.changing_schema() as connection:
+        with pytest.raises(StoreUnavailable, match=r"55P03|1205"), database.changing_schema(waits) as connection:
             connection.execute(text("ALTER TABLE api_keys ADD COLUMN later INTEGER"))
 
 
