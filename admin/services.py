@@ -58,6 +58,7 @@ class ActionResult(StrEnum):
     PAUSED = "paused"  #: the account's calls are paused; nothing was asked
     REFRESH_FAILED = "refresh_failed"  #: the token has expired and WeChat would not refresh it
     WAITING_AFTER_FAILURE = "waiting_after_failure"  #: the token has expired; its next refresh waits after a failure
+    JUST_REFRESHED = "just_refreshed"  #: WeChat refuses a token that was refreshed a moment ago; the next refresh waits
     REFRESH_IN_PROGRESS = "refresh_in_progress"  #: somebody else is refreshing the token
     SUPERSEDED = "superseded"  #: somebody else changed the user at the same moment
     SEALED = "sealed"  #: the stored tokens cannot be decrypted

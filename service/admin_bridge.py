@@ -23,13 +23,8 @@ from service.authorization.profiles import ProfileNotGranted, Profiles, Snapshot
 from service.http.origins import parse_origin
 from service.settings import Settings
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import (
-    NoAuthorization,
-    RefreshResult,
-    TokenManager,
-    TokenUnavailable,
-    UnavailableReason,
-)
+from service.tokens.manager import NoAuthorization, TokenManager, TokenUnavailable, UnavailableReason
+from service.tokens.refresher import RefreshResult
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import Endpoint
@@ -70,6 +65,7 @@ _STATUS_RESULTS: Mapping[Status | None, ActionResult] = {
 }
 _UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {
     UnavailableReason.WAITING_AFTER_FAILURE: ActionResult.WAITING_AFTER_FAILURE,
+    UnavailableReason.JUST_REFRESHED: ActionResult.JUST_REFRESHED,
     UnavailableReason.REFRESH_IN_PROGRESS: ActionResult.REFRESH_IN_PROGRESS,
     UnavailableReason.REFRESH_FAILED: ActionResult.REFRESH_FAILED,
     UnavailableReason.ACCOUNT_PAUSED: ActionResult.PAUSED,

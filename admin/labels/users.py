@@ -93,6 +93,7 @@ RESULT_LABELS: Mapping[ActionResult, str] = {
     ActionResult.PAUSED: N_("Calls of this account are paused."),
     ActionResult.REFRESH_FAILED: N_("The access token has expired and could not be refreshed."),
     ActionResult.WAITING_AFTER_FAILURE: N_("The access token has expired and its last refresh failed."),
+    ActionResult.JUST_REFRESHED: N_("WeChat refuses the access token, which was refreshed a moment ago."),
     ActionResult.REFRESH_IN_PROGRESS: N_("Another process is refreshing this token. Try again in a moment."),
     ActionResult.SUPERSEDED: N_("Another operation changed this user at the same time."),
     ActionResult.SEALED: N_("The stored tokens cannot be decrypted: a key is missing."),

@@ -147,4 +147,4 @@ class Profiles:
         stored = await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS)
         if stored.access_token != refused.access_token:
             return stored
-        return await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS, force=True)
+        return await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS, refused=True)

@@ -7,7 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from service.observability.multiprocess import is_shared
 from service.tokens.breaker import Pause
-from service.tokens.manager import Refresh, RefreshResult
+from service.tokens.refresher import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 

@@ -31,6 +31,7 @@ from service.settings import Settings
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager
 from service.tokens.refresh_policy import RefreshPolicy
+from service.tokens.refresher import TokenRefresher
 from service.tokens.scheduler import RefreshScheduler
 from service.webhooks.audit import EventAudit
 from service.webhooks.pushed import PushedEvents
@@ -101,7 +102,8 @@ def make_service(
     """Put the parts together. Call it in the event loop that will run them."""
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
-    tokens = TokenManager(vault, client, breaker, clock, policy)
+    refresher = TokenRefresher(vault, client, breaker, clock, policy)
+    tokens = TokenManager(vault, refresher, clock, policy)
     profiles = Profiles(vault, client, tokens, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
     audit_log = AuditLog(database)
@@ -149,7 +151,7 @@ def make_service(
         events=PushedEvents(vault, profiles, EventAudit(audit_log, clock)),
         scheduler=RefreshScheduler(
             vault,
-            tokens,
+            refresher,
             breaker,
             clock,
             [account.appid for account in settings.all_accounts()],

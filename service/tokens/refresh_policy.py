@@ -21,11 +21,13 @@ class RefreshPolicy:
     Attributes:
         ahead_seconds: How long before its end a token is refreshed, but at most a tenth of its life.
         active_within_days: Users seen within so many days are kept fresh; 0 refreshes on use only.
+        refresh_again_seconds: How long after a refresh nobody's need makes WeChat be asked once more.
         randomness: Where jitter comes from.
     """
 
     ahead_seconds: int = 600
     active_within_days: int = 7
+    refresh_again_seconds: int = 10
     randomness: random.Random = field(default_factory=random.Random)
 
     def next_refresh_at(self, now: int, expires_at: int, last_used_at: int) -> int | None:

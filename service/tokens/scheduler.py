@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from aiolimiter import AsyncLimiter
 
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import Refresh, RefreshResult, TokenManager
+from service.tokens.refresher import Refresh, RefreshResult, TokenRefresher
 from service.wechat.endpoints import Endpoint
 from storage.base.clock import Clock
 from storage.base.errors import SealError, StorageError
@@ -68,7 +68,7 @@ class RefreshScheduler:
 
     Args:
         vault: Where authorizations are kept.
-        tokens: Refreshes.
+        refresher: Refreshes.
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What tells the time.
         appids: The accounts to look after.
@@ -81,7 +81,7 @@ class RefreshScheduler:
     def __init__(
         self,
         vault: TokenVault,
-        tokens: TokenManager,
+        refresher: TokenRefresher,
         breaker: Breaker,
         clock: Clock,
         appids: Sequence[str],
@@ -92,7 +92,7 @@ class RefreshScheduler:
         observe: Callable[[Refresh], None] = lambda _: None,
     ) -> None:
         self._vault = vault
-        self._tokens = tokens
+        self._refresher = refresher
         self._breaker = breaker
         self._clock = clock
         self._appids = appids
@@ -171,7 +171,7 @@ class RefreshScheduler:
                 await self._vault.settle(lease.released())
                 return
             try:
-                refresh = await self._tokens.refresh_if_active(lease)
+                refresh = await self._refresher.refresh_if_active(lease)
             except SealError as error:
                 _logger.error("not refreshed: %s", error)  # noqa: TRY400 - the message says all there is to know
                 refresh = Refresh(RefreshResult.FAILED)

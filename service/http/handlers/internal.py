@@ -34,7 +34,7 @@ class TokenHandler(JsonHandler):
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the token, when it ends, and its scope."""
         await self._authenticate()
-        fresh = await self.tokens.get_valid_token(appid, openid, self._minimum_seconds(), force=self._is_refused())
+        fresh = await self.tokens.get_valid_token(appid, openid, self._minimum_seconds(), refused=self._is_refused())
         self.write_json({"access_token": fresh.access_token, "expires_at": fresh.expires_at, "scope": fresh.scope})
 
     async def _authenticate(self) -> None:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.observability.metrics import Metrics
 from service.observability.multiprocess import worker_environment
 from service.tokens.breaker import Pause
-from service.tokens.manager import Refresh, RefreshResult
+from service.tokens.refresher import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 

@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from service.authorization.exchange import Browser
 from service.simulator.faults import Breakage, Fault
 from service.simulator.replies import Quirks
-from service.tokens.manager import NoAuthorization, RefreshResult, TokenUnavailable
-from service.wechat.protocol import Account
+from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.tokens.refresher import RefreshResult
 from storage.base.errors import SealError
 from storage.sealing import KeyRing, generate_key
 from storage.users import Status
@@ -20,28 +19,6 @@ REFRESH = "refresh_token"
 HOURS = 3600
 DAYS = 86_400
 GRANTS = [("xiao-ming", "snsapi_base"), ("li-na", "snsapi_userinfo")]
-
-
-@pytest.fixture
-def authorize(service, wechat):
-    """Authorize a person at a service, by default the one under test, and give the openid."""
-
-    async def authorize_one(person=None, *, at=service, scope="snsapi_base"):
-        account = Account(service.settings.appid, service.settings.secret)
-        redeemed = await at.exchange.exchange(account, wechat.issue_code(person, scope=scope), Browser(b"b" * 32))
-        return redeemed.openid
-
-    return authorize_one
-
-
-@pytest.fixture
-def row(service):
-    """Read an authorization as it is stored."""
-
-    async def read(openid):
-        return await service.vault.get(service.settings.appid, openid)
-
-    return read
 
 
 async def test_a_token_that_lives_long_enough_is_returned_without_asking_wechat(service, wechat, authorize):
@@ -261,16 +238,6 @@ async def test_the_wait_after_a_failure_survives_a_restart(service, wechat, cloc
     with pytest.raises(TokenUnavailable):
         await restarted.tokens.get_valid_token(service.settings.appid, openid)
     assert wechat.calls[REFRESH] == 1
-
-
-async def test_force_refreshes_in_spite_of_an_earlier_failure(service, wechat, clock, authorize):
-    openid = await authorize()
-    clock.advance(3 * HOURS)
-    wechat.faults.add(Fault(endpoint=REFRESH, errcode=-1))
-    with pytest.raises(TokenUnavailable):
-        await service.tokens.get_valid_token(service.settings.appid, openid)
-    fresh = await service.tokens.get_valid_token(service.settings.appid, openid, force=True)
-    assert fresh.expires_at == clock.now() + 7200
 
 
 async def test_a_failed_early_refresh_falls_back_on_the_token_that_lives(service, wechat, clock, authorize):

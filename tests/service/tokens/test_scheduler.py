@@ -7,7 +7,7 @@ import pytest
 
 from service.authorization.exchange import Browser
 from service.simulator.faults import Breakage, Fault
-from service.tokens.manager import RefreshResult
+from service.tokens.refresher import RefreshResult
 from service.wechat.protocol import Account
 from storage.base.errors import StorageError
 from storage.sealing import KeyRing, generate_key

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
+from service.simulator.faults import Fault
 from storage.base.errors import StoreUnavailable
 from storage.sql.core.engine import Database
 
@@ -89,6 +90,17 @@ async def test_a_token_that_wechat_refused_is_refreshed_though_it_should_live(pa
     assert (await ask(openid, key=api_key, query="?refused=true"))[0] == 200
     assert wechat.calls["refresh_token"] == 1
     assert (await ask(openid, key=api_key, query="?refused=perhaps"))[0] == 400
+
+
+async def test_while_wechat_is_down_a_refused_token_is_answered_by_the_request_to_come_back(page, wechat, ask, api_key):
+    openid = json.loads((await page.post_code(wechat.issue_code())).body)["openid"]
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=-1, times=None))
+    for _ in range(3):
+        status, reply, headers = await ask(openid, key=api_key, query="?refused=true")
+        assert (status, reply["error"]) == (503, "retry")
+        assert int(headers["Retry-After"]) >= 1
+    assert wechat.calls["refresh_token"] == 1
+    assert (await ask(openid, key=api_key))[0] == 200
 
 
 async def test_not_ready_while_the_store_cannot_be_written(http, private_url, service):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from tornado.web import Application, RequestHandler
 
-from service.tokens.manager import NoAuthorization, RefreshResult
+from service.tokens.manager import NoAuthorization
+from service.tokens.refresher import RefreshResult
 from storage.users import Status
 from tests.service.http.handlers.h5_browser import reply_of
 

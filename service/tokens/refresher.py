@@ -1,0 +1,164 @@
+"""`TokenRefresher`: the one procedure by which a token is renewed.
+
+Two refreshes of one token at once leave it open which result is good, so a refresh happens only under the row's lease,
+and what it gives is written only if the row has not changed hands since.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.tokens.breaker import AccountPaused, Breaker
+from service.tokens.refresh_policy import RefreshPolicy
+from service.wechat.client import WeChatClient
+from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
+from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError, WeChatFault
+from service.wechat.protocol import TokenReply
+from storage.base.clock import Clock
+from storage.leases import Lease, Outcome
+from storage.sealing import Tokens
+from storage.users import Authorization
+from storage.vault import TokenVault
+
+__all__ = ["Refresh", "RefreshResult", "TokenRefresher"]
+
+#: WeChat's errcode that fits a grant which cannot be refreshed any more.
+_REFRESH_TOKEN_EXPIRED = 42002
+
+
+class RefreshResult(StrEnum):
+    """How one refresh ended."""
+
+    REFRESHED = "refreshed"
+    REAUTHORIZATION_NEEDED = "reauthorization_needed"
+    FAILED = "failed"
+    #: The account's calls pause; no row was touched.
+    PAUSED = "paused"
+    #: A newer grant, or another holder, had the last word; nothing was written.
+    SUPERSEDED = "superseded"
+    #: Nobody used the token for long; from now on it is refreshed on use.
+    LEFT_TO_USE = "left_to_use"
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What one refresh did, for counting and for saying why."""
+
+    result: RefreshResult
+    error: WeChatError | None = None
+
+
+class TokenRefresher:
+    """Refreshes authorizations that the caller has leased. Belongs to one event loop.
+
+    Args:
+        vault: Where authorizations are kept.
+        client: What asks WeChat.
+        breaker: What knows the accounts whose calls cannot succeed.
+        clock: What tells the time.
+        policy: When to refresh.
+    """
+
+    def __init__(
+        self, vault: TokenVault, client: WeChatClient, breaker: Breaker, clock: Clock, policy: RefreshPolicy
+    ) -> None:
+        self._vault = vault
+        self._client = client
+        self._breaker = breaker
+        self._clock = clock
+        self._policy = policy
+
+    async def refresh(self, lease: Lease) -> Refresh:
+        """Refresh a leased authorization, write the result and end the lease. This is the only way a token is renewed.
+
+        What the outcome means for the row is decided by the kind of WeChat's answer. A configuration error, a
+        missing key, or a pause of the account leaves the row as it was.
+
+        Raises:
+            StoreUnavailable: The store does not answer; the lease ends by itself.
+            SealError: The tokens do not open. The row is untouched and the lease still held: until it ends by itself,
+                a schedule does not trip over the same row again and again.
+        """
+        tokens = self._vault.open(lease.authorization)
+        if not tokens.refresh_token:
+            return await self._settle_unrefreshable(lease)
+        try:
+            self._breaker.check(lease.authorization.appid, Endpoint.REFRESH)
+        except AccountPaused:
+            await self._vault.settle(lease.released())
+            return Refresh(RefreshResult.PAUSED)
+        asked_at = self._clock.now()
+        try:
+            reply = await self._ask(lease.authorization, tokens)
+        except WeChatError as error:
+            self._breaker.note(error)
+            return await self._settle_failure(lease, error)
+        written = await self._vault.settle(self._renewed(lease, tokens, reply, asked_at))
+        return Refresh(RefreshResult.REFRESHED if written else RefreshResult.SUPERSEDED)
+
+    async def refresh_if_active(self, lease: Lease) -> Refresh:
+        """Refresh an authorization that the schedule says is due, unless its user has not been seen for long."""
+        authorization = lease.authorization
+        if not self._policy.is_active(self._clock.now(), authorization.last_used_at):
+            await self._vault.settle(lease.deferred(next_refresh_at=None))
+            return Refresh(RefreshResult.LEFT_TO_USE)
+        return await self.refresh(lease)
+
+    async def _ask(self, authorization: Authorization, tokens: Tokens) -> TokenReply:
+        reply = await self._client.refresh_token(authorization.appid, tokens.refresh_token)
+        if reply.openid != authorization.openid:
+            raise WeChatFault.malformed(Endpoint.REFRESH, authorization.appid, "the reply is about another openid")
+        return reply
+
+    def _renewed(self, lease: Lease, tokens: Tokens, reply: TokenReply, asked_at: int) -> Outcome:
+        """Turn WeChat's answer into what is to be written.
+
+        The reply may leave the refresh token out: the old one stays. Its 30 days are not extended by refreshing, so
+        they start anew only when its string changes.
+        """
+        old = lease.authorization
+        refresh_token = reply.refresh_token or tokens.refresh_token
+        expires_at = asked_at + reply.expires_in
+        unchanged = refresh_token == tokens.refresh_token
+        return lease.refreshed(
+            self._vault.seal(old.appid, old.openid, Tokens(reply.access_token, refresh_token)),
+            scope=old.scope,
+            refreshed_at=asked_at,
+            expires_at=expires_at,
+            refresh_expires_at=old.refresh_expires_at if unchanged else asked_at + REFRESH_TOKEN_SECONDS,
+            next_refresh_at=self._policy.next_refresh_at(asked_at, expires_at, old.last_used_at),
+        )
+
+    async def _settle_unrefreshable(self, lease: Lease) -> Refresh:
+        """Let a grant that came without a refresh token live as long as its access token does."""
+        if lease.authorization.expires_at > self._clock.now():
+            await self._vault.settle(lease.deferred(next_refresh_at=lease.authorization.expires_at))
+            return Refresh(RefreshResult.LEFT_TO_USE)
+        written = await self._vault.settle(
+            lease.rejected(error_code=_REFRESH_TOKEN_EXPIRED, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
+        )
+        return Refresh(RefreshResult.REAUTHORIZATION_NEEDED if written else RefreshResult.SUPERSEDED)
+
+    async def _settle_failure(self, lease: Lease, error: WeChatError) -> Refresh:
+        old = lease.authorization
+        now = self._clock.now()
+        if error.kind is Kind.CONFIGURATION:
+            await self._vault.settle(lease.released())
+            return Refresh(RefreshResult.PAUSED, error)
+        if error.kind is Kind.REAUTHORIZE:
+            # A new exchange makes WeChat refuse the older tokens: look again before declaring the user's grant dead.
+            current = await self._vault.get(old.appid, old.openid)
+            if current is None or current.version != old.version:
+                return Refresh(RefreshResult.SUPERSEDED, error)
+            outcome: Outcome = lease.rejected(error_code=error.errcode, error_kind=error.kind, at=now)
+            result = RefreshResult.REAUTHORIZATION_NEEDED
+        else:
+            outcome = lease.failed(
+                error_code=error.errcode,
+                error_kind=error.kind,
+                at=now,
+                next_refresh_at=self._policy.retry_at(now, old.refresh_failures + 1),
+            )
+            result = RefreshResult.FAILED
+        written = await self._vault.settle(outcome)
+        return Refresh(result if written else RefreshResult.SUPERSEDED, error)
