@@ -17,7 +17,7 @@ from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import Sessions
 from storage.sql.work.instances import Instances
 from storage.sql.work.jobs import JobAction, Jobs
-from storage.user_search import Forecast, UserDirectory
+from storage.user_search import Forecast, UserSearch
 from storage.users import Counts
 from storage.vault import TokenVault
 
@@ -195,7 +195,7 @@ class AdminServices:
     """Everything behind the pages.
 
     Attributes:
-        directory: What finds users; None where the token store has no such thing.
+        user_search: What lists and searches users; None where the token store cannot.
         counts: How many users there are.
         forecast: What is coming; None where nobody can tell.
         store: The token store's name.
@@ -206,7 +206,7 @@ class AdminServices:
     accounts: Accounts
     origins: RequestOrigins
     vault: TokenVault
-    directory: UserDirectory | None
+    user_search: UserSearch | None
     counts: StaleWhileRevalidate[Counts]
     forecast: StaleWhileRevalidate[Forecast | None]
     jobs: Jobs

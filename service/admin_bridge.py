@@ -310,7 +310,7 @@ def make_admin_services(
         accounts=OfficialAccounts(accounts, client, breaker, settings.verification_files),
         origins=BrowserOrigins(client_address, own_address),
         vault=vault,
-        directory=vault.directory(),
+        user_search=vault.user_search(),
         counts=StaleWhileRevalidate(vault.counts, clock, fresh_seconds=20),
         forecast=StaleWhileRevalidate(_forecaster(vault, accounts, clock), clock, fresh_seconds=5),
         jobs=Jobs(database),
@@ -330,10 +330,10 @@ def make_admin_services(
 def _forecaster(
     vault: TokenVault, accounts: Sequence[Account], clock: Clock
 ) -> Callable[[], Awaitable[Forecast | None]]:
-    directory = vault.directory()
+    search = vault.user_search()
     appids = [account.appid for account in accounts]
 
     async def forecast() -> Forecast | None:
-        return None if directory is None else await asyncio.to_thread(directory.forecast, appids, clock.now())
+        return None if search is None else await asyncio.to_thread(search.forecast, appids, clock.now())
 
     return forecast

@@ -12,7 +12,8 @@ from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
 from storage.row import Row
 from storage.store import Capability, TokenStore
-from storage.users import Authorization, AuthorizedUser, Counts, Profile, Status, Use, UserPage, UserQuery
+from storage.user_search import COUNT_CAP, CappedCount, UserFilter, UserPage, UserQuery, UserSearch, count_of, page_of
+from storage.users import Authorization, AuthorizedUser, Counts, Profile, Status, Use
 from storage.validation import require_storable
 
 __all__ = ["MemoryTokenStore"]
@@ -105,26 +106,9 @@ class MemoryTokenStore(TokenStore):
             key = profile.appid, profile.openid
             return self._replace(key, self._rows[key].with_profile(profile) if key in self._rows else None)
 
-    def page(self, query: UserQuery) -> UserPage:
-        """See `TokenStore.page`."""
-        wanted = {name: getattr(query, name) for name in ("appid", "status", "openid", "unionid")}
-        filters = {name: value for name, value in wanted.items() if value is not None}
-
-        def place(user: AuthorizedUser) -> tuple[int, int]:
-            return getattr(user, query.sort.value), user.id
-
-        with self._lock:
-            found = [
-                row.user()
-                for row in self._rows.values()
-                if all(getattr(row.authorization, name) == value for name, value in filters.items())
-            ]
-        if query.after is not None:
-            after = query.after
-            found = [user for user in found if (place(user) < after if query.descending else place(user) > after)]
-        found.sort(key=place, reverse=query.descending)
-        users = tuple(found[: query.limit])
-        return UserPage(users, place(users[-1]) if len(found) > query.limit else None)
+    def user_search(self, limit_seconds: float) -> UserSearch:  # noqa: ARG002 - there are not so many
+        """See `TokenStore.user_search`; it filters and sorts by everything."""
+        return _MemoryUserSearch(self._users)
 
     def counts(self) -> Counts:
         """See `TokenStore.counts`."""
@@ -182,6 +166,10 @@ class MemoryTokenStore(TokenStore):
     def close(self) -> None:
         """Do nothing: what is kept goes with the process."""
 
+    def _users(self) -> list[AuthorizedUser]:
+        with self._lock:
+            return [row.user() for row in self._rows.values()]
+
     def _save_one(self, grant: Grant) -> None:
         key = grant.appid, grant.openid
         if key in self._rows:
@@ -221,3 +209,18 @@ class MemoryTokenStore(TokenStore):
     def _count(self, activities: Iterable[Activity]) -> None:
         for one in activities:
             self._activity[one.hour, one.appid, one.kind, one.errcode] += one.count
+
+
+class _MemoryUserSearch(UserSearch):
+    """Looks at all users there are."""
+
+    def __init__(self, users: Callable[[], list[AuthorizedUser]]) -> None:
+        self._users = users
+
+    def page(self, query: UserQuery) -> UserPage:
+        """See `UserSearch.page`."""
+        return page_of(self._users(), query)
+
+    def count(self, wanted: UserFilter, cap: int = COUNT_CAP) -> CappedCount:
+        """See `UserSearch.count`."""
+        return count_of(self._users(), wanted, cap)

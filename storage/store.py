@@ -13,8 +13,8 @@ from storage.activity import Activity
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
-from storage.user_search import UserDirectory
-from storage.users import Authorization, Counts, Profile, Use, UserPage, UserQuery
+from storage.user_search import UserSearch
+from storage.users import Authorization, Counts, Profile, Use
 
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
@@ -26,7 +26,7 @@ class Capability(StrEnum):
     """What a store may leave out. Without one its methods (`METHODS_OF`) are not called, and need not be written."""
 
     SCHEDULING = "scheduling"  #: claiming what is due, for scheduled refresh
-    LISTING = "listing"  #: lists and counts of users, for the dashboard
+    USERS = "users"  #: lists, search and counts of users, for the dashboard
     ACTIVITY = "activity"  #: counts by the hour of what happened
     PROFILES = "profiles"  #: names and avatars
     RESEALING = "resealing"  #: walking all rows to seal them with a new key
@@ -36,7 +36,7 @@ class Capability(StrEnum):
 #: What each capability asks for.
 METHODS_OF: Mapping[Capability, Sequence[str]] = {
     Capability.SCHEDULING: ("claim_due",),
-    Capability.LISTING: ("page", "counts"),
+    Capability.USERS: ("user_search", "counts"),
     Capability.ACTIVITY: ("activity", "record"),
     Capability.PROFILES: ("save_profile",),
     Capability.RESEALING: ("sealed_page", "reseal"),
@@ -122,8 +122,12 @@ class TokenStore(ABC):
         """Store a profile; False when there is no such authorization."""
         raise NotImplementedError
 
-    def page(self, query: UserQuery) -> UserPage:
-        """List users. Follow `next_cursor`: each user that stays unchanged meanwhile is listed exactly once."""
+    def user_search(self, limit_seconds: float) -> UserSearch:
+        """Return what lists, searches and counts users.
+
+        Args:
+            limit_seconds: How long one answer may take.
+        """
         raise NotImplementedError
 
     def counts(self) -> Counts:
@@ -173,14 +177,6 @@ class TokenStore(ABC):
         it was written; one whose tokens have been replaced, revoked or erased since changes nothing and is False.
         """
         raise NotImplementedError
-
-    def directory(self, limit_seconds: float) -> UserDirectory | None:  # noqa: ARG002 - nothing to limit
-        """Return what answers a dashboard's questions about many users; None where the store has no such thing.
-
-        Args:
-            limit_seconds: How long one answer may take.
-        """
-        return None
 
     @abstractmethod
     def check_schema(self) -> SchemaReport:

@@ -11,11 +11,8 @@ __all__ = [
     "AuthorizedUser",
     "Counts",
     "Profile",
-    "SortKey",
     "Status",
     "Use",
-    "UserPage",
-    "UserQuery",
 ]
 
 
@@ -96,40 +93,6 @@ class Profile:
     avatar_url: str
     profile_at: int
     unionid: str | None = None
-
-
-class SortKey(StrEnum):
-    """What lists may be sorted by."""
-
-    ID = "id"
-    AUTHORIZED_AT = "authorized_at"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserQuery:
-    """Which users to list, in which order, from where on.
-
-    Attributes:
-        after: The `next_cursor` of the page before; None starts at the beginning.
-        limit: Users on a page, 1 to 500.
-    """
-
-    appid: str | None = None
-    status: Status | None = None
-    openid: str | None = None
-    unionid: str | None = None
-    sort: SortKey = SortKey.ID
-    descending: bool = True
-    after: tuple[int, int] | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class UserPage:
-    """One page of users; `next_cursor` is None on the last."""
-
-    users: tuple[AuthorizedUser, ...]
-    next_cursor: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ spent on an authorization that could not be stored.
 """
 
 import asyncio
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -20,8 +21,8 @@ from storage.group_commit import GroupCommit
 from storage.leases import Lease, Outcome
 from storage.sealing import KeyRing, Tokens
 from storage.store import Capability, TokenStore
-from storage.user_search import UserDirectory
-from storage.users import Authorization, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
+from storage.user_search import UserFilter, UserQuery, UserSearch
+from storage.users import Authorization, Counts, Profile, Status, Use
 
 __all__ = ["TokenVault"]
 
@@ -30,6 +31,8 @@ T = TypeVar("T")
 #: Writing down a use of nobody changes nothing, and succeeds only where the store can write.
 _NOBODY = Use("", "", used_at=0, next_refresh_at=None)
 _LONGEST_PROBE_SECONDS = 30.0
+#: How long listing the newest or the oldest active users may take before the start.
+_KEY_CHECK_SECONDS = 60
 
 _logger = logging.getLogger(__name__)
 
@@ -95,13 +98,13 @@ class TokenVault:
         """The name of this process."""
         return self._instance
 
-    def directory(self, limit_seconds: float = 2.0) -> UserDirectory | None:
-        """Return what answers questions about many users, if the store has it. Its methods block.
+    def user_search(self, limit_seconds: float = 2.0) -> UserSearch | None:
+        """Return what lists and searches users, if the store has the capability. Its methods block.
 
         Args:
             limit_seconds: How long one answer may take.
         """
-        return self._store.directory(limit_seconds)
+        return self._store.user_search(limit_seconds) if Capability.USERS in self._store.capabilities else None
 
     @contextmanager
     def reserve(self) -> Iterator[None]:
@@ -172,10 +175,6 @@ class TokenVault:
         """Store a profile; False when there is no such authorization."""
         return await self._write(lambda: self._store.save_profile(profile))
 
-    async def page(self, query: UserQuery) -> UserPage:
-        """List users."""
-        return await self._read(lambda: self._store.page(query))
-
     async def counts(self) -> Counts:
         """Count authorizations by appid and status."""
         return await self._read(self._store.counts)
@@ -206,11 +205,12 @@ class TokenVault:
         Raises:
             SealError: One does not open. Nothing was changed.
         """
-        if Capability.LISTING not in self._store.capabilities:
+        search = self.user_search(_KEY_CHECK_SECONDS)
+        if search is None:
             return
         for descending in (True, False):
-            query = UserQuery(status=Status.ACTIVE, sort=SortKey.ID, descending=descending, limit=sample)
-            for user in (await self.page(query)).users:
+            query = UserQuery(filter=UserFilter(status=Status.ACTIVE), descending=descending, limit=sample)
+            for user in (await self._read(functools.partial(search.page, query))).users:
                 authorization = await self.get(user.appid, user.openid)
                 if authorization is not None and authorization.status is Status.ACTIVE:
                     self.open(authorization)

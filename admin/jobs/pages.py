@@ -11,7 +11,7 @@ from admin.labels.jobs import JOB_BADGES, JOB_MEANINGS, JOB_STATUS_LABELS, RESUL
 from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, RESULT_LABELS
 from admin.services import ActionResult
 from admin.users.filters import FIELDS, Listing, arguments_of, describe_filter
-from admin.users.list_page import directory_of
+from admin.users.list_page import user_search_of
 from admin.web.counts import count_text
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -21,7 +21,7 @@ from admin.web.notices import Notice
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import Job, JobAction, JobStatus, JobTarget
-from storage.user_search import Tally
+from storage.user_search import CappedCount
 
 __all__ = ["routes"]
 
@@ -97,11 +97,11 @@ class _JobRequestHandler(_JobsHandler):
         query = urlencode([(name, value) for name, value in arguments if name in FIELDS])
         return _JobRequest(action, () if everybody else tuple(parse_user_key(one) for one in given), query)
 
-    async def count(self, wanted: _JobRequest) -> Tally:
+    async def count(self, wanted: _JobRequest) -> CappedCount:
         """Count the users of a request, up to the cap."""
         if wanted.users:
-            return Tally(len(wanted.users))
-        return await self.run(directory_of(self).count, wanted.target.filter)
+            return CappedCount(len(wanted.users))
+        return await self.run(user_search_of(self).count, wanted.target.filter)
 
 
 class ConfirmJobHandler(_JobRequestHandler):
@@ -114,7 +114,7 @@ class ConfirmJobHandler(_JobRequestHandler):
         wanted = self.read_request()
         self.show(wanted, await self.count(wanted))
 
-    def show(self, wanted: _JobRequest, count: Tally, problem: str = "") -> None:
+    def show(self, wanted: _JobRequest, count: CappedCount, problem: str = "") -> None:
         """Show the form that makes the job."""
         self.render(
             "jobs/confirm.html",
@@ -158,7 +158,7 @@ class JobsHandler(ConfirmJobHandler):
         if wanted.action in _CONFIRMED and self._typed_number() != str(count.number):
             self.show(wanted, count, N_("Type the number of users to confirm. It may have changed meanwhile."))
             return
-        until_id = 0 if wanted.users else await self.run(directory_of(self).last_id)
+        until_id = 0 if wanted.users else await self.run(user_search_of(self).last_id)
         job_id = await self.run(
             lambda: self.services.jobs.add(
                 wanted.action,
@@ -232,9 +232,9 @@ class JobChangeHandler(AdminHandler):
             self.redirect_with_notice(f"/admin/jobs/{number}", Notice.JOB_ALREADY_CHANGED)
 
 
-def _meanings(count: Tally) -> Mapping[str, str]:
+def _meanings(count: CappedCount) -> Mapping[str, str]:
     """Return the words for what actions do, to one user or to many."""
-    return ACTION_MEANINGS if count == Tally(1) else JOB_MEANINGS
+    return ACTION_MEANINGS if count == CappedCount(1) else JOB_MEANINGS
 
 
 def _state(job: Job) -> tuple[str, str]:

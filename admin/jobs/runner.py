@@ -12,7 +12,7 @@ from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
 from storage.sql.accounts.audit import AuditResult, NewAuditEntry
 from storage.sql.work.jobs import Job, JobAction, JobStatus, Position
-from storage.user_search import UserDirectory, UserSearch, UserSort
+from storage.user_search import UserQuery, UserSearch, UserSort
 
 __all__ = ["JobRunner"]
 
@@ -42,7 +42,7 @@ class JobRunner:
 
     Args:
         services: What the work needs.
-        directory: What finds users, with more patience than pages have; None does only jobs that name their users.
+        user_search: What lists users, with more patience than pages have; None does only jobs that name their users.
         owner: A name for this process that no other has.
         every_seconds: The pause between two looks.
         max_per_second: Users a second that WeChat is asked about.
@@ -52,7 +52,7 @@ class JobRunner:
     def __init__(
         self,
         services: AdminServices,
-        directory: UserDirectory | None,
+        user_search: UserSearch | None,
         owner: str,
         *,
         every_seconds: float = 2.0,
@@ -60,7 +60,7 @@ class JobRunner:
         pause_seconds: float = 5.0,
     ) -> None:
         self._services = services
-        self._directory = directory
+        self._user_search = user_search
         self._owner = owner
         self._max_per_second = max_per_second
         self._pause_seconds = pause_seconds
@@ -136,13 +136,13 @@ class JobRunner:
             start = position[1] if position is not None else 0
             end = start + _BATCH
             return _Batch(job.target.users[start:end], (end, end), is_last=end >= len(job.target.users))
-        if self._directory is None:
+        if self._user_search is None:
             return _Batch((), position, is_last=True)
-        search = UserSearch(filter=job.target.filter, sort=UserSort.ID, descending=False, after=position, limit=_BATCH)
-        page = self._directory.find(search)
+        query = UserQuery(filter=job.target.filter, sort=UserSort.ID, descending=False, after=position, limit=_BATCH)
+        page = self._user_search.page(query)
         own = [user for user in page.users if user.id <= job.until_id]
         # In the order of the ids, everybody after the first newcomer is one; in that of a text, anybody may be.
-        in_order_of_ids = search.ordered_by == UserSort.ID
+        in_order_of_ids = query.ordered_by == UserSort.ID
         is_last = page.next_cursor is None or (in_order_of_ids and len(own) < len(page.users))
         return _Batch([(user.appid, user.openid) for user in own], page.next_cursor or position, is_last)
 

@@ -15,7 +15,7 @@ from admin.web.inputs import (
     parse_text,
     write_cursor,
 )
-from storage.user_search import FoundUsers, Searched, SearchField, Span, UserFilter, UserSearch, UserSort
+from storage.user_search import SearchField, TextMatch, TimeRange, UserFilter, UserPage, UserQuery, UserSort
 from storage.users import Status
 
 __all__ = ["FIELDS", "Listing", "arguments_of", "describe_filter"]
@@ -79,15 +79,15 @@ class Listing:
         sort = parse_choice(UserSort, argument("sort")) or _natural_sort(wanted)
         return cls(given, wanted, sort, descending=argument("order") != "up", cursor=argument("cursor"))
 
-    def search(self, limit: int) -> UserSearch:
+    def query(self, limit: int) -> UserQuery:
         """Return the query of this page.
 
         Raises:
             PageError: The cursor is none of ours.
         """
-        search = UserSearch(filter=self.filter, sort=self.sort, descending=self.descending, limit=limit)
-        kind = int if search.ordered_by == self.sort.value else str
-        return replace(search, after=parse_cursor(self.cursor, kind)) if self.cursor else search
+        query = UserQuery(filter=self.filter, sort=self.sort, descending=self.descending, limit=limit)
+        kind = int if query.ordered_by == self.sort.value else str
+        return replace(query, after=parse_cursor(self.cursor, kind)) if self.cursor else query
 
     @property
     def is_filtered(self) -> bool:
@@ -109,7 +109,7 @@ class Listing:
         turned = sort is self.sort and self.descending
         return [*self.given.items(), ("sort", sort.value), ("order", "up" if turned else "")]
 
-    def after(self, page: FoundUsers) -> list[tuple[str, str]]:
+    def after(self, page: UserPage) -> list[tuple[str, str]]:
         """Return the arguments of the page that follows one."""
         cursor = "" if page.next_cursor is None else write_cursor(*page.next_cursor)
         return [*self.arguments(), ("cursor", cursor)]
@@ -177,9 +177,9 @@ def _filter_of(given: dict[str, str]) -> UserFilter:
     )
 
 
-def _searched(given: dict[str, str]) -> Searched | None:
+def _searched(given: dict[str, str]) -> TextMatch | None:
     field = parse_choice(SearchField, given["by"]) or SearchField.OPENID
-    return None if not given["q"] else Searched(field, given["q"], exact=given["match"] == "exact")
+    return None if not given["q"] else TextMatch(field, given["q"], exact=given["match"] == "exact")
 
 
 def _natural_sort(wanted: UserFilter) -> UserSort:
@@ -189,10 +189,10 @@ def _natural_sort(wanted: UserFilter) -> UserSort:
         (wanted.used, UserSort.LAST_USED_AT),
         (wanted.ending, UserSort.REFRESH_EXPIRES_AT),
     ):
-        if span != Span():
+        if span != TimeRange():
             return sort
     return UserSort.ID
 
 
-def _span(first_day: str, last_day: str) -> Span:
-    return Span(parse_midnight(first_day), parse_midnight(last_day, days_later=1))
+def _span(first_day: str, last_day: str) -> TimeRange:
+    return TimeRange(parse_midnight(first_day), parse_midnight(last_day, days_later=1))

@@ -27,7 +27,7 @@ from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
 from storage.base.errors import StoreTooSlow
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
-from storage.user_search import MAX_PAGE, Tally, UserDirectory, UserFilter, UserSort
+from storage.user_search import MAX_PAGE, CappedCount, Filter, UserFilter, UserSearch, UserSort
 from storage.users import AuthorizedUser
 
 __all__ = ["routes"]
@@ -64,10 +64,10 @@ class UsersHandler(AdminHandler):
 
     async def get(self) -> None:
         """Show a page of them."""
-        directory = directory_of(self)
+        search = user_search_of(self)
         listing = Listing.read(lambda name: self.get_query_argument(name, ""))
         page, count = await asyncio.gather(
-            self.run(directory.find, listing.search(_PAGE_SIZE)), self.run(_count, directory, listing.filter)
+            self.run(search.page, listing.query(_PAGE_SIZE)), self.run(_count, search, listing.filter)
         )
         self.render(
             "users/list.html",
@@ -79,8 +79,13 @@ class UsersHandler(AdminHandler):
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             scopes=SCOPE_LABELS,
-            search_fields=SEARCH_FIELD_LABELS,
-            sorts={UserSort(sort): label for sort, label in SORT_LABELS.items()},
+            supported=search.filters,
+            search_fields={
+                field: label
+                for field, label in SEARCH_FIELD_LABELS.items()
+                if search.filters & {Filter(field), Filter(f"{field}_prefix")}
+            },
+            sorts={UserSort(sort): label for sort, label in SORT_LABELS.items() if sort in search.sorts},
             actions=ACTION_LABELS,
             path_of=user_path,
             pick_of=lambda user: json.dumps([user.appid, user.openid]),
@@ -94,10 +99,10 @@ class UsersExportHandler(AdminHandler):
 
     async def get(self) -> None:
         """Write them in batches, so that memory does not grow with their number."""
-        directory = directory_of(self)
+        search = user_search_of(self)
         listing = Listing.read(lambda name: self.get_query_argument(name, ""))
-        search = listing.search(MAX_PAGE)
-        page = await self.run(directory.find, search)  # before anything is sent: it may be too slow
+        query = listing.query(MAX_PAGE)
+        page = await self.run(search.page, query)  # before anything is sent: it may be too slow
         await self.audit(AuditAction.USERS_EXPORT, filter=link("", *listing.given.items())[1:])
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", 'attachment; filename="users.csv"')
@@ -108,28 +113,28 @@ class UsersExportHandler(AdminHandler):
                 await self.flush()
                 if page.next_cursor is None:
                     return
-                search = replace(search, after=page.next_cursor)
-                page = await self.run(directory.find, search)
+                query = replace(query, after=page.next_cursor)
+                page = await self.run(search.page, query)
         except StreamClosedError:
             return  # the browser has gone
 
 
-def directory_of(handler: AdminHandler) -> UserDirectory:
-    """Return what finds users.
+def user_search_of(handler: AdminHandler) -> UserSearch:
+    """Return what lists users.
 
     Raises:
-        Refused: The store has no such thing.
+        PageError: The token store cannot.
     """
-    directory = handler.services.directory
-    if directory is None:
+    search = handler.services.user_search
+    if search is None:
         raise PageError(HTTPStatus.NOT_IMPLEMENTED, N_("The token store in use cannot list users."))
-    return directory
+    return search
 
 
-def _count(directory: UserDirectory, wanted: UserFilter) -> Tally | None:
+def _count(search: UserSearch, wanted: UserFilter) -> CappedCount | None:
     """Count what a filter matches; None when that would take too long."""
     try:
-        return directory.count(wanted)
+        return search.count(wanted)
     except StoreTooSlow:
         return None
 

@@ -30,7 +30,7 @@ from admin.web.notices import Notice
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
-from storage.user_search import Searched, SearchField, UserFilter, UserSearch
+from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery
 from storage.users import AuthorizedUser
 
 __all__ = ["routes"]
@@ -75,11 +75,11 @@ class UserHandler(AdminHandler):
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:
         """Return the same person at other accounts. A snapshot user is nobody: their unionids collide."""
-        directory = self.services.directory
-        if user.unionid is None or user.is_snapshotuser or directory is None:
+        search = self.services.user_search
+        if user.unionid is None or user.is_snapshotuser or search is None:
             return []
-        wanted = UserFilter(searched=Searched(SearchField.UNIONID, user.unionid))
-        found = await self.run(directory.find, UserSearch(filter=wanted, limit=_OTHERS))
+        wanted = UserFilter(searched=TextMatch(SearchField.UNIONID, user.unionid))
+        found = await self.run(search.page, UserQuery(filter=wanted, limit=_OTHERS))
         return [other for other in found.users if other.id != user.id]
 
     async def _entries(self, user: AuthorizedUser) -> AuditPage | None:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from tornado.web import HTTPError
 
 from admin.web.i18n import N_
-from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable
+from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
 
 __all__ = ["PageError", "describe_error"]
 
@@ -29,16 +29,19 @@ def describe_error(error: BaseException | None, status: int) -> tuple[int, str]:
         error: What was raised, if anything was.
         status: The status that Tornado proposes.
     """
+    text = N_("Something went wrong. The log has more, under the id below.")
     match error:
         case PageError():
-            return status, error.text
+            text = error.text
         case InvalidRecord():
-            return HTTPStatus.BAD_REQUEST, N_("The address or the form holds a value that is not valid.")
+            status, text = HTTPStatus.BAD_REQUEST, N_("The address or the form holds a value that is not valid.")
+        case UnsupportedSearch():
+            status, text = HTTPStatus.BAD_REQUEST, N_("The token store in use cannot filter or sort by this.")
         case StoreTooSlow():
-            return HTTPStatus.SERVICE_UNAVAILABLE, N_("This takes too long. Narrow the filters.")
+            status, text = HTTPStatus.SERVICE_UNAVAILABLE, N_("This takes too long. Narrow the filters.")
         case StoreUnavailable():
-            return HTTPStatus.SERVICE_UNAVAILABLE, N_("The database is not responding. Try again in a moment.")
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            text = N_("The database is not responding. Try again in a moment.")
         case HTTPError() if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return status, N_("This request cannot be served.")
-        case _:
-            return status, N_("Something went wrong. The log has more, under the id below.")
+            text = N_("This request cannot be served.")
+    return status, text

@@ -23,7 +23,7 @@ from admin.web.links import is_own_path, link
 from admin.web.moments import moment_html
 from admin.web.navigation import NAVIGATION
 from admin.web.notices import Notice, NoticeText, sign_notice, sign_outcome, verify_notice
-from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable
+from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.accounts.sessions import Session
@@ -275,7 +275,7 @@ class AdminHandler(RequestHandler):
     ) -> None:
         """Log what needs somebody's attention, by path and request id."""
         place = f"{self.request.method} {self.request.path} [{self.request_id}]"
-        if isinstance(value, HTTPError | InvalidRecord):
+        if isinstance(value, HTTPError | InvalidRecord | UnsupportedSearch):
             _logger.debug("%s refused: %s", place, value)
         elif isinstance(value, StoreTooSlow | StoreUnavailable):
             _logger.warning("%s: %s", place, value)

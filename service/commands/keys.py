@@ -12,7 +12,6 @@ from service.settings import load_settings
 from storage.rotation import KeyRotation, RotationReport
 from storage.sealing import KeyRing, generate_key
 from storage.store import Capability, TokenStore
-from storage.users import SortKey, UserQuery
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar  # click's own annotation of progressbar; it has no public name
@@ -21,6 +20,8 @@ __all__ = ["keys"]
 
 #: Rows that are written in one transaction at most: a user who writes to one of them waits for its end.
 _PAGE_SIZE = 500
+#: How long finding the newest user may take.
+_SEARCH_SECONDS = 60
 
 
 @click.group
@@ -78,10 +79,9 @@ def _rotate(store: TokenStore, ring: KeyRing, *, dry_run: bool, rate: int | None
 
 def _newest_id(store: TokenStore) -> int | None:
     """Return the highest id, by which progress is told; None where the store cannot list."""
-    if Capability.LISTING not in store.capabilities:
+    if Capability.USERS not in store.capabilities:
         return None
-    newest = store.page(UserQuery(sort=SortKey.ID, descending=True, limit=1)).users
-    return newest[0].id if newest else 0
+    return store.user_search(_SEARCH_SECONDS).last_id()
 
 
 def _summary(report: RotationReport, ring: KeyRing, *, dry_run: bool) -> str:

@@ -140,7 +140,7 @@ def make_service(
         ),
         jobs=JobRunner(
             dashboard,
-            vault.directory(_JOBS_PATIENCE_SECONDS),
+            vault.user_search(_JOBS_PATIENCE_SECONDS),
             vault.instance,
             max_per_second=settings.refresh_max_per_second,
         ),

@@ -3,6 +3,7 @@
 StorageError
 ├── StoreUnavailable     the database does not answer now; the same call may succeed later
 ├── StoreTooSlow         a question would take too long; narrow it
+├── UnsupportedSearch    the store cannot filter or sort users so
 ├── StoreBusy            too many writes wait; refused before anything was done
 ├── InvalidRecord        the store refuses this record; the same call fails again
 ├── SchemaNotReady       the tables are missing or behind the code
@@ -25,6 +26,7 @@ __all__ = [
     "StoreTooSlow",
     "StoreUnavailable",
     "UnknownKey",
+    "UnsupportedSearch",
 ]
 
 
@@ -38,6 +40,10 @@ class StoreUnavailable(StorageError):
 
 class StoreTooSlow(StorageError):
     """A question was given up because its answer would take too long. Narrow what is asked for."""
+
+
+class UnsupportedSearch(StorageError):
+    """The store cannot filter or sort users in this way. The text names which."""
 
 
 class StoreBusy(StorageError):

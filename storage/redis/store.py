@@ -4,9 +4,8 @@
 `appendonly yes` and `appendfsync always`; and with any `maxmemory-policy` but `noeviction` it drops users by itself.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 from storage.activity import Activity, added_up, hour_of, of_grants, of_outcomes
 from storage.base.errors import InvalidRecord
@@ -22,21 +21,10 @@ from storage.redis.fields import (
     read_counters,
     to_arguments,
     user_name,
-    user_values,
 )
+from storage.redis.user_search import RedisUserSearch, names_by_id
 from storage.store import TokenStore
-from storage.users import (
-    USER_FIELDS,
-    Authorization,
-    AuthorizedUser,
-    Counts,
-    Profile,
-    SortKey,
-    Status,
-    Use,
-    UserPage,
-    UserQuery,
-)
+from storage.users import Authorization, Counts, Profile, Status, Use
 from storage.validation import require_storable
 
 __all__ = ["RedisTokenStore"]
@@ -48,7 +36,7 @@ LAYOUT = 1
 
 
 class RedisTokenStore(TokenStore):
-    """Keeps authorizations in a Redis server (7 or newer, or what speaks its language), or in one slot of a cluster.
+    """Keeps authorizations in a Redis server, or in one slot of a Redis Cluster.
 
     Every change is a script, so it happens whole or not at all. Leases are timed by the server's clock, to the
     millisecond. An appid must not contain `|`; WeChat's never do.
@@ -148,14 +136,9 @@ class RedisTokenStore(TokenStore):
         values = {name: getattr(profile, name) for name in ("nickname", "avatar_url", "profile_at", "unionid")}
         return bool(self._redis.run("save_profile", [user_name(profile.appid, profile.openid), *to_arguments(values)]))
 
-    def page(self, query: UserQuery) -> UserPage:
-        """See `TokenStore.page`."""
-        if query.openid is not None or query.unionid is not None:
-            return self._page_of_few(query)
-        with self._redis.translating_errors():
-            places = [_Place.parse(member, query.sort) for member in self._members(query)]
-            users = self._users([place.user for place in places[: query.limit]])
-        return UserPage(tuple(users), places[query.limit - 1].cursor if len(places) > query.limit else None)
+    def user_search(self, limit_seconds: float) -> RedisUserSearch:  # noqa: ARG002 - no answer takes long
+        """See `TokenStore.user_search`."""
+        return RedisUserSearch(self._redis)
 
     def counts(self) -> Counts:
         """See `TokenStore.counts`."""
@@ -200,21 +183,19 @@ class RedisTokenStore(TokenStore):
 
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """See `TokenStore.sealed_page`."""
-        query = UserQuery(descending=False, after=(after, after), limit=limit)
         with self._redis.translating_errors():
-            members = self._members(query, (Status.ACTIVE, Status.NEEDS_REAUTHORIZATION))[:limit]
+            holders = self._holders_of_tokens(after, limit)
             pipeline = self._redis.pipeline()
-            for member in members:
-                user = _Place.parse(member, SortKey.ID).user
-                pipeline.hmget(self._redis.key("user", user), "id", "appid", "openid", "access_token", "refresh_token")
+            for _, name in holders:
+                pipeline.hmget(self._redis.key("user", name), "id", "appid", "openid", "access_token", "refresh_token")
             rows = pipeline.execute()
         found = [
             SealedRow(int(row_id), appid.decode(), openid.decode(), SealedTokens(access_token, refresh_token))
             for row_id, appid, openid, access_token, refresh_token in rows
             if row_id is not None
         ]
-        if members and not found:  # all of them were erased between the two looks, and an empty page would be the last
-            return self.sealed_page(_Place.parse(members[-1], SortKey.ID).cursor[0], limit)
+        if holders and not found:  # all of them were erased between the two looks; an empty page would be the last
+            return self.sealed_page(holders[-1][0], limit)
         return found
 
     def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
@@ -244,81 +225,6 @@ class RedisTokenStore(TokenStore):
         """See `TokenStore.close`."""
         self._redis.close()
 
-    def _members(self, query: UserQuery, statuses: Sequence[Status] = tuple(Status)) -> list[bytes]:
-        """Return the places of a page's users, and of one more if there is one, in the query's order.
-
-        They are spread over a sorted set for each account and status; all are read at the same moment.
-        """
-        appids = self._redis.appids() if query.appid is None else [query.appid]
-        pipeline = self._redis.pipeline()
-        for appid in appids:
-            for status in statuses if query.status is None else [query.status]:
-                _add_range(pipeline, self._redis.key(f"by_{query.sort}", appid, status), query)
-        found = [member for members in pipeline.execute() for member in members]
-        return sorted(found, reverse=query.descending)[: query.limit + 1]
-
-    def _page_of_few(self, query: UserQuery) -> UserPage:
-        """List the users of one openid or unionid: a handful, so that they are sorted here."""
-        with self._redis.translating_errors():
-            if query.unionid is not None:
-                names = [
-                    name.decode() for name in self._redis.client.smembers(self._redis.key("unionid", query.unionid))
-                ]
-            else:
-                names = [user_name(appid, query.openid or "") for appid in self._redis.appids()]
-            found = [user for user in self._users(names) if _matches(user, query)]
-
-        def place(user: AuthorizedUser) -> tuple[int, int]:
-            return getattr(user, query.sort.value), user.id
-
-        if query.after is not None:
-            after = query.after
-            found = [user for user in found if (place(user) < after if query.descending else place(user) > after)]
-        found.sort(key=place, reverse=query.descending)
-        return UserPage(
-            tuple(found[: query.limit]), place(found[query.limit - 1]) if len(found) > query.limit else None
-        )
-
-    def _users(self, names: Iterable[str]) -> list[AuthorizedUser]:
-        """Read users as lists show them, without their tokens; who is gone is left out."""
-        pipeline = self._redis.pipeline()
-        for name in names:
-            pipeline.hmget(self._redis.key("user", name), USER_FIELDS)
-        found = (dict(zip(USER_FIELDS, values, strict=True)) for values in pipeline.execute())
-        return [AuthorizedUser(**user_values(values)) for values in found if values["id"] is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a user stands in a list, as the members of sorted sets say it."""
-
-    cursor: tuple[int, int]
-    user: str
-
-    @classmethod
-    def parse(cls, member: bytes, sort: SortKey) -> Self:
-        first, rest = member.decode().split(":", 1)
-        if sort is SortKey.ID:
-            return cls((int(first), int(first)), rest)
-        row_id, user = rest.split(":", 1)
-        return cls((int(first), int(row_id)), user)
-
-
-def _add_range(pipeline: Any, key: str, query: UserQuery) -> None:
-    """Ask for a page's members of a sorted set, and for one more."""
-    if query.after is None:
-        first, last = "-", "+"
-    else:
-        numbers = query.after if query.sort is SortKey.AUTHORIZED_AT else query.after[1:]
-        after = ":".join(f"{number:016}" for number in numbers)
-        # Members go on with a colon; the character after it leaves out all that begin with these numbers.
-        first, last = ("-", f"({after}:") if query.descending else (f"({after};", "+")
-    if query.descending:
-        pipeline.zrevrangebylex(key, last, first, 0, query.limit + 1)
-    else:
-        pipeline.zrangebylex(key, first, last, 0, query.limit + 1)
-
-
-def _matches(user: AuthorizedUser, query: UserQuery) -> bool:
-    wanted = ((name, getattr(query, name)) for name in ("appid", "status", "openid", "unionid"))
-    return all(value is None or getattr(user, name) == value for name, value in wanted)
+    def _holders_of_tokens(self, after: int, limit: int) -> list[tuple[int, str]]:
+        statuses = [status for status in Status if status is not Status.REVOKED]
+        return names_by_id(self._redis, self._redis.appids(), statuses, after=after, descending=False, limit=limit)

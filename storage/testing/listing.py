@@ -1,13 +1,11 @@
 """What operators see: profiles, pages of users, counts, and what happened by the hour."""
 
 from collections import Counter
-from dataclasses import fields
-from typing import Any
 
 import pytest
 
 from storage.activity import Activity, ActivityKind
-from storage.base.errors import InvalidRecord
+from storage.base.errors import InvalidRecord, UnsupportedSearch
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
@@ -16,20 +14,69 @@ from storage.testing.samples import (
     NOW,
     OTHER_APPID,
     USER,
+    WIDE,
     a_grant,
     all_pages,
     claimed,
     refreshed,
+    search_of,
     skip_without,
     stored,
 )
-from storage.users import AuthorizedUser, Profile, SortKey, Status, UserQuery
+from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter, UserQuery, UserSort
+from storage.users import USER_FIELDS, AuthorizedUser, Profile, Status
 
 __all__ = ["ListingContract"]
 
 
+#: What users of all kinds, as `save_users_of_all_kinds` makes them, a filter finds: appid and openid.
+FILTERED = [
+    (UserFilter(), {f"{APPID} o-1", f"{APPID} o-2", f"{APPID} o-3", f"{APPID} x-4", f"{OTHER_APPID} o-1"}),
+    (UserFilter(appid=OTHER_APPID), {f"{OTHER_APPID} o-1"}),
+    (UserFilter(status=Status.REVOKED), {f"{APPID} o-3"}),
+    (UserFilter(status=Status.NEEDS_REAUTHORIZATION), {f"{APPID} o-2"}),
+    (UserFilter(status=Status.ACTIVE, appid=APPID), {f"{APPID} o-1", f"{APPID} x-4"}),
+    (UserFilter(scope=WIDE), {f"{APPID} o-2"}),
+    (UserFilter(is_snapshotuser=True), {f"{APPID} x-4"}),
+    (UserFilter(is_snapshotuser=False, appid=OTHER_APPID), {f"{OTHER_APPID} o-1"}),
+    (UserFilter(last_error_code=42002), {f"{APPID} o-2"}),
+    (UserFilter(authorized=TimeRange(NOW + 200, NOW + 300)), {f"{APPID} o-2"}),
+    (UserFilter(used=TimeRange(since=NOW + 300)), {f"{APPID} o-3", f"{APPID} x-4"}),
+    (UserFilter(ending=TimeRange(until=NOW + 200 + 30 * 24 * HOUR)), {f"{APPID} o-1", f"{OTHER_APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.OPENID, "o-1")), {f"{APPID} o-1", f"{OTHER_APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.OPENID, "o-1"), appid=APPID), {f"{APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.OPENID, "O-1")), set()),
+    # Virtual unionids collide: a snapshot user is found by none.
+    (UserFilter(searched=TextMatch(SearchField.UNIONID, "u-1")), {f"{APPID} o-1", f"{OTHER_APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.UNIONID, "u-1"), status=Status.REVOKED), set()),
+    (UserFilter(searched=TextMatch(SearchField.UNIONID, "u-", exact=False)), {f"{APPID} o-1", f"{OTHER_APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.OPENID, "x", exact=False)), {f"{APPID} x-4"}),
+    (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小明")), {f"{APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小", exact=False)), {f"{APPID} o-1", f"{APPID} o-3"}),
+    (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小%", exact=False)), set()),
+]
+
+
+def save_users_of_all_kinds(store: TokenStore) -> None:
+    """Store five users of which each way of filtering finds some."""
+    store.save(
+        [
+            a_grant("o-1", at=NOW + 100, unionid="u-1"),
+            a_grant("o-2", at=NOW + 200, scope=WIDE),
+            a_grant("o-3", at=NOW + 300),
+            a_grant("x-4", at=NOW + 400, unionid="u-1", is_snapshotuser=True),
+            a_grant("o-1", at=NOW + 100, appid=OTHER_APPID, unionid="u-1"),
+        ]
+    )
+    store.settle([claimed(store, openid="o-2").rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
+    store.revoke(APPID, "o-3")
+    if Capability.PROFILES in store.capabilities:
+        for openid, nickname in (("o-1", "小明"), ("o-3", "小红")):
+            store.save_profile(Profile(APPID, openid, nickname, "", NOW))
+
+
 class ListingContract(Contract):
-    """`save_profile`, `page`, `counts`, `activity` and `record`."""
+    """`save_profile`, `user_search`, `counts`, `activity` and `record`."""
 
     def test_profile_keeps_every_character(self, store: TokenStore) -> None:
         """Names hold Chinese and emoji, beyond the first plane of Unicode."""
@@ -62,11 +109,13 @@ class ListingContract(Contract):
         assert store.save_profile(Profile(APPID, USER, "某某", "", NOW)) is False
         assert store.get(APPID, USER) is None
 
-    @pytest.mark.parametrize("sort", list(SortKey))
+    @pytest.mark.parametrize("sort", list(UserSort))
     @pytest.mark.parametrize("descending", [True, False])
-    def test_pages_list_each_user_once_and_in_order(self, store: TokenStore, sort: SortKey, descending: bool) -> None:
-        """Users who authorized in the same second are told apart by their ids."""
-        skip_without(store, Capability.LISTING)
+    def test_pages_list_each_user_once_and_in_order(self, store: TokenStore, sort: UserSort, descending: bool) -> None:
+        """Users of the same second are told apart by their ids."""
+        skip_without(store, Capability.USERS)
+        if sort not in search_of(store).sorts:
+            pytest.skip(f"the store does not sort by {sort.value}")
         openids = [f"o-{number}" for number in range(11)]
         store.save([a_grant(openid, at=NOW + number * 7 % 3) for number, openid in enumerate(openids)])
         users = all_pages(store, sort=sort, descending=descending, limit=2)
@@ -77,40 +126,67 @@ class ListingContract(Contract):
     @pytest.mark.parametrize(("count", "is_last"), [(0, True), (2, True), (3, False)])
     def test_cursor_is_none_on_the_last_page(self, store: TokenStore, count: int, is_last: bool) -> None:
         """A page that is full by chance leads to no empty one."""
-        skip_without(store, Capability.LISTING)
+        skip_without(store, Capability.USERS)
         store.save([a_grant(f"o-{number}") for number in range(count)])
-        page = store.page(UserQuery(limit=2))
+        page = search_of(store).page(UserQuery(limit=2))
         assert len(page.users) == min(count, 2)
         assert (page.next_cursor is None) == is_last
 
     def test_lists_show_everything_but_tokens(self, store: TokenStore) -> None:
         """A listed user is the authorization without its sealed columns."""
-        skip_without(store, Capability.LISTING)
+        skip_without(store, Capability.USERS)
         store.save([a_grant(unionid="u-1", next_refresh_at=NOW)])
-        (user,) = store.page(UserQuery()).users
+        (user,) = search_of(store).page(UserQuery()).users
         found = stored(store)
         assert type(user) is AuthorizedUser
-        assert user == AuthorizedUser(**{one.name: getattr(found, one.name) for one in fields(AuthorizedUser)})
+        assert user == AuthorizedUser(**{name: getattr(found, name) for name in USER_FIELDS})
 
-    def test_lists_can_be_narrowed(self, store: TokenStore) -> None:
-        """Filters hold together, and on every page."""
-        skip_without(store, Capability.LISTING)
-        store.save([a_grant(f"o-{number}", unionid=f"u-{number % 2}") for number in range(4)])
-        store.save([a_grant("o-0", appid=OTHER_APPID, unionid="u-0")])
-        store.revoke(APPID, "o-3")
+    @pytest.mark.parametrize(("wanted", "openids"), FILTERED)
+    def test_filters_that_are_declared_narrow_lists_and_counts(
+        self, store: TokenStore, wanted: UserFilter, openids: set[str]
+    ) -> None:
+        """On every page. What is not declared is refused, so that nobody takes a list for a narrower one."""
+        skip_without(store, Capability.USERS)
+        if wanted.searched is not None and wanted.searched.field is SearchField.NICKNAME:
+            skip_without(store, Capability.PROFILES)
+        save_users_of_all_kinds(store)
+        search = search_of(store)
+        if wanted.filters <= search.filters:
+            users = all_pages(store, filter=wanted, limit=1)
+            assert sorted(f"{user.appid} {user.openid}" for user in users) == sorted(openids)
+            assert search.count(wanted) == CappedCount(len(openids))
+            return
+        for ask in (lambda: search.page(UserQuery(filter=wanted)), lambda: search.count(wanted)):
+            with pytest.raises(UnsupportedSearch):
+                ask()
 
-        def listed(**query: Any) -> set[tuple[str, str]]:
-            return {(user.appid, user.openid) for user in all_pages(store, limit=1, **query)}
+    def test_orders_that_are_not_declared_are_refused(self, store: TokenStore) -> None:
+        """A list in another order would be taken for the right one."""
+        skip_without(store, Capability.USERS)
+        search = search_of(store)
+        for sort in frozenset(UserSort) - search.sorts:
+            with pytest.raises(UnsupportedSearch):
+                search.page(UserQuery(sort=sort))
 
-        assert listed(appid=OTHER_APPID) == {(OTHER_APPID, "o-0")}
-        assert listed(openid="o-0") == {(APPID, "o-0"), (OTHER_APPID, "o-0")}
-        assert listed(appid=APPID, unionid="u-1", status=Status.ACTIVE) == {(APPID, "o-1")}
-        assert listed(status=Status.REVOKED) == {(APPID, "o-3")}
-        assert listed(status=Status.NEEDS_REAUTHORIZATION) == set()
+    def test_counts_of_a_filter_stop_at_the_cap(self, store: TokenStore) -> None:
+        """As many as the cap are not more than the cap."""
+        skip_without(store, Capability.USERS)
+        store.save([a_grant(f"o-{number}") for number in range(3)])
+        search = search_of(store)
+        assert search.count(UserFilter(), cap=3) == CappedCount(3)
+        assert search.count(UserFilter(), cap=2) == CappedCount(2, capped=True)
+
+    def test_last_id_is_that_of_the_newest_user(self, store: TokenStore) -> None:
+        """Nobody has none."""
+        skip_without(store, Capability.USERS)
+        assert search_of(store).last_id() == 0
+        store.save([a_grant("o-1")])
+        store.save([a_grant("o-2", appid=OTHER_APPID)])
+        assert search_of(store).last_id() == stored(store, "o-2", OTHER_APPID).id
 
     def test_counts_go_by_appid_and_status(self, store: TokenStore) -> None:
         """What is none is left out."""
-        skip_without(store, Capability.LISTING)
+        skip_without(store, Capability.USERS)
         assert store.counts().by_status == {}
         store.save([a_grant("o-1"), a_grant("o-2"), a_grant("o-1", appid=OTHER_APPID)])
         store.revoke(APPID, "o-2")

@@ -9,7 +9,8 @@ import pytest
 from storage.grants import Grant, SealedRow, SealedTokens
 from storage.leases import Lease, Refreshed
 from storage.store import Capability, TokenStore
-from storage.users import Authorization, AuthorizedUser, UserQuery
+from storage.user_search import UserQuery, UserSearch
+from storage.users import Authorization, AuthorizedUser
 
 __all__ = [
     "APPID",
@@ -29,6 +30,7 @@ __all__ = [
     "at_once",
     "claimed",
     "refreshed",
+    "search_of",
     "skip_without",
     "stored",
 ]
@@ -48,6 +50,7 @@ NEW_TOKENS = SealedTokens(b"access, refreshed", b"refresh, refreshed")
 SHORT_TTL = 1
 LONG_TTL = 600
 THREADS = 8
+SEARCH_SECONDS = 60
 
 
 def a_grant(openid: str = USER, *, appid: str = APPID, at: int = NOW, **changed: Any) -> Grant:
@@ -96,12 +99,17 @@ def at_once(work: Callable[[int], Result]) -> list[Result]:
         return list(threads.map(work, range(THREADS)))
 
 
+def search_of(store: TokenStore) -> UserSearch:
+    """Return what lists users, with time enough for a busy machine."""
+    return store.user_search(SEARCH_SECONDS)
+
+
 def all_pages(store: TokenStore, **query: Any) -> list[AuthorizedUser]:
     """Return the users of all pages of a query."""
     users: list[AuthorizedUser] = []
-    after: tuple[int, int] | None = None
+    after: tuple[int | str, int] | None = None
     while True:
-        page = store.page(UserQuery(**query, after=after))
+        page = search_of(store).page(UserQuery(**query, after=after))
         users += page.users
         if page.next_cursor is None:
             return users

@@ -140,7 +140,7 @@ def cursor(row_id):
 def newest_id(url):
     database = Database.open(url)
     try:
-        return SqlTokenStore(database).directory(60).last_id()
+        return SqlTokenStore(database).user_search(60).last_id()
     finally:
         database.close()
 

@@ -12,7 +12,8 @@ from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.core.schema import authorizations
 from storage.sql.tokens.store import SqlTokenStore
-from storage.users import SortKey, Status, UserQuery
+from storage.user_search import UserFilter, UserQuery
+from storage.users import Status
 
 #: The accounts; nine in ten users are the first one's.
 APPIDS = ("wx51a7ed0000000001", "wx51a7ed0000000002")
@@ -116,7 +117,8 @@ def seal_some(url: str, secret_key: str) -> None:
     keys = KeyRing.parse(secret_key)
     try:
         for descending in (True, False):
-            for user in store.page(UserQuery(status=Status.ACTIVE, sort=SortKey.ID, descending=descending)).users:
+            query = UserQuery(filter=UserFilter(status=Status.ACTIVE), descending=descending)
+            for user in store.user_search(60).page(query).users:
                 tokens = keys.seal(user.appid, user.openid, Tokens("access", "refresh"))
                 row = SealedRow(user.id, user.appid, user.openid, store.get(user.appid, user.openid).tokens)
                 store.reseal([Resealing(row, tokens)])

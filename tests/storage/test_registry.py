@@ -30,12 +30,12 @@ class Unfinished(TokenStore):
     pass
 
 
-class WithoutListing(ForALaterMinorVersion):
-    page = TokenStore.page
+class WithoutSearch(ForALaterMinorVersion):
+    user_search = TokenStore.user_search
 
 
-class WithoutListingAndSaysSo(WithoutListing):
-    capabilities = MemoryTokenStore.capabilities - {Capability.LISTING}
+class WithoutSearchAndSaysSo(WithoutSearch):
+    capabilities = MemoryTokenStore.capabilities - {Capability.USERS}
 
 
 class NotAStore:
@@ -117,9 +117,9 @@ def test_a_store_with_methods_missing_is_refused_with_their_names():
 
 
 def test_a_store_may_leave_out_what_it_does_not_claim_and_nothing_else():
-    assert load_store("x", [here("x", "WithoutListingAndSaysSo")]) is WithoutListingAndSaysSo
-    with pytest.raises(RegistryError, match=r"lacks page$"):
-        load_store("x", [here("x", "WithoutListing")])
+    assert load_store("x", [here("x", "WithoutSearchAndSaysSo")]) is WithoutSearchAndSaysSo
+    with pytest.raises(RegistryError, match=r"lacks user_search$"):
+        load_store("x", [here("x", "WithoutSearch")])
 
 
 def test_every_capability_says_which_methods_it_asks_for():

@@ -12,7 +12,8 @@ from storage.grants import Grant
 from storage.memory import MemoryTokenStore
 from storage.sealing import KeyRing, Tokens, generate_key
 from storage.store import Capability
-from storage.users import Profile, Status, Use, UserQuery
+from storage.user_search import UserQuery
+from storage.users import Profile, Status, Use
 from storage.vault import TokenVault
 from tests.waiting import until
 
@@ -179,7 +180,7 @@ async def test_reads_and_single_writes_reach_the_store(vault):
     await vault.touch(Use(APPID, "o-1", NOW + 60, None))
     assert (await vault.get(APPID, "o-1")).last_used_at == NOW + 60
     assert await vault.save_profile(Profile(APPID, "o-1", "李娜😀", "", NOW)) is True
-    assert [user.nickname for user in (await vault.page(UserQuery())).users] == ["李娜😀"]
+    assert [user.nickname for user in vault.user_search().page(UserQuery()).users] == ["李娜😀"]
     assert (await vault.counts()).by_status == {(APPID, Status.ACTIVE): 1}
     await vault.record([Activity(NOW, APPID, ActivityKind.EXCHANGE_FAILED, 40029, 2)])
     assert {entry.kind: entry.count for entry in await vault.activity(NOW)} == {
@@ -323,7 +324,7 @@ async def test_users_without_tokens_and_stores_without_lists_need_no_keys(open_v
     other = open_vault(keys=generate_key())
     await other.check_keys()
     await vault.save(a_grant(vault))
-    store.capabilities = frozenset(Capability) - {Capability.LISTING}
+    store.capabilities = frozenset(Capability) - {Capability.USERS}
     await other.check_keys()
     assert other.capabilities == store.capabilities
 

@@ -2,14 +2,13 @@
 --
 -- A row is a hash `user:<appid>|<openid>`; a field that is NULL is not there. Everything else follows from the rows, and
 -- is brought up to date by `replace` alone:
---   by_id:<appid>:<status>             sorted set, all scores 0: `<id>:<user>`
---   by_authorized_at:<appid>:<status>  sorted set, all scores 0: `<authorized_at>:<id>:<user>`
---   due:<appid>                        sorted set of users to refresh, by next_refresh_at, those leased left out
---   leased:<appid>                     sorted set of users to refresh that are leased, by the lease's end
---   code:<digest>                      the user whose code it was
---   unionid:<unionid>                  set of users
---   appids                             set
--- Numbers in the names of members have a fixed width, so that they sort as numbers.
+--   by_id:<appid>:<status>  sorted set, all scores 0: `<id>:<user>`
+--   due:<appid>             sorted set of users to refresh, by next_refresh_at, those leased left out
+--   leased:<appid>          sorted set of users to refresh that are leased, by the lease's end
+--   code:<digest>           the user whose code it was
+--   unionid:<unionid>       set of users
+--   appids                  set
+-- Ids in the names of members have a fixed width, so that they sort as numbers.
 
 local prefix = KEYS[1]
 
@@ -70,9 +69,8 @@ local function user_of(row)
 end
 
 local function unlist(row)
-  local user, id = user_of(row), padded(row.id)
-  redis.call('ZREM', key('by_id', row.appid, row.status), id .. ':' .. user)
-  redis.call('ZREM', key('by_authorized_at', row.appid, row.status), padded(row.authorized_at) .. ':' .. id .. ':' .. user)
+  local user = user_of(row)
+  redis.call('ZREM', key('by_id', row.appid, row.status), padded(row.id) .. ':' .. user)
   redis.call('ZREM', key('due', row.appid), user)
   redis.call('ZREM', key('leased', row.appid), user)
   if row.unionid then
@@ -84,10 +82,9 @@ local function unlist(row)
 end
 
 local function list(row)
-  local user, id = user_of(row), padded(row.id)
+  local user = user_of(row)
   redis.call('SADD', key('appids'), row.appid)
-  redis.call('ZADD', key('by_id', row.appid, row.status), 0, id .. ':' .. user)
-  redis.call('ZADD', key('by_authorized_at', row.appid, row.status), 0, padded(row.authorized_at) .. ':' .. id .. ':' .. user)
+  redis.call('ZADD', key('by_id', row.appid, row.status), 0, padded(row.id) .. ':' .. user)
   local is_scheduled = row.status == 'active' and row.next_refresh_at
   if is_scheduled and row.lease_owner then
     redis.call('ZADD', key('leased', row.appid), row.lease_until, user)

@@ -13,10 +13,10 @@ from storage.leases import Lease, Outcome, outcome_fields
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
-from storage.sql.tokens.rows import read_authorization, read_tokens, read_user
-from storage.sql.tokens.user_search import SqlUserDirectory
+from storage.sql.tokens.rows import read_authorization, read_tokens
+from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
-from storage.users import Authorization, AuthorizedUser, Counts, Profile, SortKey, Status, Use, UserPage, UserQuery
+from storage.users import Authorization, Counts, Profile, Status, Use
 
 __all__ = ["SqlTokenStore"]
 
@@ -143,12 +143,9 @@ class SqlTokenStore(TokenStore):
         }
         return self._database.write(lambda connection: _changes(connection, statements.SAVE_PROFILE, values))
 
-    def page(self, query: UserQuery) -> UserPage:
-        """See `TokenStore.page`."""
-        statement = statements.page(query)
-        rows = self._database.read(lambda connection: connection.execute(statement).mappings().all())
-        users = tuple(read_user(row) for row in rows[: query.limit])
-        return UserPage(users, _place(users[-1], query.sort) if len(rows) > query.limit else None)
+    def user_search(self, limit_seconds: float) -> SqlUserSearch:
+        """See `TokenStore.user_search`."""
+        return SqlUserSearch(self._database, limit_seconds)
 
     def counts(self) -> Counts:
         """See `TokenStore.counts`."""
@@ -224,10 +221,6 @@ class SqlTokenStore(TokenStore):
 
         return self._database.write(work)
 
-    def directory(self, limit_seconds: float) -> SqlUserDirectory:
-        """See `TokenStore.directory`."""
-        return SqlUserDirectory(self._database, limit_seconds)
-
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
         return self._database.read(schema_report)
@@ -289,10 +282,6 @@ def _changes(connection: Connection, statement: Executable, values: Values) -> b
 def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:
     row = connection.execute(statements.GET, _user(appid, openid)).mappings().one_or_none()
     return None if row is None else read_authorization(row)
-
-
-def _place(user: AuthorizedUser, sort: SortKey) -> tuple[int, int]:
-    return (user.id if sort is SortKey.ID else user.authorized_at), user.id
 
 
 def _settlements(outcomes: Iterable[Outcome]) -> list[tuple[Executable, list[Values]]]:

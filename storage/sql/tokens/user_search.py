@@ -1,4 +1,4 @@
-"""`SqlUserDirectory`: questions about many users, each worded so that an index answers it."""
+"""`SqlUserSearch`: lists and counts of users, each worded so that an index serves it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -12,18 +12,18 @@ from storage.sql.core.schema import authorizations
 from storage.sql.tokens.rows import USER_COLUMNS, read_user
 from storage.user_search import (
     COUNT_CAP,
+    CappedCount,
     Forecast,
-    FoundUsers,
     SearchField,
-    Span,
-    Tally,
-    UserDirectory,
+    TimeRange,
     UserFilter,
+    UserPage,
+    UserQuery,
     UserSearch,
 )
 from storage.users import Status
 
-__all__ = ["SqlUserDirectory"]
+__all__ = ["SqlUserSearch"]
 
 T = TypeVar("T")
 
@@ -36,32 +36,27 @@ _ROW = authorizations.c
 _INDEXED_BY_APPID = {"id", "authorized_at"}
 
 
-class SqlUserDirectory(UserDirectory):
+class SqlUserSearch(UserSearch):
     """Looks into the tables of a `SqlTokenStore`."""
 
     def __init__(self, database: Database, limit_seconds: float = 2.0) -> None:
         self._database = database
         self._limit_seconds = limit_seconds
 
-    def find(self, search: UserSearch) -> FoundUsers:
-        """See `UserDirectory.find`."""
-        statement = _page(search, self._database.dialect)
+    def page(self, query: UserQuery) -> UserPage:
+        """See `UserSearch.page`."""
+        statement = _page(query, self._database.dialect)
         rows = self._read(lambda connection: connection.execute(statement).mappings().all())
-        users = tuple(read_user(row) for row in rows[: search.limit])
-        more = len(rows) > search.limit
-        return FoundUsers(users, (getattr(users[-1], search.ordered_by), users[-1].id) if more else None)
+        users = tuple(read_user(row) for row in rows[: query.limit])
+        return UserPage(users, query.place_of(users[-1]) if len(rows) > query.limit else None)
 
-    def count(self, wanted: UserFilter, cap: int = COUNT_CAP) -> Tally:
-        """See `UserDirectory.count`."""
+    def count(self, wanted: UserFilter, cap: int = COUNT_CAP) -> CappedCount:
+        """See `UserSearch.count`."""
         conditions = _conditions(wanted, self._database.dialect)
-        return self._read(lambda connection: _tally(connection, conditions, cap))
-
-    def last_id(self) -> int:
-        """See `UserDirectory.last_id`."""
-        return self._read(lambda connection: connection.scalar(select(func.max(_ROW.id))) or 0)
+        return self._read(lambda connection: _count(connection, conditions, cap))
 
     def forecast(self, appids: Sequence[str], now: int) -> Forecast:
-        """See `UserDirectory.forecast`."""
+        """See `UserSearch.forecast`."""
         ending = and_(
             _status_is(Status.ACTIVE),
             _ROW.refresh_expires_at >= now,
@@ -77,8 +72,8 @@ class SqlUserDirectory(UserDirectory):
                     (until, _due(connection, appids, now + since, now + until))
                     for since, until in zip((0, *DUE_WITHIN), DUE_WITHIN, strict=False)
                 ),
-                ending=(ENDING_WITHIN, _tally(connection, [ending])),
-                snapshot_users=_tally(connection, [_ROW.is_snapshotuser]),
+                ending=(ENDING_WITHIN, _count(connection, [ending])),
+                snapshot_users=_count(connection, [_ROW.is_snapshotuser]),
             )
 
         return self._read(work)
@@ -87,24 +82,26 @@ class SqlUserDirectory(UserDirectory):
         return self._database.read_within(self._limit_seconds, work)
 
 
-def _page(search: UserSearch, dialect: Dialect) -> Select[Any]:
+def _page(query: UserQuery, dialect: Dialect) -> Select[Any]:
     """Return the SELECT of a page and one more user, who tells whether there is another page."""
-    statement = select(*USER_COLUMNS).where(*_conditions(search.filter, dialect))
-    key: Column[Any] = _ROW[search.ordered_by]
-    if search.after is not None:
-        statement = statement.where(_is_beyond(key, search.after, descending=search.descending))
+    statement = select(*USER_COLUMNS).where(*_conditions(query.filter, dialect))
+    key: Column[Any] = _ROW[query.ordered_by]
+    if query.after is not None:
+        statement = statement.where(_is_beyond(key, query.after, descending=query.descending))
     # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
     order = [key] if key is _ROW.id else [key, _ROW.id]
-    by_appid_alone = search.filter.appid is not None and search.filter == UserFilter(appid=search.filter.appid)
-    if by_appid_alone and search.ordered_by in _INDEXED_BY_APPID:
+    by_appid_alone = query.filter.appid is not None and query.filter == UserFilter(appid=query.filter.appid)
+    if by_appid_alone and query.ordered_by in _INDEXED_BY_APPID:
         statement = force_index(statement, authorizations, _ROW.appid, *order)
-    return statement.order_by(*(one.desc() if search.descending else one.asc() for one in order)).limit(
-        search.limit + 1
-    )
+    return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
 
 
 def _is_beyond(key: Column[Any], after: tuple[int | str, int], *, descending: bool) -> ColumnElement[bool]:
-    """Compare with the last row seen, by the form that every database enters its index with (see `statements`)."""
+    """Compare with the last row seen, in a form by which every database enters its index at the right place.
+
+    At 10 million rows the row-value form took 0.9 s on MariaDB, the plain OR 0.8 s on PostgreSQL, this one under
+    1 ms on both.
+    """
     value, row_id = after
     if descending:
         return and_(key <= value, or_(key < value, _ROW.id < row_id))
@@ -154,7 +151,7 @@ def _status_is(status: Status) -> ColumnElement[bool]:
     return _ROW.status == bindparam(None, status.value, literal_execute=True)
 
 
-def _within(column: Column[Any], span: Span) -> list[ColumnElement[bool]]:
+def _within(column: Column[Any], span: TimeRange) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if span.since is not None:
         conditions.append(column >= span.since)
@@ -163,10 +160,10 @@ def _within(column: Column[Any], span: Span) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _tally(connection: Connection, conditions: Sequence[ColumnElement[bool]], cap: int = COUNT_CAP) -> Tally:
+def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]], cap: int = COUNT_CAP) -> CappedCount:
     some = select(literal_column("1")).select_from(authorizations).where(*conditions).limit(cap + 1).subquery()
     number = connection.scalar(select(func.count()).select_from(some)) or 0
-    return Tally(min(number, cap), capped=number > cap)
+    return CappedCount(min(number, cap), capped=number > cap)
 
 
 def _oldest_due(appid: str) -> Select[Any]:
@@ -174,8 +171,8 @@ def _oldest_due(appid: str) -> Select[Any]:
     return select(_ROW.next_refresh_at).where(scheduled).order_by(_ROW.next_refresh_at).limit(1)
 
 
-def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> Tally:
+def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> CappedCount:
     """Count refreshes that are due within a span, account by account, as the index has them."""
-    span = _within(_ROW.next_refresh_at, Span(since, until))
-    tallies = [_tally(connection, [_ROW.appid == appid, *span]) for appid in appids]
-    return sum(tallies, start=Tally(0))
+    span = _within(_ROW.next_refresh_at, TimeRange(since, until))
+    counts = [_count(connection, [_ROW.appid == appid, *span]) for appid in appids]
+    return sum(counts, start=CappedCount(0))

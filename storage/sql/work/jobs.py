@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import jobs
-from storage.user_search import Searched, SearchField, Span, Tally, UserFilter
+from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter
 from storage.users import Status
 
 __all__ = ["Job", "JobAction", "JobStatus", "JobTarget", "Jobs", "Position"]
@@ -85,7 +85,7 @@ class Job:
     request_id: str
     created_at: int
     finished_at: int | None
-    expected: Tally
+    expected: CappedCount
     done: int
     position: Position
     until_id: int
@@ -111,7 +111,7 @@ class Jobs:
         operator: str,
         request_id: str,
         at: int,
-        expected: Tally,
+        expected: CappedCount,
         until_id: int,
     ) -> int:
         """Write down a job to be done and return its id."""
@@ -235,7 +235,7 @@ def _job(row: Row[Any]) -> Job:
         request_id=row.request_id,
         created_at=row.created_at,
         finished_at=row.finished_at,
-        expected=Tally(row.expected, row.expected_more),
+        expected=CappedCount(row.expected, row.expected_more),
         done=row.done,
         position=None if position is None else (position[0], position[1]),
         until_id=row.until_id,
@@ -251,8 +251,8 @@ def _filter_from(content: dict[str, Any]) -> UserFilter:
         scope=content["scope"],
         is_snapshotuser=content["is_snapshotuser"],
         last_error_code=content["last_error_code"],
-        authorized=Span(**content["authorized"]),
-        used=Span(**content["used"]),
-        ending=Span(**content["ending"]),
-        searched=searched and Searched(SearchField(searched["field"]), searched["text"], searched["exact"]),
+        authorized=TimeRange(**content["authorized"]),
+        used=TimeRange(**content["used"]),
+        ending=TimeRange(**content["ending"]),
+        searched=searched and TextMatch(SearchField(searched["field"]), searched["text"], searched["exact"]),
     )

@@ -48,7 +48,7 @@ def changed(dashboard, check_token=None):
 def make_runner(dashboard):
     def make(owner="a process", **changes):
         return JobRunner(
-            changed(dashboard, **changes), dashboard.directory, owner, max_per_second=1e6, pause_seconds=0.01
+            changed(dashboard, **changes), dashboard.user_search, owner, max_per_second=1e6, pause_seconds=0.01
         )
 
     return make

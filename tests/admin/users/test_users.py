@@ -102,7 +102,7 @@ async def test_a_list_that_takes_too_long_asks_to_narrow_the_filters(signed_in, 
     def too_slow(*_):
         raise StoreTooSlow("too slow")
 
-    monkeypatch.setattr(type(dashboard.directory), "find", too_slow)
+    monkeypatch.setattr(type(dashboard.user_search), "page", too_slow)
     response = await signed_in().get("/admin/users")
     assert response.code == 503
     assert "Narrow the filters." in text_of(response)
@@ -114,7 +114,7 @@ async def test_a_count_that_takes_too_long_leaves_the_list(signed_in, authorize,
         raise StoreTooSlow("too slow")
 
     openid = await authorize()
-    monkeypatch.setattr(type(dashboard.directory), "count", too_slow)
+    monkeypatch.setattr(type(dashboard.user_search), "count", too_slow)
     response = await signed_in().get("/admin/users")
     assert listed(response) == [openid]
     assert "too many to count quickly" in text_of(response)
@@ -190,7 +190,7 @@ async def test_erasing_takes_the_openid_typed_out(signed_in, authorize, service,
     erased = await operator.post(f"{user_path(APPID, openid)}/erase", confirmation=openid)
     assert erased.headers["Location"] == "/admin/users"
     assert await service.vault.get(APPID, openid) is None
-    assert dashboard.directory.count(UserFilter()).number == 0
+    assert dashboard.user_search.count(UserFilter()).number == 0
 
 
 @pytest.mark.gen_test

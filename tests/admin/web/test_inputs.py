@@ -78,7 +78,7 @@ def test_any_text_is_read_or_refused(read, text):
 
 @given(name=st.sampled_from([*FIELDS, "sort", "order", "cursor"]), text=st.text(max_size=300))
 def test_any_filter_is_read_or_refused(name, text):
-    check(lambda value: Listing.read(lambda one: value if one == name else "").search(50), text)
+    check(lambda value: Listing.read(lambda one: value if one == name else "").query(50), text)
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, LARGEST_NUMBER, -LARGEST_NUMBER])

@@ -13,7 +13,7 @@ from service.simulator.faults import Fault
 from service.wechat.protocol import Account
 from storage.sealing import KeyRing
 from storage.store import API_VERSION
-from storage.users import UserQuery
+from storage.user_search import UserQuery
 from tests.docs.markdown_text import ROOT, code_blocks, read
 from tests.service.harness import Page, free_port
 from tests.waiting import accepts, until
@@ -59,7 +59,7 @@ async def test_refresh_once_fails_when_something_failed(run, service, wechat, re
     status, output = await run("refresh", "--once")
     assert status == 1
     assert re.fullmatch(r"(1 failed, 2 refreshed|2 refreshed, 1 failed) \(errors: 1 × -1\)\n", output), output
-    [failed] = [user for user in (await service.vault.page(UserQuery())).users if user.refresh_failures]
+    [failed] = [user for user in service.vault.user_search().page(UserQuery()).users if user.refresh_failures]
     assert failed.next_refresh_at > failed.last_error_at
 
 

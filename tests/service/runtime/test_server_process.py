@@ -18,7 +18,7 @@ from service.simulator.faults import Fault
 from storage.sealing import generate_key
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
-from storage.users import UserQuery
+from storage.user_search import UserQuery
 from tests.waiting import until
 
 EXCHANGE = "access_token"
@@ -146,13 +146,13 @@ async def test_a_missing_key_is_refused_by_name_and_changes_nothing(
     settings, wechat, service, page, start_server, http
 ):
     await page.post_code(wechat.issue_code())
-    [before] = (await service.vault.page(UserQuery())).users
+    [before] = service.vault.user_search().page(UserQuery()).users
     [key_id] = service.keys.key_ids
     refused = start_server(WECHAT_OPENID_SECRET_KEYS=generate_key())
     assert await refused.ended() == 1
     assert key_id in refused.log.read_text()
     assert settings.secret_keys not in refused.log.read_text()
-    assert (await service.vault.page(UserQuery())).users == (before,)
+    assert service.vault.user_search().page(UserQuery()).users == (before,)
 
 
 @pytest.mark.gen_test

@@ -11,7 +11,8 @@ from service.tokens.refresher import RefreshResult
 from service.wechat.protocol import Account
 from storage.base.errors import StorageError
 from storage.sealing import KeyRing, generate_key
-from storage.users import Status, UserQuery
+from storage.user_search import UserQuery
+from storage.users import Status
 from tests.waiting import until
 
 pytestmark = pytest.mark.gen_test
@@ -99,7 +100,7 @@ async def test_thirty_one_days_later_they_need_a_new_authorization(service, cloc
 
 async def test_users_of_one_second_get_spread_refresh_times(service, clock, authorize_many):
     await authorize_many(200)
-    rows = [row.next_refresh_at for row in (await service.vault.page(UserQuery(limit=500))).users]
+    rows = [row.next_refresh_at for row in service.vault.user_search().page(UserQuery(limit=500)).users]
     assert max(rows) - min(rows) > 300
     assert all(clock.now() + 3600 < at < clock.now() + 7200 for at in rows)
 

@@ -13,7 +13,8 @@ from storage.base.schema_report import SchemaState
 from storage.grants import SealedRow
 from storage.redis.store import RedisTokenStore
 from storage.testing import TokenStoreContract, a_grant
-from storage.users import SortKey, Status, Use, UserQuery
+from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery
+from storage.users import Status, Use
 from tests.servers import none_answers
 from tests.waiting import wait_until
 
@@ -81,15 +82,14 @@ def test_a_user_is_listed_under_what_it_is_now(store):
     assert "due:wx0123456789abcdef" not in keys_of(store)
     store.settle([lease.rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
     listings = {key for key in keys_of(store) if key.startswith(("by_", "due", "leased"))}
-    assert listings == {
-        f"{sort}:wx0123456789abcdef:{Status.NEEDS_REAUTHORIZATION}" for sort in ("by_id", "by_authorized_at")
-    }
+    assert listings == {f"by_id:wx0123456789abcdef:{Status.NEEDS_REAUTHORIZATION}"}
 
 
 def test_lists_never_read_a_token(store):
     store.save([a_grant(unionid="u-1")])
-    for query in (UserQuery(), UserQuery(sort=SortKey.AUTHORIZED_AT), UserQuery(unionid="u-1")):
-        commands = commands_of(store, lambda query=query: store.page(query))
+    for searched in (None, TextMatch(SearchField.OPENID, a_grant().openid), TextMatch(SearchField.UNIONID, "u-1")):
+        query = UserQuery(filter=UserFilter(searched=searched))
+        commands = commands_of(store, lambda query=query: store.user_search(60).page(query))
         assert any("nickname" in command for command in commands)
         assert not [command for command in commands if "_token" in command or "HGETALL" in command.upper()]
 
@@ -117,16 +117,16 @@ def test_numbers_that_lua_would_round_are_refused(store):
 
 def test_tokens_in_pages_are_read_on_when_a_whole_page_was_erased_meanwhile(store, monkeypatch):
     store.save([a_grant(f"o-{number}") for number in range(4)])
-    look = store._members
+    look = store._holders_of_tokens
 
-    def look_and_erase(query, statuses):
-        members = look(query, statuses)
-        monkeypatch.setattr(store, "_members", look)
+    def look_and_erase(after, limit):
+        holders = look(after, limit)
+        monkeypatch.setattr(store, "_holders_of_tokens", look)
         for openid in ("o-0", "o-1"):
             store.erase(APPID, openid)
-        return members
+        return holders
 
-    monkeypatch.setattr(store, "_members", look_and_erase)
+    monkeypatch.setattr(store, "_holders_of_tokens", look_and_erase)
     assert [row.openid for row in store.sealed_page(0, 2) if isinstance(row, SealedRow)] == ["o-2", "o-3"]
 
 
@@ -217,7 +217,7 @@ def test_what_was_saved_survives_the_servers_death_and_calls_meanwhile_say_that_
             lambda: store.save([a_grant("o-2")]),
             lambda: store.get(APPID, a_grant().openid),
             lambda: store.touch([Use(APPID, a_grant().openid, NOW, None)]),
-            lambda: store.page(UserQuery()),
+            lambda: store.user_search(60).page(UserQuery()),
             store.check_schema,
         ):
             with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:\d+ does not answer") as failure:

@@ -11,8 +11,8 @@ from storage.sql.core.migrations import upgrade
 from storage.sql.core.schema import authorizations
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import a_grant
-from storage.user_search import UserFilter, UserSearch, UserSort
-from storage.users import SortKey, Status, UserQuery
+from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery, UserSort
+from storage.users import Status
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 from tests.storage.sql.many_rows import APPIDS, NOW, rows
 
@@ -100,14 +100,14 @@ def test_due_users_are_found_in_order_where_locked_ones_cannot_be_skipped(store,
     assert_enters_at(plan, "next_refresh_at")
 
 
-@pytest.mark.parametrize("sort", list(SortKey))
+@pytest.mark.parametrize("sort", list(UserSort))
 @pytest.mark.parametrize("descending", [True, False])
-@pytest.mark.parametrize("appid", [None, APPID])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_pages_are_read_in_order(store, plan_of, sort, descending, appid, is_first):
-    after = None if is_first else (MIDDLE if sort is SortKey.ID else NOW - MIDDLE, MIDDLE)
-    query = UserQuery(appid=appid, sort=sort, descending=descending, after=after)
-    plan = plan_of(lambda: store.page(query))
+def test_pages_are_read_in_order(store, plan_of, sort, descending, is_first):
+    # The sample's times fall as its ids rise, all at the same pace.
+    value = {UserSort.ID: MIDDLE, UserSort.REFRESH_EXPIRES_AT: NOW - MIDDLE + 30 * 86_400}.get(sort, NOW - MIDDLE)
+    query = UserQuery(sort=sort, descending=descending, after=None if is_first else (value, MIDDLE))
+    plan = plan_of(lambda: store.user_search(60).page(query))
     assert_in_order_by_index(plan)
     if not is_first:
         assert_enters_at(plan, sort.value)
@@ -115,17 +115,19 @@ def test_pages_are_read_in_order(store, plan_of, sort, descending, appid, is_fir
 
 @pytest.mark.parametrize("sort", [UserSort.ID, UserSort.AUTHORIZED_AT])
 @pytest.mark.parametrize("descending", [True, False])
-def test_pages_of_the_dashboard_are_read_in_order(store, plan_of, sort, descending):
-    after = (MIDDLE if sort is UserSort.ID else NOW - MIDDLE, MIDDLE)
-    search = UserSearch(filter=UserFilter(appid=APPID), sort=sort, descending=descending, after=after)
-    plan = plan_of(lambda: store.directory(60).find(search))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_pages_of_an_account_are_read_in_order(store, plan_of, sort, descending, is_first):
+    after = None if is_first else (MIDDLE if sort is UserSort.ID else NOW - MIDDLE, MIDDLE)
+    query = UserQuery(filter=UserFilter(appid=APPID), sort=sort, descending=descending, after=after)
+    plan = plan_of(lambda: store.user_search(60).page(query))
     assert_in_order_by_index(plan)
-    assert_enters_at(plan, sort.value)
+    if not is_first:
+        assert_enters_at(plan, sort.value)
 
 
 def test_status_account_and_scope_are_answered_by_one_index(database, store, plan_of):
-    search = UserSearch(filter=UserFilter(status=Status.REVOKED, appid=APPID, scope="snsapi_userinfo"))
-    plan = plan_of(lambda: store.directory(60).find(search))
+    query = UserQuery(filter=UserFilter(status=Status.REVOKED, appid=APPID, scope="snsapi_userinfo"))
+    plan = plan_of(lambda: store.user_search(60).page(query))
     index = "ix_authorizations_status_id_appid_scope"
     assert_in_order_by_index(plan)
     assert re.search(rf'"(?:Index Name|key)": "{index}"', plan), plan
@@ -136,14 +138,15 @@ def test_status_account_and_scope_are_answered_by_one_index(database, store, pla
 
 
 @pytest.mark.parametrize(
-    ("query", "index"),
+    ("searched", "index"),
     [
-        (UserQuery(openid="o-00000007"), "uq_authorizations_openid_appid"),
-        (UserQuery(unionid="u-00000007"), "ix_authorizations_unionid"),
+        (TextMatch(SearchField.OPENID, "o-00000007"), "uq_authorizations_openid_appid"),
+        (TextMatch(SearchField.UNIONID, "u-00000007"), "ix_authorizations_unionid"),
     ],
 )
-def test_one_user_is_found_by_an_index(store, plan_of, query, index):
-    assert_by_index(plan_of(lambda: store.page(query)), index)
+def test_one_user_is_found_by_an_index(store, plan_of, searched, index):
+    query = UserQuery(filter=UserFilter(searched=searched))
+    assert_by_index(plan_of(lambda: store.user_search(60).page(query)), index)
 
 
 def test_code_is_found_by_an_index(store, plan_of):

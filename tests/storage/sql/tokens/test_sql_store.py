@@ -8,7 +8,7 @@ from sqlalchemy import event, text
 from storage.sql.core.engine import Database
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import TokenStoreContract, a_grant
-from storage.users import SortKey, UserQuery
+from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery, UserSort
 
 APPID = a_grant().appid
 NOW = a_grant().authorized_at
@@ -119,7 +119,7 @@ def test_processes_claim_each_due_user_of_a_file_once(store, sqlite_url):
 def test_lists_select_no_sealed_column(store, seen):
     store.save([a_grant()])
     seen.clear()
-    store.page(UserQuery())
+    store.user_search(60).page(UserQuery())
     store.counts()
     assert seen
     assert not [statement for statement, _ in seen if "_token" in statement]
@@ -146,25 +146,31 @@ def test_due_users_are_found_by_an_index_in_order(store, database, seen):
     assert "TEMP B-TREE" not in plan
 
 
-@pytest.mark.parametrize("sort", list(SortKey))
+@pytest.mark.parametrize("sort", list(UserSort))
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("appid", [None, APPID])
 @pytest.mark.parametrize("after", [None, (NOW, 7)])
 def test_pages_are_read_from_an_index_in_order(store, database, seen, sort, descending, appid, after):
-    store.page(UserQuery(appid=appid, sort=sort, descending=descending, after=after))
+    query = UserQuery(filter=UserFilter(appid=appid), sort=sort, descending=descending, after=after)
+    store.user_search(60).page(query)
     plan = explained(database, seen)
     assert "TEMP B-TREE" not in plan
-    if sort is SortKey.AUTHORIZED_AT or appid is not None:
+    if sort is not UserSort.ID or appid is not None:
         assert "USING INDEX ix_authorizations" in plan
     if after is not None:
         assert "SEARCH" in plan
 
 
 @pytest.mark.parametrize(
-    "query", [UserQuery(openid="o-1"), UserQuery(unionid="u-1"), UserQuery(appid=APPID, openid="o")]
+    "wanted",
+    [
+        UserFilter(searched=TextMatch(SearchField.OPENID, "o-1")),
+        UserFilter(searched=TextMatch(SearchField.UNIONID, "u-1")),
+        UserFilter(searched=TextMatch(SearchField.OPENID, "o"), appid=APPID),
+    ],
 )
-def test_search_for_one_user_enters_an_index(store, database, seen, query):
-    store.page(query)
+def test_search_for_one_user_enters_an_index(store, database, seen, wanted):
+    store.user_search(60).page(UserQuery(filter=wanted))
     assert "SEARCH authorizations USING INDEX" in explained(database, seen)
 
 

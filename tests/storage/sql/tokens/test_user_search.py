@@ -6,9 +6,9 @@ from sqlalchemy import event, text, update
 from storage.base.errors import StoreTooSlow
 from storage.sql.core.schema import authorizations
 from storage.sql.tokens.store import SqlTokenStore
-from storage.sql.tokens.user_search import SqlUserDirectory
+from storage.sql.tokens.user_search import SqlUserSearch
 from storage.testing import a_grant
-from storage.user_search import Searched, SearchField, Span, Tally, UserFilter, UserSearch, UserSort
+from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter, UserQuery
 from storage.users import Profile, Status
 
 NOW = 1_800_000_000
@@ -21,8 +21,8 @@ def store(any_database):
 
 
 @pytest.fixture
-def directory(store):
-    return store.directory(10)
+def user_search(store):
+    return store.user_search(10)
 
 
 def save(store, *openids, **changes):
@@ -30,62 +30,39 @@ def save(store, *openids, **changes):
         store.save([replace(a_grant(), **{"appid": APPID, "openid": openid, "code_digest": None, **changes})])
 
 
-def found(directory, **changes):
-    return [user.openid for user in directory.find(UserSearch(filter=UserFilter(**changes))).users]
+def found(user_search, **changes):
+    return [user.openid for user in user_search.page(UserQuery(filter=UserFilter(**changes))).users]
 
 
 def search(field, words, *, exact=False):
-    return Searched(SearchField(field), words, exact)
+    return TextMatch(SearchField(field), words, exact)
 
 
-def walk(directory, search):
+def walk(user_search, query):
     openids = []
     while True:
-        page = directory.find(search)
+        page = user_search.page(query)
         openids += [user.openid for user in page.users]
         if page.next_cursor is None:
             return openids
-        search = replace(search, after=page.next_cursor)
-
-
-def test_filters_leave_what_matches_all_of_them(store, directory):
-    save(store, "o1", scope="snsapi_base")
-    save(store, "o2", scope="snsapi_userinfo", is_snapshotuser=True)
-    save(store, "o3", scope="snsapi_userinfo", appid="wx-b")
-    store.revoke(APPID, "o1")
-    assert found(directory) == ["o3", "o2", "o1"]
-    assert found(directory, appid="wx-b") == ["o3"]
-    assert found(directory, scope="snsapi_userinfo", appid=APPID) == ["o2"]
-    assert found(directory, status=Status.REVOKED) == ["o1"]
-    assert found(directory, status=Status.ACTIVE) == ["o3", "o2"]
-    assert found(directory, is_snapshotuser=True) == ["o2"]
-    assert found(directory, is_snapshotuser=False) == ["o3", "o1"]
-    assert found(directory, status=Status.REVOKED, appid="wx-b") == []
-
-
-def test_last_error_finds_those_who_failed_with_it(store, directory):
-    save(store, "o1", "o2")
-    lease = store.claim(APPID, "o1", "me", 60)
-    store.settle([lease.rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
-    assert found(directory, last_error_code=42002) == ["o1"]
-    assert found(directory, last_error_code=40001) == []
+        query = replace(query, after=page.next_cursor)
 
 
 @pytest.mark.parametrize(
     ("name", "column"), [("authorized", "authorized_at"), ("used", "last_used_at"), ("ending", "refresh_expires_at")]
 )
-def test_spans_begin_with_their_first_second_and_end_before_their_last(any_database, store, directory, name, column):
+def test_ranges_begin_with_their_first_second_and_end_before_their_last(any_database, store, user_search, name, column):
     save(store, "o1", "o2", "o3")
     for openid, at in (("o1", 100), ("o2", 200), ("o3", 300)):
         statement = update(authorizations).where(authorizations.c.openid == openid).values({column: at})
         any_database.write(lambda connection, statement=statement: connection.execute(statement))
-    assert found(directory, **{name: Span(200, 300)}) == ["o2"]
-    assert found(directory, **{name: Span(since=200)}) == ["o3", "o2"]
-    assert found(directory, **{name: Span(until=200)}) == ["o1"]
+    assert found(user_search, **{name: TimeRange(200, 300)}) == ["o2"]
+    assert found(user_search, **{name: TimeRange(since=200)}) == ["o3", "o2"]
+    assert found(user_search, **{name: TimeRange(until=200)}) == ["o1"]
 
 
 @pytest.mark.parametrize("field", ["openid", "unionid", "nickname"])
-def test_search_by_beginning_and_by_the_whole(store, directory, field):
+def test_search_by_beginning_and_by_the_whole(store, user_search, field):
     texts = {"a": "小明", "b": "小明明", "c": "小红", "d": "小_明%"}
     for openid, value in texts.items():
         if field == "openid":
@@ -96,7 +73,9 @@ def test_search_by_beginning_and_by_the_whole(store, directory, field):
             store.save_profile(Profile(APPID, openid, value, "", NOW))
 
     def values(searched):
-        return {getattr(user, field) for user in directory.find(UserSearch(filter=UserFilter(searched=searched))).users}
+        return {
+            getattr(user, field) for user in user_search.page(UserQuery(filter=UserFilter(searched=searched))).users
+        }
 
     assert values(search(field, "小明")) == {"小明", "小明明"}
     assert values(search(field, "小_")) == {"小_明%"}
@@ -104,58 +83,28 @@ def test_search_by_beginning_and_by_the_whole(store, directory, field):
     assert values(search(field, "明")) == set()
 
 
-def test_snapshot_users_are_not_found_by_a_unionid(store, directory):
-    save(store, "o1", unionid="u")
-    save(store, "o2", unionid="u", is_snapshotuser=True)
-    assert found(directory, searched=search("unionid", "u", exact=True)) == ["o1"]
-
-
 @pytest.mark.parametrize("descending", [True, False])
-@pytest.mark.parametrize("sort", UserSort)
-def test_pages_list_everybody_once_in_the_order_asked_for(store, directory, sort, descending):
-    for number in range(7):
-        at = NOW + number // 3
-        save(store, f"o{number}", authorized_at=at, refresh_expires_at=at + 100)
-    expected = [f"o{number}" for number in range(7)]
-    openids = walk(directory, UserSearch(sort=sort, descending=descending, limit=2))
-    assert openids == (expected[::-1] if descending else expected)
-
-
-@pytest.mark.parametrize("descending", [True, False])
-def test_pages_of_a_search_list_everybody_once(store, directory, descending):
+def test_pages_of_a_search_list_everybody_once(store, user_search, descending):
     for number in range(5):
         save(store, f"o{number}")
         store.save_profile(Profile(APPID, f"o{number}", "同名", "", NOW))
     wanted = UserFilter(searched=search("nickname", "同"))
-    openids = walk(directory, UserSearch(filter=wanted, descending=descending, limit=2))
+    openids = walk(user_search, UserQuery(filter=wanted, descending=descending, limit=2))
     assert sorted(openids) == [f"o{number}" for number in range(5)]
 
 
-def test_counts_stop_at_their_cap(store, directory):
-    save(store, "o1", "o2", "o3")
-    assert directory.count(UserFilter(), cap=3) == Tally(3)
-    assert directory.count(UserFilter(), cap=2) == Tally(2, capped=True)
-    assert directory.count(UserFilter(status=Status.REVOKED)) == Tally(0)
-
-
-def test_forecast_tells_what_is_due_and_what_ends(store, directory):
+def test_forecast_tells_what_is_due_and_what_ends(store, user_search):
     save(store, "late", next_refresh_at=NOW - 5, refresh_expires_at=NOW + 3600)
     save(store, "soon", next_refresh_at=NOW + 1800, refresh_expires_at=NOW + 30 * 86_400, is_snapshotuser=True)
     save(store, "unscheduled", next_refresh_at=None, refresh_expires_at=NOW - 1)
     save(store, "another's", appid="wx-b", next_refresh_at=NOW - 10, refresh_expires_at=NOW + 40 * 86_400)
-    forecast = directory.forecast([APPID], NOW)
+    forecast = user_search.forecast([APPID], NOW)
     assert forecast.oldest_due_at == NOW - 5
-    assert forecast.overdue == Tally(1)
-    assert [(seconds, tally.number) for seconds, tally in forecast.due] == [(1800, 0), (3600, 1), (7200, 0)]
-    assert forecast.ending == (3 * 86_400, Tally(1))
-    assert forecast.snapshot_users == Tally(1)
-    assert directory.forecast([], NOW).oldest_due_at is None
-
-
-def test_last_id_is_the_newest_users(store, directory):
-    assert directory.last_id() == 0
-    save(store, "o1", "o2")
-    assert directory.last_id() == directory.find(UserSearch(limit=1)).users[0].id
+    assert forecast.overdue == CappedCount(1)
+    assert [(seconds, count.number) for seconds, count in forecast.due] == [(1800, 0), (3600, 1), (7200, 0)]
+    assert forecast.ending == (3 * 86_400, CappedCount(1))
+    assert forecast.snapshot_users == CappedCount(1)
+    assert user_search.forecast([], NOW).oldest_due_at is None
 
 
 ENDLESS = {
@@ -171,7 +120,7 @@ def test_an_answer_that_takes_too_long_is_given_up(any_database):
         any_database.read_within(0.1, lambda connection: connection.execute(statement).all())
     # The connection is as good as before, and without the limit.
     assert any_database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
-    assert SqlUserDirectory(any_database).count(UserFilter()) == Tally(0)
+    assert SqlUserSearch(any_database).count(UserFilter()) == CappedCount(0)
 
 
 INDEXES = {
@@ -197,7 +146,7 @@ def plan_on_sqlite(database):
 
     def plan(wanted):
         seen.clear()
-        SqlUserDirectory(database).find(UserSearch(filter=wanted))
+        SqlUserSearch(database).page(UserQuery(filter=wanted))
         statement, parameters = next(one for one in seen if "SELECT authorizations" in one[0])
         with database.engine.connect() as connection:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()

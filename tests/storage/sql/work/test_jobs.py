@@ -1,7 +1,7 @@
 import pytest
 
 from storage.sql.work.jobs import JobAction, Jobs, JobStatus, JobTarget
-from storage.user_search import Searched, SearchField, Span, Tally, UserFilter
+from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter
 from storage.users import Status
 from tests.waiting import wait_until
 
@@ -20,7 +20,7 @@ def add(jobs, target=None):
         operator="wang",
         request_id="r1",
         at=NOW,
-        expected=Tally(3, capped=True),
+        expected=CappedCount(3, capped=True),
         until_id=9,
     )
 
@@ -37,10 +37,10 @@ def add(jobs, target=None):
                 scope="snsapi_base",
                 is_snapshotuser=False,
                 last_error_code=-1,
-                authorized=Span(1, 2),
-                used=Span(None, 3),
-                ending=Span(4),
-                searched=Searched(SearchField.NICKNAME, "小明", exact=False),
+                authorized=TimeRange(1, 2),
+                used=TimeRange(None, 3),
+                ending=TimeRange(4),
+                searched=TextMatch(SearchField.NICKNAME, "小明", exact=False),
             )
         ),
     ],
@@ -49,7 +49,7 @@ def test_a_job_is_read_as_it_was_written(jobs, target):
     job = jobs.get(add(jobs, target))
     assert job.target == target
     assert (job.action, job.status, job.operator, job.request_id) == (JobAction.REVOKE, JobStatus.RUNNING, "wang", "r1")
-    assert (job.expected, job.done, job.position, job.until_id) == (Tally(3, capped=True), 0, None, 9)
+    assert (job.expected, job.done, job.position, job.until_id) == (CappedCount(3, capped=True), 0, None, 9)
 
 
 def test_a_job_is_claimed_by_one(jobs):
