@@ -11,7 +11,7 @@ from service.wechat.errcodes import Kind
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
 from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
 
-__all__ = ["ApiError", "api_error_for"]
+__all__ = ["CODE_MISSING", "DECLINED", "ApiError", "api_error_for"]
 
 #: WeChat's errcode for a missing code.
 CODE_MISSING = 41008
@@ -58,6 +58,10 @@ class ApiError(Exception):
     errmsg: str
     errcode: int | None = None
     retry_after: int | None = None
+
+
+#: The visitor declined on WeChat's page. Authorizing again by itself would ask them again and again.
+DECLINED = ApiError(403, "access_denied", "the user declined")
 
 
 def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case

@@ -7,6 +7,9 @@ might read differently, which is where open redirects come from.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+
+from publicsuffixlist import PublicSuffixList
 
 __all__ = ["MAX_ADDRESS_LENGTH", "AllowedOrigins", "is_same_site", "origin_of", "parse_origin"]
 
@@ -14,13 +17,14 @@ MAX_ADDRESS_LENGTH = 2048
 
 _HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\])"
 _ORIGIN = re.compile(rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?")
-#: An address: what stands before the path, and a rest of the characters that RFC 3986 allows there. A backslash, a
-#: space or a control character is in neither, and an `@` cannot stand before the path.
-_ADDRESS = re.compile(r"(https?://[a-z0-9.:\[\]-]+)((?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?)")
+#: An address: what stands before the path, and a rest of the characters that RFC 3986 allows there or that browsers
+#: leave as they are: {campaign}, a|b, x^y (https://url.spec.whatwg.org/#percent-encoded-bytes). Before the query a
+#: backslash is a slash to browsers. A space or a control character is nowhere, and an `@` not before the path.
+_BEFORE_QUERY = r"A-Za-z0-9._~:/\[\]@!$&'()*+,;=%{}|^`\-"
+_ADDRESS = re.compile(
+    rf"(https?://[a-z0-9.:\[\]-]+)((?:/[{_BEFORE_QUERY}]*)?(?:\?[{_BEFORE_QUERY}?\\]*)?(?:#[{_BEFORE_QUERY}?#\\]*)?)"
+)
 _DEFAULT_PORT = {"http": "80", "https": "443"}
-#: Registries that sell names below a second level of their own: com.cn, co.uk, net.au …
-_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
-_COUNTRY_CODE_LENGTH = 2
 
 
 def parse_origin(text: str) -> str:
@@ -45,11 +49,10 @@ def origin_of(address: str) -> str | None:
 
 
 def is_same_site(origin: str, other: str) -> bool:
-    """Tell whether browsers take two origins for one site: the same scheme and registrable domain.
+    """Return whether browsers take two origins for one site: the same scheme and registrable domain.
 
-    Without the public suffix list this is told by the last two labels of the host, three below suffixes such as
-    `com.cn`; addresses must be equal. Pages on a shared suffix that looks like a domain, such as `github.io`, are
-    taken for one site although browsers tell them apart.
+    A registrable domain is one label below a public suffix (https://publicsuffix.org), such as `com.cn` or
+    `github.io`. Hosts that have none, such as addresses in numbers, must be equal.
     """
     scheme, host = _scheme_and_host(origin)
     other_scheme, other_host = _scheme_and_host(other)
@@ -87,8 +90,12 @@ def _scheme_and_host(origin: str) -> tuple[str, str]:
 
 
 def _site(host: str) -> str:
-    labels = host.split(".")
-    if host.startswith("[") or labels[-1].isdecimal():
+    if host.startswith("[") or host.rpartition(".")[2].isdecimal():
         return host
-    is_sold_below = len(labels[-1]) == _COUNTRY_CODE_LENGTH and labels[-2:-1] and labels[-2] in _SECOND_LEVELS
-    return ".".join(labels[-3:] if is_sold_below else labels[-2:])
+    return _public_suffixes().privatesuffix(host) or host
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """Return the list that the package carries; reading it takes a few hundredths of a second."""
+    return PublicSuffixList()

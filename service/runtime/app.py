@@ -20,9 +20,11 @@ from service.background.activity import ActivityLog
 from service.background.audit_retention import AuditRetention
 from service.background.heartbeat import Heartbeat
 from service.http.clients import client_address, service_address
+from service.http.cookies import CookiePolicy
+from service.http.cors import RefusedOrigins
 from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
 from service.http.handlers.base import NotFoundHandler, Route, log_request
-from service.http.handlers.page import CookiePolicy, PageServices
+from service.http.handlers.page import PageServices
 from service.http.in_flight import InFlight
 from service.http.origins import AllowedOrigins
 from service.http.rate_limit import RateLimit
@@ -203,6 +205,7 @@ def _page_services(service: Service) -> PageServices:
         trusted_proxies=settings.trusted_proxies,
         public_url=settings.public_url,
         origins=origins,
+        refused_origins=RefusedOrigins(service.clock),
         cookies=CookiePolicy.suiting(settings.public_url, origins),
         authorize_page=settings.wechat_authorize_url,
         require_state=settings.require_state,

@@ -15,6 +15,7 @@ from service.wechat.errors import WeChatRefusal
 from service.wechat.reply_fields import ReplyFields
 
 __all__ = [
+    "DECLINED_CODE",
     "Account",
     "TokenReply",
     "UserInfo",
@@ -30,6 +31,8 @@ __all__ = [
     "userinfo_url",
 ]
 
+#: What comes in the place of a code when the visitor declined, as recorded; the documents say: no code at all.
+DECLINED_CODE: Final = "authdeny"
 _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 #: Answers of `sns/auth` that say: this token is not valid for this openid. Any other errcode is a failure to ask.
 _TOKEN_NOT_VALID: Final = frozenset({40001, 40003, 40014, 42001})

@@ -2,8 +2,10 @@
 
 from service.http.errors import ApiError
 from service.http.handlers.base import Route
-from service.http.handlers.page import PageHandler, PageServices, without_answer
+from service.http.handlers.error_page import ErrorPageHandler
+from service.http.handlers.page import PageServices
 from service.http.origins import origin_of
+from service.http.return_address import address_argument, without_answer
 from service.wechat.protocol import authorize_url
 from service.wechat.scopes import BASE_SCOPE
 from storage.grants import WIDE_SCOPE
@@ -16,7 +18,7 @@ _LONGEST_KEPT_ADDRESS = 1024
 _FLAGS = {"": False, "false": False, "true": True}
 
 
-class AuthorizeHandler(PageHandler):
+class AuthorizeHandler(ErrorPageHandler):
     """Sends the browser to WeChat.
 
     Arguments of the query: `redirect_uri`, the page to return to; `scope`, `snsapi_base` by default; `appid`;
@@ -53,8 +55,15 @@ class AuthorizeHandler(PageHandler):
         )
         self.redirect(url, status=302)
 
+    def write_refusal(self, error: ApiError) -> None:
+        """Show a visitor a page; a script, or a person with a command line, gets JSON."""
+        if "text/html" in self.request.headers.get("Accept", ""):
+            self.show_error(error)
+        else:
+            super().write_refusal(error)
+
     def _page(self) -> str:
-        page = self.get_query_argument("redirect_uri", "", strip=False)
+        page = address_argument(self.request.query, "redirect_uri")
         if not page:
             raise ApiError(400, "request", "redirect_uri is missing: the address of the page to return to")
         if not self.services.origins.admits(page):

@@ -61,7 +61,16 @@ class JsonHandler(RequestHandler):
         if error is None:
             kind = "internal" if status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "request"
             error = ApiError(status_code, kind, self._reason)
+        self.refuse(error)
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer with a refusal, beside the headers that are set, and end the request.
+
+        An exception does the same from anywhere, and drops the headers.
+        """
         self.set_status(error.status)
+        if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", self.allowed_methods())
         self.set_header("X-Request-Id", self.request_id)
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
@@ -70,8 +79,13 @@ class JsonHandler(RequestHandler):
         self.write_refusal(error)
         self.finish()
 
+    def allowed_methods(self) -> str:
+        """Return the methods that this address knows, as the header Allow lists them."""
+        unknown = RequestHandler._unimplemented_method  # noqa: SLF001 - what Tornado itself answers 405 by
+        return ", ".join(name for name in self.SUPPORTED_METHODS if getattr(type(self), name.lower()) is not unknown)
+
     def write_refusal(self, error: ApiError) -> None:
-        """Write the body of a error. Its status and headers are set."""
+        """Write the body of a refusal. Its status and headers are set."""
         self.write_json(self.error_content(error))
 
     def error_content(self, error: ApiError) -> dict[str, Any]:

@@ -5,44 +5,25 @@ What goes wrong arrives at the page as parameters of its address: `error`, `erro
 two failed rounds the visitor is shown what is wrong instead.
 """
 
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from service.authorization.sessions import Session
 from service.authorization.states import Asked, InvalidState
-from service.http.errors import ApiError
+from service.http.errors import DECLINED, ApiError
 from service.http.handlers.base import Route
-from service.http.handlers.page import PageHandler, PageServices
-from service.wechat.errcodes import Kind, Text
+from service.http.handlers.error_page import ErrorPageHandler
+from service.http.handlers.page import PageServices
+from service.wechat.protocol import DECLINED_CODE
 
 __all__ = ["routes"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _ROUNDS = 2
 _ROUNDS_COOKIE = "wechat_openid_failed_rounds"
 _ROUNDS_SECONDS = 300
 _PARAMETERS = frozenset({"error", "error_description", "errcode", "request_id"})
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
-
-_BUSY = Text("WeChat or this service is busy. Wait a moment and try again.", "微信或本服务繁忙，请稍候再试。")
-_NOT_CONFIGURED = Text(
-    "The service is not set up correctly. Its operator has to mend that.", "服务配置有误，需要由管理员处理。"
-)
-_REASONS: dict[str, Text] = {
-    Kind.REAUTHORIZE: Text(
-        "This authorization is no longer good: it was used before, took too long, or was begun in another browser. "
-        "It also fails where the browser blocks cookies.",
-        "本次授权已失效：可能已被使用、已超时，或不是在当前浏览器中发起的。浏览器阻止 Cookie 时也会失败。",
-    ),
-    Kind.RETRY: _BUSY,
-    Kind.RATE_LIMITED: _BUSY,
-    Kind.CONFIGURATION: _NOT_CONFIGURED,
-    Kind.BLOCKED: Text("WeChat has limited this account or user.", "微信限制了该公众号或用户。"),
-}
-_ANYTHING_ELSE = Text("The authorization could not be completed.", "授权未能完成。")
 
 
-class CallbackHandler(PageHandler):
+class CallbackHandler(ErrorPageHandler):
     """Takes WeChat's answer, signs the browser in, and sends it to the page that asked."""
 
     def initialize(self, services: PageServices) -> None:
@@ -54,15 +35,15 @@ class CallbackHandler(PageHandler):
         """Verify the state, exchange the code, set the session and go to the page; or tell it why not."""
         await self.check_rate()
         services = self.services
-        code = self.get_query_argument("code", "")
-        state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code or None)
+        code = self.get_query_argument("code", "") or DECLINED_CODE
+        state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code)
         asked = state.asked
         if not asked.through_callback or not services.origins.admits(asked.redirect_uri):
             raise InvalidState("this authorization was not to end here")
         self._asked = asked
-        if not code:
-            self.clear_state_cookie(state.cookie_name)
-            self._go_back({"error": "access_denied", "error_description": "the user declined"})
+        if code == DECLINED_CODE:
+            self.set_state_cookie(state)
+            self._go_back({"error": DECLINED.kind, "error_description": DECLINED.errmsg})
             return
         session = self.session()
         redeemed = await services.exchange.exchange(
@@ -85,11 +66,7 @@ class CallbackHandler(PageHandler):
             self._go_back(parameters)
         else:
             self._set_failed_rounds(0)
-            self._show(error)
-
-    def get_template_path(self) -> str:
-        """Return the folder of the page that explains."""
-        return str(_TEMPLATES)
+            self.show_error(error, self._asked.redirect_uri if self._asked is not None else None)
 
     def _go_back(self, parameters: dict[str, str]) -> None:
         """Redirect to the page, whose own parameters stay; those of an earlier answer do not."""
@@ -102,18 +79,6 @@ class CallbackHandler(PageHandler):
         self.set_status(302)
         self.set_header("Location", page._replace(query=query).geturl())
         self.set_header("Referrer-Policy", "no-referrer")  # this address holds the code
-
-    def _show(self, error: ApiError) -> None:
-        reason = _REASONS.get(error.kind, _ANYTHING_ELSE)
-        self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.set_header("Content-Security-Policy", _POLICY)
-        self.set_header("Referrer-Policy", "no-referrer")
-        page = self._asked.redirect_uri if self._asked is not None else None
-        self.write(
-            self.render_string(
-                "callback_error.html", reason=reason, refusal=error, request_id=self.request_id, page=page
-            )
-        )
 
     def _failed_rounds(self) -> int:
         """Return how often in a row this browser's authorization failed; it can only deceive itself about that."""

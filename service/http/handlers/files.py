@@ -12,6 +12,8 @@ __all__ = ["routes"]
 
 _STATIC = Path(__file__).parents[2] / "static"
 _HELPER_KEPT_SECONDS = 3600
+#: WeChat's files have 16 bytes.
+_LONGEST_VERIFICATION_FILE = 4096
 
 
 class HelperHandler(StaticFileHandler):
@@ -37,12 +39,29 @@ class VerificationFileHandler(JsonHandler):
         """Answer with the file. It is read anew each time, so that adding one needs no restart."""
         if self.folder is None:
             raise ApiError(404, "not_found", "VERIFICATION_FILES is not set")
-        try:
-            content = await IOLoop.current().run_in_executor(None, (self.folder / name).read_bytes)
-        except OSError:
-            raise ApiError(404, "not_found", "this file is not in the folder of verification files") from None
+        content = await IOLoop.current().run_in_executor(None, _read_within, self.folder, name)
+        if content is None:
+            raise ApiError(404, "not_found", "this file is not in the folder of verification files")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write(content)
+
+    head = get
+
+
+def _read_within(folder: Path, name: str) -> bytes | None:
+    """Return the bytes of a regular file whose real place is within a folder; None if there is none such.
+
+    Links within the folder are followed: Kubernetes mounts files so. One that leads out could show any file.
+    """
+    try:
+        place = (folder / name).resolve(strict=True)
+        if not (place.is_relative_to(folder.resolve(strict=True)) and place.is_file()):
+            return None
+        with place.open("rb") as file:
+            content = file.read(_LONGEST_VERIFICATION_FILE + 1)
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        return None
+    return content if len(content) <= _LONGEST_VERIFICATION_FILE else None
 
 
 def routes(verification_files: Path | None) -> list[Route]:

@@ -1,21 +1,24 @@
 """`POST /getCode`: the code that WeChat gave a page, for its user's openid."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.authorization.id_tokens import IdTokens
 from service.authorization.sessions import Session
 from service.authorization.states import InvalidState, IssuedState
-from service.http.errors import CODE_MISSING, ApiError
+from service.http.body import InvalidBody, names_for_message, read_fields
+from service.http.errors import CODE_MISSING, DECLINED, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
+from service.wechat.protocol import DECLINED_CODE
 from service.wechat.scopes import BASE_SCOPE
 
 __all__ = ["routes"]
 
 _TEXTS = ("code", "state", "appid")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_CODE_IN_ADDRESS = "send code in the body of a POST, not in the address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,32 @@ class _Post:
 class GetCodeHandler(PageHandler):
     """Exchanges the code that WeChat gave the page for its user's openid."""
 
+    def initialize(self, services: PageServices) -> None:
+        """Take what the handler needs, and leave the body to this handler: Tornado reads it by its content type."""
+        super().initialize(services)
+        self.request.headers.pop("Content-Type", None)
+
+    def get(self) -> None:
+        """Refuse: a code in an address stands in logs and histories."""
+        if self._code_in_address():
+            raise ApiError(400, "request", _CODE_IN_ADDRESS, CODE_MISSING)
+        raise ApiError(405, "request", "POST the code to this address")
+
+    head = get
+
+    def allowed_methods(self) -> str:
+        """Return the methods that do something here."""
+        return "POST, OPTIONS"
+
     async def post(self) -> None:
         """Exchange, store, answer with the openid and never a token, and note the user in the session cookie."""
         services = self.services
         await self.check_rate()
         post = self._read_post()
-        if not post.code:
-            raise ApiError(400, "request", "missing code", CODE_MISSING)
         account = self.account(post.appid)
+        if post.code == DECLINED_CODE:
+            self._decline(post, account.appid)
+            return
         id_tokens = self._id_tokens() if post.id_token else None
         state = self._check_state(post, account.appid)
         session = self.session()
@@ -91,34 +112,59 @@ class GetCodeHandler(PageHandler):
             raise ApiError(400, "request", "id_token is not offered here: ID_TOKEN_AUDIENCE is not set")
         return self.services.id_tokens
 
+    def _decline(self, post: _Post, appid: str) -> None:
+        """Tell the page that its visitor declined. A state of this browser is spent on that, as it would on a code."""
+        try:
+            state = self._check_state(post, appid)
+        except InvalidState:
+            state = None
+        if state is not None:
+            self.set_state_cookie(state)
+        self.refuse(DECLINED)
+
     def _read_post(self) -> _Post:
-        """Read the body, JSON or form, whatever the content type says: samples of the field get it wrong."""
-        body = self.request.body
-        if body.lstrip()[:1] in {b"{", b"["}:
-            return _json_post(body)
-        if self.request.body_arguments:
-            form = {name: self.get_body_argument(name, strip=False) for name in self.request.body_arguments}
-            texts = {name: form.get(name, "") for name in _TEXTS}
-            return _Post(**texts, id_token=form.get("id_token") in {"true", "1"})
-        if body:
-            raise ApiError(400, "request", 'the body must be JSON, such as {"code": "…"}, or a form with a field code')
-        return _Post()
+        try:
+            fields = read_fields(self.request.body)
+        except InvalidBody as error:
+            raise ApiError(400, "request", str(error)) from None
+        post = _post_of(fields)
+        if post.code:
+            return post
+        if self._code_in_address():
+            raise ApiError(400, "request", _CODE_IN_ADDRESS, CODE_MISSING)
+        raise ApiError(400, "request", _without_code(fields), CODE_MISSING)
+
+    def _code_in_address(self) -> bool:
+        return "code" in self.request.query_arguments
+
+    def refuse(self, error: ApiError) -> None:
+        """Tell a caller that put the code into the address which methods there are."""
+        if self._code_in_address():
+            self.set_header("Allow", self.allowed_methods())
+        super().refuse(error)
 
 
-def _json_post(body: bytes) -> _Post:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "request", "the body is not JSON") from None
-    if not isinstance(content, dict):
-        raise ApiError(400, "request", 'the body must be a JSON object, such as {"code": "…"}')
+def _post_of(fields: dict[str, Any]) -> _Post:
     for name in _TEXTS:
-        if not isinstance(content.get(name, ""), str | None):
+        if not isinstance(fields.get(name, ""), str | None):
             raise ApiError(400, "request", f"{name} must be a string")
-    if not isinstance(content.get("id_token", False), bool | None):
+    wants_id_token = fields.get("id_token") or False
+    if isinstance(wants_id_token, str):  # as forms have it
+        wants_id_token = _FLAGS.get(wants_id_token)
+    if not isinstance(wants_id_token, bool):
         raise ApiError(400, "request", "id_token must be true or false")
-    texts = {name: content.get(name) or "" for name in _TEXTS}
-    return _Post(**texts, id_token=bool(content.get("id_token")))
+    texts = {name: fields.get(name) or "" for name in _TEXTS}
+    return _Post(**texts, id_token=wants_id_token)
+
+
+def _without_code(fields: dict[str, Any]) -> str:
+    """Say which fields came instead of the one that is meant."""
+    if not fields or "code" in fields:
+        return 'missing code: send {"code": "…"}'
+    holders = [name for name, value in fields.items() if isinstance(value, dict) and "code" in value]
+    if holders:
+        return f'missing code: it stands inside of {names_for_message(holders)}; send {{"code": "…"}}'
+    return f'missing code: the fields are {names_for_message(fields)}; send {{"code": "…"}}'
 
 
 def routes(services: PageServices) -> list[Route]:

@@ -22,6 +22,8 @@ class JwksHandler(JsonHandler):
         self.set_header("Cache-Control", f"public, max-age={_KEPT_SECONDS}")
         self.write_json(self.keys)
 
+    head = get
+
 
 def routes(keys: dict[str, Any]) -> list[Route]:
     """Return the route of the keys."""

@@ -18,6 +18,8 @@ class HealthHandler(JsonHandler):
         """Say so."""
         self.write_json({"status": "ok"})
 
+    head = get
+
 
 class ReadyHandler(JsonHandler):
     """`GET /readyz`: the process can do its work, or 503 with what stands in the way."""
@@ -48,6 +50,8 @@ class ReadyHandler(JsonHandler):
             }
         )
 
+    head = get
+
 
 class MetricsHandler(JsonHandler):
     """`GET /metrics`: Prometheus text."""
@@ -61,6 +65,8 @@ class MetricsHandler(JsonHandler):
         content_type, text = await asyncio.to_thread(self.metrics.expose)
         self.set_header("Content-Type", content_type)
         self.write(text)
+
+    head = get
 
 
 def health_routes() -> list[Route]:

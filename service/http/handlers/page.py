@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from service.authorization.exchange import Browser, CodeExchange
 from service.authorization.id_tokens import IdTokens
@@ -12,48 +12,25 @@ from service.authorization.profiles import Profiles
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.authorization.states import STATE_SECONDS, IssuedState, States
 from service.http.clients import browser_of, client_address, service_address
+from service.http.cookies import CookiePolicy
+from service.http.cors import RefusedOrigins, headers_to_allow, is_foreign, origin_error, readable_origin
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
-from service.http.origins import AllowedOrigins, is_same_site, origin_of
+from service.http.origins import AllowedOrigins, origin_of
 from service.http.rate_limit import RateLimit
+from service.http.return_address import without_answer
 from service.settings import Network
 from service.wechat.errcodes import Kind
 from service.wechat.protocol import Account
 from service.wechat.scopes import BASE_SCOPE
 from storage.grants import WIDE_SCOPE
 
-__all__ = ["CookiePolicy", "PageHandler", "PageServices", "without_answer"]
+__all__ = ["PageHandler", "PageServices"]
 
 
 #: How long browsers may keep the answer to a preflight. Chromium keeps none longer than this.
 _PREFLIGHT_SECONDS = 7200
 _ASKS_TO_AUTHORIZE = frozenset({Kind.REAUTHORIZE.value, Kind.UPGRADE_SCOPE.value})
-
-
-@dataclass(frozen=True, slots=True)
-class CookiePolicy:
-    """The attributes of the service's cookies.
-
-    Attributes:
-        secure: Whether browsers send them over https only.
-        samesite: `Lax`, or `None` where a page of another site is to send them, which browsers allow with https only.
-    """
-
-    secure: bool
-    samesite: str
-
-    def header(self, name: str, value: str, max_age: int) -> str:
-        """Return the Set-Cookie of a cookie; 0 seconds take it back. What is signed needs no quotes."""
-        secure = "; Secure" if self.secure else ""
-        return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly{secure}; SameSite={self.samesite}"
-
-    @classmethod
-    def suiting(cls, public_url: str, origins: AllowedOrigins) -> "CookiePolicy":
-        """Return the strictest policy that the allowed pages can work with."""
-        if not public_url.startswith("https://"):
-            return cls(secure=False, samesite="Lax")
-        own, *others = origins.origins
-        return cls(secure=True, samesite="Lax" if all(is_same_site(own, other) for other in others) else "None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +54,7 @@ class PageServices:
     trusted_proxies: tuple[Network, ...]
     public_url: str
     origins: AllowedOrigins
+    refused_origins: RefusedOrigins
     cookies: CookiePolicy
     authorize_page: str
     require_state: bool
@@ -106,18 +84,34 @@ class PageHandler(JsonHandler):
             self.set_header("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
 
     def prepare(self) -> None:
-        """Refuse what a page of another origin sends: it could sign a browser in as somebody else, or out."""
+        """Refuse what a foreign page sends: it could sign a browser in as somebody else, or out.
+
+        A visitor who follows a link to here, from wherever, is no page that sends something.
+        """
         super().prepare()
-        if self.request.method not in {"GET", "HEAD"} and self._is_foreign():
-            raise ApiError(403, "origin", "this page's origin is not in ALLOWED_ORIGINS")
+        headers = self.request.headers
+        follows_link = self.request.method in {"GET", "HEAD"} and "Origin" not in headers
+        if not follows_link and is_foreign(headers, self.services.origins, self.own_address):
+            self.services.refused_origins.note(headers)
+            raise origin_error()
 
     def options(self) -> None:
         """Answer a preflight; `prepare` has refused those of other origins."""
         self.set_status(HTTPStatus.NO_CONTENT)
         self.clear_header("Content-Type")
+        self.set_header("Allow", self.allowed_methods())
         self.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE")
-        self.set_header("Access-Control-Allow-Headers", "Content-Type")
+        asked = self.request.headers.get("Access-Control-Request-Headers", "")
+        self.set_header("Access-Control-Allow-Headers", headers_to_allow(asked))
         self.set_header("Access-Control-Max-Age", str(_PREFLIGHT_SECONDS))
+
+    def refuse(self, error: ApiError) -> None:
+        """Let a foreign page read why it is refused, without credentials; its preflight is refused as a whole."""
+        origin = readable_origin(self.request.headers)
+        if error.kind == "origin" and origin is not None and self.request.method != "OPTIONS":
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Vary", "Origin")
+        super().refuse(error)
 
     @property
     def own_address(self) -> str:
@@ -224,24 +218,3 @@ class PageHandler(JsonHandler):
         if origin in origins:
             return f"{origin}/"
         return f"{origins.origins[0]}/" if origins else None
-
-    def _is_foreign(self) -> bool:
-        """Tell whether a page of an origin that is not allowed sent this request.
-
-        Where no origin is configured nobody knows what the service's own is behind its proxies, so none is foreign;
-        nor is a request without an origin, which no page sends.
-        """
-        origin = self.request.headers.get("Origin")
-        if origin is None or not self.services.origins or origin in self.services.origins:
-            return False
-        return self.request.headers.get("Sec-Fetch-Site") != "same-origin"
-
-
-def without_answer(address: str) -> str:
-    """Return a page's address without the `code` and `state` of an earlier answer."""
-    try:
-        url = urlsplit(address)
-    except ValueError:
-        return ""
-    kept = [pair for pair in url.query.split("&") if pair.partition("=")[0] not in {"code", "state"}]
-    return url._replace(query="&".join(kept)).geturl()

@@ -135,6 +135,8 @@ def test_a_page_of_an_allowed_origin_is_admitted(subtests):
         "https://h5.example.com/@user",
         "http://localhost:5173/",
         "https://api.example.com/demo",
+        "https://h5.example.com/a|b?utm={campaign}&x=a^b|c`#/{route}",
+        "https://h5.example.com/?path=C:\\temp#\\x",
     ]:
         with subtests.test(address=address):
             assert ALLOWED.admits(address)
@@ -191,6 +193,16 @@ def test_sites_are_told_apart_as_browsers_do(subtests):
         ("https://10.0.0.1", "https://11.0.0.1", False),
         ("https://localhost", "https://127.0.0.1", False),
         ("https://[::1]", "https://[::2]", False),
+        ("https://a.github.io", "https://b.github.io", False),
+        ("https://x.a.github.io", "https://a.github.io", True),
+        ("https://github.io", "https://a.github.io", False),
+        ("https://one.vercel.app", "https://two.vercel.app", False),
+        ("https://a.ne.jp", "https://b.ne.jp", False),
+        ("https://api.shop.ne.jp", "https://h5.shop.ne.jp", True),
+        ("https://shop.bj.cn", "https://other.bj.cn", False),
+        ("https://api.shop.bj.cn", "https://h5.shop.bj.cn", True),
+        ("https://api.xn--fsq.xn--fiqs8s", "https://h5.xn--fsq.xn--fiqs8s", True),
+        ("https://a.b", "https://b.b", False),
     ]:
         with subtests.test(origin=origin, other=other, same=same):
             assert is_same_site(origin, other) is same

@@ -80,9 +80,64 @@ async def test_of_several_redirect_uris_only_the_one_that_was_checked_is_used(br
 
 
 async def test_the_answer_to_an_earlier_round_is_left_out_of_the_page_to_return_to(browser):
-    address = f"{PAGE_ORIGIN}/shop/?id=7&code=old&state=old#/cart"
-    response = await browser.fetch("/authorize?" + urlencode({"redirect_uri": address}))
-    assert query_of(response.headers["Location"])["redirect_uri"] == PAGE
+    for answer in (f"code={'a' * 32}&state=123", f"code={'a' * 32}&state={'0' * 64}", f"state={'0' * 64}"):
+        address = f"{PAGE_ORIGIN}/shop/?id=7&{answer}#/cart"
+        response = await browser.fetch("/authorize?" + urlencode({"redirect_uri": address}))
+        assert query_of(response.headers["Location"])["redirect_uri"] == PAGE
+
+
+async def test_parameters_of_the_pages_own_that_are_called_like_an_answer_stay(browser, subtests):
+    for query in ("state=CA&x=1", "code=PROMO-1&x=1", "code=PROMO-1&state=CA", "code=%E4%B8", "state=100%"):
+        with subtests.test(query=query):
+            address = f"{PAGE_ORIGIN}/shop/?{query}"
+            response = await browser.fetch("/authorize?" + urlencode({"redirect_uri": address}))
+            assert query_of(response.headers["Location"])["redirect_uri"] == address
+
+
+async def test_an_address_as_browsers_leave_it_is_returned_to(browser, subtests):
+    for query in ("?utm={campaign}", "?a=x^y|z`", "?a=[1]'", "?a=\\b#\\c{d}", "#/r?q={a}|^`", "?a=1+2", "?q=%D6%D0"):
+        for address in (f"{PAGE_ORIGIN}/p{query}", f"{PAGE_ORIGIN}/{{x}}|^`{query}"):
+            with subtests.test(address=address):
+                response = await browser.fetch("/authorize?" + urlencode({"redirect_uri": address}))
+                assert response.code == 302
+                assert query_of(response.headers["Location"])["redirect_uri"] == address
+                through_callback = await browser.begin(address, flow="callback")
+                denied = await browser.fetch(f"/callback?state={through_callback}")
+                assert denied.headers["Location"].startswith(f"{PAGE_ORIGIN}/")
+
+
+async def test_an_address_that_nobody_encoded_is_read_as_browsers_send_it(browser, subtests):
+    for sent, address in (
+        ("/p?a=1+2", "/p?a=1+2"),
+        ("/p?utm={c}|^", "/p?utm={c}|^"),
+        ("/p?q=%D6%D0", "/p?q=%D6%D0"),
+        ("/%E4%B8%AD", "/%E4%B8%AD"),
+        ("/p?a=100%", "/p?a=100%"),
+    ):
+        with subtests.test(sent=sent):
+            response = await browser.fetch(f"/authorize?redirect_uri={PAGE_ORIGIN}{sent}")
+            assert response.code == 302
+            assert query_of(response.headers["Location"])["redirect_uri"] == PAGE_ORIGIN + address
+
+
+async def test_a_visitor_never_sees_bare_json(browser, subtests):
+    navigation = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    for query in (
+        "",
+        "redirect_uri=https://evil.com/",
+        f"redirect_uri={PAGE_ORIGIN}/%20%22",
+        "redirect_uri=%FF",
+        f"redirect_uri={quote(PAGE)}&scope=%FF",
+        f"redirect_uri={quote(PAGE)}&appid=wx-unknown",
+    ):
+        with subtests.test(query=query):
+            response = await browser.fetch(f"/authorize?{query}", headers=navigation)
+            assert response.code == 400
+            assert response.headers["Content-Type"].startswith("text/html")
+            text = response.body.decode()
+            assert "微信授权未完成" in text
+            assert "WeChat authorization was not completed" in text
+            assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
 async def test_without_allowed_origins_nothing_is_redirected_to(browser_of_changed):

@@ -37,6 +37,18 @@ async def test_a_declined_authorization_arrives_as_a_readable_error(browser):
     assert (await browser.fetch("/session")).code == 401
 
 
+async def test_a_code_that_says_declined_is_the_visitors_refusal_and_spends_the_state(browser, wechat):
+    state = await browser.begin(flow="callback")
+    for _ in range(3):  # WeChat's clients ask twice; no number of rounds ends in another error
+        response = await come_back(browser, "authdeny", state)
+        assert response.code == 302
+        assert query_of(response.headers["Location"])["error"] == "access_denied"
+    assert (await come_back(browser, wechat.issue_code(), state)).code == 400
+    stranger = await come_back(browser, "authdeny", "0" * 64)
+    assert (stranger.code, "Location" in stranger.headers) == (400, False)
+    assert wechat.calls[EXCHANGE] == 0
+
+
 async def test_a_refusal_of_wechat_arrives_as_a_readable_error(browser):
     response = await come_back(browser, BAD_CODE, await browser.begin(flow="callback"))
     arrived = query_of(response.headers["Location"])

@@ -1,5 +1,6 @@
 """Files at the root: those that WeChat verifies domains by, and the helper for pages."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,45 @@ async def test_no_other_name_is_served(browser_of_changed, files, subtests):
             response = await browser.fetch(path)
             assert response.code == 404
             assert b"secret" not in response.body
+
+
+async def test_head_answers_as_get_does_without_a_body(browser_of_changed, files):
+    browser = await browser_of_changed(verification_files=files)
+    response = await browser.fetch(f"/{NAME}", method="HEAD")
+    assert (response.code, response.body) == (200, b"")
+    assert response.headers["Content-Length"] == str(len(CONTENT))
+    assert (await browser.fetch("/MP_verify_missing.txt", method="HEAD")).code == 404
+
+
+async def test_a_link_out_of_the_folder_is_not_followed_and_one_within_is(browser_of_changed, files, tmp_path):
+    (files / "..data").mkdir()
+    (files / "..data" / "file").write_bytes(CONTENT)
+    (files / "MP_verify_within.txt").symlink_to("..data/file")
+    (files / "MP_verify_relative.txt").symlink_to("../MP_verify_outside.txt")
+    (files / "MP_verify_absolute.txt").symlink_to(tmp_path / "MP_verify_outside.txt")
+    (files / "MP_verify_passwd.txt").symlink_to("/etc/passwd")
+    (files / "MP_verify_circle.txt").symlink_to("MP_verify_circle.txt")
+    (files / "out").symlink_to(tmp_path)
+    (files / "MP_verify_folder.txt").symlink_to("out/MP_verify_outside.txt")
+    browser = await browser_of_changed(verification_files=files)
+    assert (await browser.fetch("/MP_verify_within.txt")).body == CONTENT
+    for name in ("relative", "absolute", "passwd", "circle", "folder"):
+        assert (await browser.fetch(f"/MP_verify_{name}.txt")).code == 404, name
+
+
+async def test_what_is_no_file_of_a_few_bytes_is_not_there(browser_of_changed, files):
+    os.mkfifo(files / "MP_verify_pipe.txt")  # reading it would wait for ever
+    (files / "MP_verify_folder.txt").mkdir()
+    (files / "MP_verify_huge.txt").write_bytes(b"x" * 100_000)
+    browser = await browser_of_changed(verification_files=files)
+    for name in ("pipe", "folder", "huge"):
+        assert (await browser.fetch(f"/MP_verify_{name}.txt")).code == 404, name
+
+
+async def test_a_folder_that_is_itself_a_link_serves_its_files(browser_of_changed, files, tmp_path):
+    (tmp_path / "current").symlink_to(files)
+    browser = await browser_of_changed(verification_files=tmp_path / "current")
+    assert (await browser.fetch(f"/{NAME}")).body == CONTENT
 
 
 async def test_a_file_added_later_needs_no_restart(browser_of_changed, files):

@@ -95,7 +95,7 @@ async def test_a_refused_state_says_where_to_authorize_again(browser, wechat):
 async def test_a_used_code_says_where_to_authorize_again_and_returns_to_the_page(browser, another_browser, wechat):
     code = wechat.issue_code()
     await browser.post_code(code)
-    headers = {"Origin": PAGE_ORIGIN, "Referer": f"{PAGE_ORIGIN}/shop/?code=x&state=y&id=7"}
+    headers = {"Origin": PAGE_ORIGIN, "Referer": f"{PAGE_ORIGIN}/shop/?code={code}&state=y&id=7"}
     reply = reply_of(await another_browser.post_code(code, headers=headers))
     assert (reply["errcode"], reply["error"]) == (40163, "reauthorize")
     assert "redirect_uri=https%3A%2F%2Fh5.example.com%2Fshop%2F%3Fid%3D7&" in reply["authorize_url"]
