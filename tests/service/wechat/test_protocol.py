@@ -129,19 +129,17 @@ def test_what_is_optional_in_an_exchange_may_be_missing_or_empty():
 NO_IDENTIFIERS = [None, "", "\0", 0, -1, 17, True, [], {}]
 
 
-@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply])
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("access_token", value) for value in NO_IDENTIFIERS),
-        *(("openid", value) for value in [*NO_IDENTIFIERS, "a\u0000b", "某", "o" * 129]),
-    ],
-)
-def test_an_answer_without_openid_or_access_token_is_a_fault(parse, field, value):
-    for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
-        with pytest.raises(WeChatFault, match=field) as caught:
-            parse(body(fields))
-        assert caught.value.reason is FaultReason.MALFORMED
+def test_an_answer_without_openid_or_access_token_is_a_fault(subtests):
+    for parse in [parse_token_reply, parse_refresh_reply]:
+        for field, value in [
+            *(("access_token", value) for value in NO_IDENTIFIERS),
+            *(("openid", value) for value in [*NO_IDENTIFIERS, "a\u0000b", "某", "o" * 129]),
+        ]:
+            with subtests.test(parse=parse, field=field, value=value):
+                for fields in ({**TOKENS, field: value}, {name: TOKENS[name] for name in TOKENS if name != field}):
+                    with pytest.raises(WeChatFault, match=field) as caught:
+                        parse(body(fields))
+                    assert caught.value.reason is FaultReason.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -170,9 +168,8 @@ def test_numbers_are_read_in_any_spelling(spelling):
     assert caught.value.errcode == 40029
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
+def test_a_lifetime_that_cannot_be_believed_is_the_documented_one(subtests):
+    for spelling in [
         "0",
         '"0"',
         "-5",
@@ -187,12 +184,11 @@ def test_numbers_are_read_in_any_spelling(spelling):
         "2147483648",
         '"-"',
         *('"²"', "true", "[]", "{}", "NaN", "-Infinity", '"Infinity"', "1e-999999999", str(30 * 86_400 + 1)),
-    ],
-)
-def test_a_lifetime_that_cannot_be_believed_is_the_documented_one(spelling):
-    raw = body({**TOKENS, "expires_in": 0}).replace(b'"expires_in": 0', f'"expires_in": {spelling}'.encode())
+    ]:
+        with subtests.test(spelling=spelling):
+            raw = body({**TOKENS, "expires_in": 0}).replace(b'"expires_in": 0', f'"expires_in": {spelling}'.encode())
 
-    assert parse_token_reply(raw).expires_in == 7200
+            assert parse_token_reply(raw).expires_in == 7200
 
 
 @pytest.mark.parametrize("value", [None, "", 7, [], {}, True, "r" * 65_001])
@@ -246,10 +242,11 @@ def test_the_mark_of_a_snapshot_is_read_in_any_spelling(value, is_snapshot):
     assert parse_token_reply(body(TOKENS, is_snapshotuser=value)).is_snapshotuser is is_snapshot
 
 
-@pytest.mark.parametrize("errcode", [None, "", "ok", 0, "0", " 0 ", 0.0, False, [], {}])
-@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply, parse_userinfo])
-def test_an_errcode_that_is_zero_or_no_number_is_none(parse, errcode):
-    assert parse(body({**TOKENS, **PROFILE}, errcode=errcode)).openid == TOKENS["openid"]
+def test_an_errcode_that_is_zero_or_no_number_is_none(subtests):
+    for errcode in [None, "", "ok", 0, "0", " 0 ", 0.0, False, [], {}]:
+        for parse in [parse_token_reply, parse_refresh_reply, parse_userinfo]:
+            with subtests.test(errcode=errcode, parse=parse):
+                assert parse(body({**TOKENS, **PROFILE}, errcode=errcode)).openid == TOKENS["openid"]
 
 
 def compressed_raw(raw):
@@ -287,26 +284,29 @@ MANGLINGS = {
 }
 
 
-@pytest.mark.parametrize("parse", [parse_token_reply, parse_refresh_reply])
-@pytest.mark.parametrize("mangle", MANGLINGS.values(), ids=MANGLINGS)
-def test_an_answer_with_tokens_is_read_however_it_comes(parse, mangle):
-    assert parse(mangle(body(TOKENS))) == parse(body(TOKENS))
+def test_an_answer_with_tokens_is_read_however_it_comes(subtests):
+    for parse in [parse_token_reply, parse_refresh_reply]:
+        for mangle in MANGLINGS.values():
+            with subtests.test(parse=parse, mangle=mangle):
+                assert parse(mangle(body(TOKENS))) == parse(body(TOKENS))
 
 
 #: What only replies without words of users are read in spite of.
 DAMAGES = {"bad escape", "comma at the end", "brace missing", "nested deeply"}
 
 
-@pytest.mark.parametrize("name", [name for name in MANGLINGS if name not in DAMAGES])
-def test_a_profile_and_a_refusal_are_read_however_they_come(name):
-    mangle = MANGLINGS[name]
-    profile = parse_userinfo(mangle(body(PROFILE)))
+def test_a_profile_and_a_refusal_are_read_however_they_come(subtests):
+    for name in [name for name in MANGLINGS if name not in DAMAGES]:
+        with subtests.test(name=name):
+            mangle = MANGLINGS[name]
+            profile = parse_userinfo(mangle(body(PROFILE)))
 
-    assert profile.openid == PROFILE["openid"]
-    assert profile.nickname == PROFILE["nickname"] or name == "GB18030"  # which is read as UTF-8 as far as it can be
-    with pytest.raises(WeChatRefusal) as caught:
-        parse_userinfo(mangle(b'{"errcode":48001,"errmsg":"api unauthorized"}'))
-    assert caught.value.errcode == 48001
+            assert profile.openid == PROFILE["openid"]
+            # GB18030 is read as UTF-8 as far as it can be.
+            assert profile.nickname == PROFILE["nickname"] or name == "GB18030"
+            with pytest.raises(WeChatRefusal) as caught:
+                parse_userinfo(mangle(b'{"errcode":48001,"errmsg":"api unauthorized"}'))
+            assert caught.value.errcode == 48001
 
 
 def test_a_body_in_gbk_that_breaks_as_utf_8_is_read_as_gbk():

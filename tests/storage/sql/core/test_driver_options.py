@@ -132,9 +132,8 @@ def test_an_option_that_wants_tls_is_not_passed_over(postgresql_url):
         database.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
+def test_an_option_that_cannot_be_heeded_is_refused_in_a_sentence(subtests):
+    for url, reason in [
         (f"mysql://u:{SECRET}@h/n?charset=latin1", "option charset .* must be utf8mb4"),
         (f"mysql://u:{SECRET}@h/n?connect_timeout={SECRET}", "connect_timeout .* must be a number of seconds"),
         (f"mysql://u:{SECRET}@h/n?connect_timeout=0", "connect_timeout .* must be a number of seconds"),
@@ -154,15 +153,14 @@ def test_an_option_that_wants_tls_is_not_passed_over(postgresql_url):
         (f"postgresql://u:{SECRET}@h/n?charset=gbk", "charset .* must be utf8mb4"),
         (f"sqlite:///{SECRET}.db?timeout={SECRET}", "timeout .* must be a number of seconds"),
         (f"sqlite:///{SECRET}.db?{SECRET}=1", "Option 1 of DATABASE_URL is not one"),
-    ],
-)
-def test_an_option_that_cannot_be_heeded_is_refused_in_a_sentence(url, reason):
-    with pytest.raises(ValueError, match=reason) as refusal:
-        make_engine(url)
-    error = refusal.value
-    while error is not None:
-        assert SECRET not in str(error)
-        error = None if error.__suppress_context__ else error.__context__
+    ]:
+        with subtests.test(url=url, reason=reason):
+            with pytest.raises(ValueError, match=reason) as refusal:
+                make_engine(url)
+            error = refusal.value
+            while error is not None:
+                assert SECRET not in str(error)
+                error = None if error.__suppress_context__ else error.__context__
 
 
 def test_a_number_behind_an_option_is_a_number_to_the_driver(mysql_url):
