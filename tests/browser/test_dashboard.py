@@ -21,8 +21,8 @@ pytestmark = pytest.mark.timeout(300)
 ACCOUNT = f"/admin/accounts/{DEFAULT_ACCOUNT.appid}"
 PAGES = ["/admin/audit", "/admin/accounts", ACCOUNT, "/admin/operators", "/admin/api-keys", "/admin/me"]
 HEADINGS = {
-    "en-GB": ["Audit log", "Accounts", DEFAULT_ACCOUNT.appid, "Operators", "API keys", "owner"],
-    "zh-CN": ["审计日志", "公众号", DEFAULT_ACCOUNT.appid, "操作员", "API key", "owner"],
+    "en-GB": ["Audit log", "Accounts", DEFAULT_ACCOUNT.appid, "Team", "API keys", "owner"],
+    "zh-CN": ["审计日志", "公众号", DEFAULT_ACCOUNT.appid, "成员", "API 密钥", "owner"],
 }
 
 
@@ -78,7 +78,7 @@ def test_signing_in_leads_to_the_page_asked_for_and_out_again(dashboard, chromiu
         page.fill("[name=name]", "viewer")
         page.fill("[name=password]", "not the password")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+        expect(page.get_by_role("alert")).to_have_text("Wrong user name or password.")
         page.fill("[name=password]", PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="viewer")).to_be_visible()
@@ -102,13 +102,13 @@ def test_the_language_is_changed_by_a_link_and_stays(dashboard, chromium):
         expect(page.locator("h1")).to_have_text("审计日志")
         assert "operator=owner" in page.url
         page.goto("/admin/operators")
-        expect(page.locator("h1")).to_have_text("操作员")
+        expect(page.locator("h1")).to_have_text("成员")
 
 
 def test_the_keyboard_reaches_the_content_first(owner):
     owner.goto("/admin/operators")
     owner.keyboard.press("Tab")
-    expect(owner.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(owner.get_by_role("link", name="Skip to content")).to_be_focused()
     owner.keyboard.press("Enter")
     expect(owner.locator("#content")).to_be_focused()
 
@@ -128,15 +128,15 @@ def test_an_owner_manages_operators(dashboard, chromium, javascript):
         page = context.new_page()
         complaints = complaints_of(page)
         page.goto("/admin/operators")
-        page.get_by_label("Name").fill(name)
-        page.get_by_text("Also acts on users").click()
-        page.get_by_role("button", name="Add, and show a password").click()
+        page.get_by_label("User name").fill(name)
+        page.get_by_text("Can also act on users").click()
+        page.get_by_role("button", name="Add operator").click()
         expect(page.locator(".secret")).to_have_text(re.compile(r"[\w-]{20}"))
         page.get_by_role("link", name="Done").click()
         row = page.get_by_role("row").filter(has_text=name)
         row.get_by_label(f"Role of {name}").select_option("viewer")
         row.get_by_role("button", name="Change").click()
-        expect(page.get_by_role("status")).to_have_text(f"The role of {name} is changed.")
+        expect(page.get_by_role("status")).to_have_text(f"The role of {name} has been changed.")
         row.get_by_text("Disable…").click()
         row.get_by_role("button", name=f"Disable {name}").click()
         expect(page.get_by_role("status")).to_have_text(f"{name} can no longer sign in.")
@@ -148,8 +148,8 @@ def test_an_owner_manages_operators(dashboard, chromium, javascript):
 
 def test_an_owner_makes_and_revokes_a_key(owner):
     owner.goto("/admin/api-keys")
-    owner.get_by_label("Name of the backend").fill("orders")
-    owner.get_by_role("button", name="Make, and show it once").click()
+    owner.get_by_label("Backend name").fill("orders")
+    owner.get_by_role("button", name="Create key").click()
     expect(owner.locator(".secret")).to_have_text(re.compile(r"wok_[\w-]{43}"))
     assert faults_of_accessibility(owner) == []
     owner.get_by_role("link", name="Done").click()
@@ -157,13 +157,13 @@ def test_an_owner_makes_and_revokes_a_key(owner):
     row.get_by_text("Revoke…").click()
     assert faults_of_accessibility(owner) == []
     row.get_by_role("button", name="Revoke orders").click()
-    expect(owner.get_by_role("status")).to_have_text("The key of orders is revoked.")
+    expect(owner.get_by_role("status")).to_have_text("The key of orders has been revoked.")
 
 
 def test_an_owner_checks_an_account(owner):
     owner.goto(ACCOUNT)
     owner.get_by_role("button", name="Check now").click()
-    expect(owner.get_by_role("status")).to_contain_text("WeChat knows the AppID")
+    expect(owner.get_by_role("status")).to_contain_text("WeChat accepts AppID")
 
 
 def test_an_operator_filters_the_audit_log_and_exports_it(dashboard, chromium):
@@ -171,7 +171,7 @@ def test_an_operator_filters_the_audit_log_and_exports_it(dashboard, chromium):
         page = context.new_page()
         page.goto("/admin/audit")
         page.get_by_label("Action").select_option("sign_in")
-        page.get_by_role("combobox", name="Operator").fill("operator")
+        page.get_by_role("combobox", name="Done by").fill("operator")
         page.get_by_role("button", name="Filter").click()
         assert page.locator("tbody tr").count() == 1
         assert "action=sign_in" in page.url
@@ -186,13 +186,13 @@ def test_a_viewer_sees_no_way_to_what_is_not_allowed(dashboard, chromium):
     with dashboard.open(chromium, "viewer") as context:
         page = context.new_page()
         page.goto("/admin/me")
-        links = page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts()
-        assert not {"Operators", "API keys", "Accounts", "Audit log"} & set(links)
+        links = page.get_by_role("navigation", name="Main navigation").get_by_role("link").all_inner_texts()
+        assert not {"Team", "API keys", "Accounts", "Audit log"} & set(links)
 
 
 def test_a_form_is_sent_once_however_often_it_is_pressed(owner):
     owner.goto("/admin/api-keys")
-    owner.get_by_label("Name of the backend").fill("pressed-twice")
+    owner.get_by_label("Backend name").fill("pressed-twice")
     sent = owner.evaluate(
         """() => {
             let sent = 0;

@@ -65,13 +65,13 @@ def test_an_operator_finds_a_user_and_revokes_them(dashboard, users, chromium, j
         page.goto("/admin/users?status=active")
         openid = page.locator("th.name a").first.get_attribute("href").rpartition("/")[2]
         page.get_by_label("Text").fill(openid[:9])
-        page.get_by_role("button", name="Show").click()
+        page.get_by_role("button", name="Search").click()
         assert page.locator("tbody tr").count() == 1
         page.locator("th.name a").click()
         expect(page.get_by_text(openid, exact=True).first).to_be_visible()
         page.locator("summary", has_text="Revoke the authorization…").click()
         page.get_by_role("button", name="Revoke the authorization", exact=True).click()
-        expect(page.get_by_role("status")).to_have_text("The authorization is revoked.")
+        expect(page.get_by_role("status")).to_have_text("The authorization has been revoked.")
         expect(page.locator(".person .badge")).to_have_text("Revoked")
         expect(page.get_by_role("cell", name="Revoke a user")).to_be_visible()
         assert complaints == []
@@ -89,7 +89,7 @@ def test_an_operator_erases_what_was_selected(dashboard, users, chromium, javasc
         page.get_by_label("Action").select_option("erase")
         page.get_by_role("button", name="Continue…").click()
         assert not javascript or faults_of_accessibility(page) == []
-        page.get_by_label("Type ERASE to confirm").fill("ERASE")
+        page.get_by_label("Type the number of users, 2, to confirm").fill("2")
         page.get_by_role("button", name="Erase", exact=True).click()
         finished = page.locator(".badge", has_text="Finished")
         for _ in range(60):
@@ -97,12 +97,12 @@ def test_an_operator_erases_what_was_selected(dashboard, users, chromium, javasc
                 break
             page.wait_for_timeout(500)
             if not javascript:
-                page.get_by_role("link", name="Look again").click()
+                page.get_by_role("link", name="Reload").click()
         expect(finished).to_be_visible()
         expect(page.locator("dd.number")).to_have_text("2")
         assert not javascript or faults_of_accessibility(page) == []
         page.goto(f"/admin/users?q={openids[0]}")
-        expect(page.get_by_text("Nobody matches.")).to_be_visible()
+        expect(page.get_by_text("No users match.")).to_be_visible()
         page.goto("/admin/jobs")
         assert page.locator("tbody tr").count() >= 1
         assert complaints == []
@@ -126,5 +126,5 @@ def test_a_viewer_looks_and_cannot_act(dashboard, users, chromium):
         assert page.locator("[name=user]").count() == 0
         assert page.get_by_role("link", name="Export as CSV").count() == 0
         page.locator("th.name a").first.click()
-        expect(page.get_by_role("heading", name="Who")).to_be_visible()
+        expect(page.get_by_role("heading", name="Identity")).to_be_visible()
         assert page.locator("main form").count() == 0
