@@ -46,24 +46,33 @@ from storage.user_search import Forecast
 from storage.users import Status
 from storage.vault import TokenVault
 
-__all__ = ["BrowserOrigins", "OfficialAccounts", "OperatorActions", "make_admin_services"]
+__all__ = [
+    "REFRESH_RESULTS",
+    "STATUS_RESULTS",
+    "UNAVAILABLE_RESULTS",
+    "BrowserOrigins",
+    "OfficialAccounts",
+    "OperatorActions",
+    "make_admin_services",
+]
 
 #: An origin that no browser sends with a form: where ours cannot be told, no change is let through.
 _NO_ORIGIN = "http://0.invalid"
 
 
-_RESULTS: Mapping[RefreshResult, ActionResult] = {
+#: What an operator is told of a refresh, of a user who cannot be refreshed, and of a token that is not to be had now.
+REFRESH_RESULTS: Mapping[RefreshResult, ActionResult] = {
     RefreshResult.REFRESHED: ActionResult.REFRESHED,
     RefreshResult.REAUTHORIZATION_NEEDED: ActionResult.REFRESH_TOKEN_REFUSED,
     RefreshResult.FAILED: ActionResult.FAILED,
     RefreshResult.SUPERSEDED: ActionResult.SUPERSEDED,
 }
-_STATUS_RESULTS: Mapping[Status | None, ActionResult] = {
+STATUS_RESULTS: Mapping[Status | None, ActionResult] = {
     None: ActionResult.UNKNOWN_USER,
     Status.NEEDS_REAUTHORIZATION: ActionResult.REAUTHORIZATION_REQUIRED,
     Status.REVOKED: ActionResult.ALREADY_REVOKED,
 }
-_UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {
+UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {
     UnavailableReason.WAITING_AFTER_FAILURE: ActionResult.WAITING_AFTER_FAILURE,
     UnavailableReason.JUST_REFRESHED: ActionResult.JUST_REFRESHED,
     UnavailableReason.REFRESH_IN_PROGRESS: ActionResult.REFRESH_IN_PROGRESS,
@@ -139,7 +148,9 @@ class OperatorActions:
         if refresh.result is RefreshResult.FAILED:
             authorization = await self._vault.get(appid, openid)
             next_try_at = authorization.next_refresh_at if authorization is not None else None
-        return ActionOutcome(refresh.result is RefreshResult.REFRESHED, _RESULTS[refresh.result], errcode, next_try_at)
+        return ActionOutcome(
+            refresh.result is RefreshResult.REFRESHED, REFRESH_RESULTS[refresh.result], errcode, next_try_at
+        )
 
     async def _check(self, appid: str, openid: str) -> ActionOutcome:
         authorization = await self._vault.get(appid, openid)
@@ -165,9 +176,9 @@ class OperatorActions:
         """Say what kept an action from being done."""
         match error:
             case NoAuthorization():
-                return ActionOutcome(succeeded=False, result=_STATUS_RESULTS[error.status])
+                return ActionOutcome(succeeded=False, result=STATUS_RESULTS[error.status])
             case TokenUnavailable():
-                result = _UNAVAILABLE_RESULTS[error.reason]
+                result = UNAVAILABLE_RESULTS[error.reason]
                 in_progress = result is ActionResult.REFRESH_IN_PROGRESS
                 next_try_at = None if in_progress else self._clock.now() + error.retry_after
                 return ActionOutcome(False, result, error.errcode, next_try_at)

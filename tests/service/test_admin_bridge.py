@@ -2,12 +2,15 @@
 
 import pytest
 
+from service.admin_bridge import REFRESH_RESULTS, STATUS_RESULTS, UNAVAILABLE_RESULTS
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
+from service.tokens.manager import RefreshResult, UnavailableReason
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.sql.work.jobs import JobAction
-from tests.service.conftest import ACCOUNT
+from storage.users import Status
+from tests.service.harness import ACCOUNT
 
 pytestmark = pytest.mark.gen_test
 APPID = ACCOUNT.appid
@@ -123,3 +126,59 @@ async def test_no_outcome_holds_a_token(authorize, service, wechat):
 async def test_the_dashboard_knows_accounts_without_their_secrets(service):
     assert [account.appid for account in service.dashboard.accounts.summaries] == [APPID]
     assert ACCOUNT.secret not in repr(service.dashboard.accounts.summaries)
+
+
+async def test_a_profile_that_waits_for_a_token_says_why_it_waits(act, authorize, service, clock, wechat):
+    openid = await authorize()
+    clock.advance(7300)
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=-1, times=1))
+    first = await service.dashboard.users.perform(JobAction.PROFILE, APPID, openid)
+    assert (first.succeeded, first.result, first.errcode) == (False, "refresh_failed", -1)
+    assert first.next_try_at > clock.now()
+    second = await service.dashboard.users.perform(JobAction.PROFILE, APPID, openid)
+    assert (second.succeeded, second.result, second.errcode) == (False, "waiting_after_failure", -1)
+    assert second.next_try_at > clock.now()
+    clock.advance(second.next_try_at - clock.now())
+    assert await act(JobAction.PROFILE, openid) == (True, "fetched", None)
+
+
+async def test_a_profile_that_waits_for_another_refresh_says_so(act, authorize, service, clock, wechat):
+    openid = await authorize()
+    clock.advance(7300)
+    assert await service.vault.claim(APPID, openid, 15)
+    outcome = await service.dashboard.users.perform(JobAction.PROFILE, APPID, openid)
+    assert (outcome.succeeded, outcome.result, outcome.next_try_at) == (False, "refresh_in_progress", None)
+
+
+async def test_a_paused_account_says_since_which_errcode_and_until_when(authorize, service, clock, wechat):
+    openid = await authorize()
+    clock.advance(7300)
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=40125, times=1))
+    for action in (JobAction.REFRESH, JobAction.REFRESH, JobAction.PROFILE):
+        outcome = await service.dashboard.users.perform(action, APPID, openid)
+        assert (outcome.succeeded, outcome.result) == (False, "paused"), action
+        assert outcome.next_try_at > clock.now()
+    assert wechat.calls["refresh_token"] == 1
+
+
+async def test_a_failed_refresh_says_when_it_is_tried_again(authorize, service, clock, wechat):
+    openid = await authorize()
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=-1, times=1))
+    outcome = await service.dashboard.users.perform(JobAction.REFRESH, APPID, openid)
+    assert outcome.next_try_at == (await service.vault.get(APPID, openid)).next_refresh_at
+
+
+async def test_a_user_is_revoked_once(act, authorize):
+    openid = await authorize()
+    assert await act(JobAction.REVOKE, openid) == (True, "revoked", None)
+    assert await act(JobAction.REVOKE, openid) == (True, "already_revoked", None)
+    assert await act(JobAction.ERASE, openid) == (True, "erased", None)
+    assert await act(JobAction.REVOKE, openid) == (False, "unknown_user", None)
+    assert await act(JobAction.ERASE, openid) == (False, "unknown_user", None)
+
+
+def test_every_way_a_refresh_ends_has_a_result():
+    told = {RefreshResult.PAUSED, RefreshResult.LEFT_TO_USE}  # by the pause; only the schedule leaves a token to use
+    assert set(REFRESH_RESULTS) == set(RefreshResult) - told
+    assert set(UNAVAILABLE_RESULTS) == set(UnavailableReason)
+    assert set(STATUS_RESULTS) == {None, *Status} - {Status.ACTIVE}
