@@ -92,7 +92,7 @@ class SignInHandler(AdminHandler):
             await self.run(services.sessions.end, before.operator_id, before.id)
         token = await self.run(services.sessions.begin, operator.id, now, self.client_address, self.user_agent)
         await self.run(services.operators.note_sign_in, operator.name, now)
-        self.cookies_of_ours.set(SESSION, token)
+        self.private_cookies.set(SESSION, token)
         await self.audit(AuditAction.SIGN_IN, operator=operator.name)
 
     def _next(self) -> str:
@@ -112,7 +112,7 @@ class SignOutHandler(AdminHandler):
         """End it here and on the server."""
         await self.run(self.services.sessions.end, self.session.operator_id, self.session.id)
         await self.audit(AuditAction.SIGN_OUT)
-        self.cookies_of_ours.clear(SESSION)
+        self.private_cookies.clear(SESSION)
         self.redirect("/admin/sign-in", status=HTTPStatus.SEE_OTHER)
 
 

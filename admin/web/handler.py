@@ -71,7 +71,7 @@ class AdminHandler(RequestHandler):
         """Find out who asks, and refuse what they may not do."""
         self.settings["in_flight"].enter(self)
         self._remember_language()
-        token = self.cookies_of_ours.get(SESSION)
+        token = self.private_cookies.get(SESSION)
         if token:
             self._session = await self.run(self.services.sessions.find, token, self.services.clock.now())
         if self.request.method not in _SAFE_METHODS:
@@ -136,22 +136,22 @@ class AdminHandler(RequestHandler):
         return self.services.origins.own_origin(self.request)
 
     @cached_property
-    def cookies_of_ours(self) -> PrivateCookies:
+    def private_cookies(self) -> PrivateCookies:
         """The dashboard's cookies."""
         return PrivateCookies(self, is_https=self._own_origin.startswith("https://"))
 
     @cached_property
     def _visitor_secret(self) -> str:
         """The secret of a browser that is not signed in; a new one for a browser that has none."""
-        secret = self.cookies_of_ours.get(VISITOR)
+        secret = self.private_cookies.get(VISITOR)
         if not secret:
             secret = secrets.token_urlsafe(_VISITOR_BYTES)
-            self.cookies_of_ours.set(VISITOR, secret)
+            self.private_cookies.set(VISITOR, secret)
         return secret
 
     @property
     def _session_secret(self) -> str:
-        secret = self.cookies_of_ours.get(SESSION)
+        secret = self.private_cookies.get(SESSION)
         assert secret is not None, "a session is found by its cookie"
         return secret
 
@@ -161,7 +161,7 @@ class AdminHandler(RequestHandler):
         Raises:
             PageError: The token is missing or another's.
         """
-        secret = self.cookies_of_ours.get(SESSION if self._session is not None else VISITOR)
+        secret = self.private_cookies.get(SESSION if self._session is not None else VISITOR)
         given = self.get_body_argument("_xsrf", None) or self.request.headers.get("X-Xsrftoken", "")
         check_form_token(secret, given)
 
@@ -208,20 +208,20 @@ class AdminHandler(RequestHandler):
 
     def redirect_with_notice(self, path: str, notice: Notice, name: str = "") -> None:
         """Send the browser on to a page of the dashboard that shows a notice; `name` is whom or what it is about."""
-        self.cookies_of_ours.set(NOTICE, sign_notice(self._session_secret, notice, name))
+        self.private_cookies.set(NOTICE, sign_notice(self._session_secret, notice, name))
         self.redirect(path, status=HTTPStatus.SEE_OTHER)
 
     def redirect_with_outcome(self, path: str, outcome: ActionOutcome) -> None:
         """Send the browser on to a page of the dashboard that says how an action on a user ended."""
-        self.cookies_of_ours.set(NOTICE, sign_outcome(self._session_secret, outcome))
+        self.private_cookies.set(NOTICE, sign_outcome(self._session_secret, outcome))
         self.redirect(path, status=HTTPStatus.SEE_OTHER)
 
     def _take_notice(self) -> NoticeText | None:
         """Return the notice that the page before left, once."""
-        cookie = self.cookies_of_ours.get(NOTICE)
+        cookie = self.private_cookies.get(NOTICE)
         if not cookie or self._session is None:
             return None
-        self.cookies_of_ours.clear(NOTICE)
+        self.private_cookies.clear(NOTICE)
         return verify_notice(self._session_secret, cookie)
 
     # How it looks.
@@ -256,7 +256,7 @@ class AdminHandler(RequestHandler):
     def get_user_locale(self) -> Locale | None:
         """Return the language that was chosen on a page."""
         chosen = self.languages.get(self._language_argument)
-        return chosen or self.languages.get(self.cookies_of_ours.get(LANGUAGE) or "")
+        return chosen or self.languages.get(self.private_cookies.get(LANGUAGE) or "")
 
     def get_browser_locale(self, default: str = "en") -> Locale:
         """Return the language that the browser asks for."""
@@ -290,7 +290,7 @@ class AdminHandler(RequestHandler):
     def _remember_language(self) -> None:
         chosen = self._language_argument
         if chosen in self.languages:
-            self.cookies_of_ours.set(LANGUAGE, chosen, expires_days=_YEAR_DAYS)
+            self.private_cookies.set(LANGUAGE, chosen, expires_days=_YEAR_DAYS)
 
     def _with_language(self, code: str) -> str:
         """Return this page's address in another language; what answers a form has none, and leads to the start."""

@@ -1,16 +1,11 @@
-import asyncio
 import re
 
 import pytest
 
-from admin.overview.charts import Bar, bar_chart
-from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.errors import WeChatError
 from storage.activity import Activity, ActivityKind
-from storage.base.clock import ManualClock
-from storage.base.errors import StoreUnavailable
 from storage.sql.accounts.operators import Role
 from storage.sql.work.instances import Instance, InstancePause
 from tests.admin.operator_browser import text_of
@@ -75,63 +70,3 @@ async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, servic
 async def test_a_service_says_that_it_is_alive(service, dashboard, clock):
     await service.heartbeat.send()
     assert [one.name for one in dashboard.instances.live(clock.now())] == [service.vault.instance]
-
-
-def test_a_chart_can_be_read_by_those_who_cannot_see_it():
-    chart = bar_chart("c", "Logins <per hour>", "3 in all", [Bar("01:00", 0), Bar("02:00", 3, "02:00")])
-    assert 'role="img" aria-labelledby="c-title c-desc"' in chart
-    assert '<title id="c-title">Logins &lt;per hour&gt;</title><desc id="c-desc">3 in all</desc>' in chart
-    assert chart.count("<rect") == 1
-    assert "<title>02:00: 3</title>" in chart
-
-
-@pytest.mark.parametrize(("highest", "top"), [(0, "2"), (3, "4"), (9, "10"), (41, "100"), (1_500_000, "2M")])
-def test_a_scale_ends_with_a_round_number(highest, top):
-    assert f">{top}</text>" in bar_chart("c", "", "", [Bar("a", highest)])
-
-
-@pytest.mark.gen_test
-async def test_a_value_is_computed_once_for_many_who_ask():
-    found = []
-
-    async def find():
-        found.append(1)
-        await asyncio.sleep(0)
-        return len(found)
-
-    figures = StaleWhileRevalidate(find, ManualClock(100), fresh_seconds=60)
-    dated = await asyncio.gather(*(figures.get() for _ in range(5)))
-    assert {(one.value, one.at) for one in dated} == {(1, 100)}
-    await figures.get()
-    assert len(found) == 1
-
-
-@pytest.mark.gen_test
-async def test_a_value_that_takes_long_is_not_waited_for():
-    go_on = asyncio.Event()
-
-    async def find():
-        await go_on.wait()
-        return 1
-
-    figures = StaleWhileRevalidate(find, ManualClock(), wait_seconds=0.01)
-    assert await figures.get() is None
-    go_on.set()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert (await figures.get()).value == 1
-
-
-@pytest.mark.gen_test
-async def test_the_old_value_stays_while_the_store_is_down():
-    answers = [1, StoreUnavailable("down")]
-
-    async def find():
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    figures = StaleWhileRevalidate(find, ManualClock(), fresh_seconds=0)
-    assert (await figures.get()).value == 1
-    assert (await figures.get()).value == 1
