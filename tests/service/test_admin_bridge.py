@@ -5,7 +5,8 @@ import pytest
 from service.admin_bridge import REFRESH_RESULTS, STATUS_RESULTS, UNAVAILABLE_RESULTS
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
-from service.tokens.manager import RefreshResult, UnavailableReason
+from service.tokens.manager import UnavailableReason
+from service.tokens.refresher import RefreshResult
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.sql.work.jobs import JobAction
