@@ -1,5 +1,5 @@
 """`python -m service` is the command `wechat-openid`."""
 
-from service.cli import main
+from service.commands.cli import main
 
 main()

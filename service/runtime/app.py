@@ -10,15 +10,11 @@ from tornado.web import Application, RequestHandler
 from admin.jobs.runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
-from service.admin_bridge import make_admin_services
 from service.authorization.exchange import CodeExchange
 from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
 from service.authorization.states import States
-from service.background.activity import ActivityLog
-from service.background.audit_retention import AuditRetention
-from service.background.heartbeat import Heartbeat
 from service.http.clients import client_address, service_address
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
@@ -29,6 +25,10 @@ from service.http.in_flight import InFlight
 from service.http.origins import AllowedOrigins
 from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
+from service.runtime.admin_bridge import make_admin_services
+from service.runtime.background.activity import ActivityLog
+from service.runtime.background.audit_retention import AuditRetention
+from service.runtime.background.heartbeat import Heartbeat
 from service.settings import Settings
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from service.cli import main
+from service.commands.cli import main
 from service.http import errors
 from service.settings import PREFIX, Settings
 from service.tokens.refresh_policy import RefreshPolicy

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from service.cli import main
+from service.commands.cli import main
 from storage.sql.core.revisions import head_revision
 from tests.docs.markdown_text import ROOT
 from tests.packaging.conftest import SHIPPED

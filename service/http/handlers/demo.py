@@ -8,7 +8,7 @@ from service.http.handlers.base import Route
 
 __all__ = ["routes"]
 
-_STATIC = Path(__file__).parents[2] / "static"
+_STATIC = Path(__file__).parents[1] / "static"
 #: Pictures come from WeChat's own hosts.
 _POLICY = "default-src 'self'; img-src 'self' https: data:; base-uri 'none'; frame-ancestors 'none'"
 

@@ -10,7 +10,7 @@ from service.http.handlers.base import JsonHandler, Route
 
 __all__ = ["routes"]
 
-_STATIC = Path(__file__).parents[2] / "static"
+_STATIC = Path(__file__).parents[1] / "static"
 _HELPER_KEPT_SECONDS = 3600
 #: WeChat's files have 16 bytes.
 _LONGEST_VERIFICATION_FILE = 4096

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
+from service.commands.cli import main
 from storage.memory import MemoryTokenStore
 from storage.sealing import KeyRing, Tokens, generate_key
 from storage.sql.core.engine import Database

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
+from service.commands.cli import main
 from storage.base.schema_report import SchemaState
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import head_revision, schema_report

@@ -1,7 +1,7 @@
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
+from service.commands.cli import main
 from storage.base.passwords import PasswordHashes
 from storage.sql.accounts.audit import AuditLog, AuditQuery
 from storage.sql.accounts.operators import Operators, Role

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.gen_test
 
 NAME = "MP_verify_aB3xYz0123456789.txt"
 CONTENT = b"aB3xYz0123456789\r\n\xef\xbb\xbf"
-HELPER = Path(service.__file__).parent / "static" / "wechat-openid.js"
+HELPER = Path(service.__file__).parent / "http" / "static" / "wechat-openid.js"
 
 
 @pytest.fixture

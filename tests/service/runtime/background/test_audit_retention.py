@@ -1,6 +1,6 @@
 import pytest
 
-from service.background.audit_retention import AuditRetention
+from service.runtime.background.audit_retention import AuditRetention
 from storage.base.clock import ManualClock
 from storage.base.errors import StoreUnavailable
 from storage.sql.accounts.audit import AuditAction, AuditLog, AuditQuery, AuditResult, NewAuditEntry

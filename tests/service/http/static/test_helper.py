@@ -9,7 +9,7 @@ from calmjs.parse.exceptions import ECMASyntaxError
 
 import service
 
-HELPER = Path(service.__file__).parent / "static" / "wechat-openid.js"
+HELPER = Path(service.__file__).parent / "http" / "static" / "wechat-openid.js"
 LARGEST_BYTES = 4096
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from service.background.heartbeat import Heartbeat
+from service.runtime.background.heartbeat import Heartbeat
 from service.tokens.breaker import Pause
 from storage.base.clock import ManualClock
 from storage.base.errors import StoreUnavailable
