@@ -45,6 +45,10 @@ demo: $(INSTALLED) ## Run the service, a simulated WeChat and a demo page; no ac
 test: $(READY) $(CLIENTS) ## Run every test (under ten minutes)
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
+.PHONY: test-clusters
+test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sentinel (ONLY=quick: minutes)
+	$(BIN)/python -m pytest tests/clusters -m "clusters$(if $(ONLY), and $(ONLY))" -rP -q
+
 .PHONY: test-large
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)
 	TEST_ROTATION_ROWS=1000000 $(BIN)/python -m pytest tests/service/commands/test_keys_rotate.py -k killed

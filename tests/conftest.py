@@ -20,7 +20,7 @@ from service.simulator.server import RunningSimulator, start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from storage.base.clock import ManualClock
 from storage.sealing import generate_key
-from tests.service.harness import ACCOUNT, RunningProcess, environment_of, listening
+from tests.service.harness import ACCOUNT, Page, RunningProcess, RunningServer, environment_of, listening
 
 # Before anything imports it: the contract's assertions explain themselves as those of a test module do.
 pytest.register_assert_rewrite("storage.testing")
@@ -112,6 +112,27 @@ def start_process(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., 
     def start(*arguments: str, **environment: str) -> RunningProcess:
         log = tmp_path / f"process-{len(running)}.log"
         running.append(RunningProcess(list(arguments), {**environment_of(settings), **environment}, log))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()
+
+
+@pytest.fixture
+def page_at(http: AsyncHTTPClient) -> Callable[["RunningServer"], Page]:
+    """Give a new browser's page of a server."""
+    return lambda server: Page(http, server.url)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., RunningServer]]:
+    """Start servers; what still runs when the test ends is killed."""
+    running: list[RunningServer] = []
+
+    def start(*arguments: str, **environment: str) -> RunningServer:
+        log = tmp_path / f"server-{len(running)}.log"
+        running.append(RunningServer(settings, log, *arguments, **environment))
         return running[-1]
 
     yield start

@@ -1,6 +1,7 @@
 """Servers of a test's own: on ports and in folders that nobody else uses, started from Debian's packages."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,11 @@ def until(is_so: Callable[[], bool], what: str, process: ServerProcess) -> None:
         return False
 
     wait_until(is_so_now)
+
+
+def loopback_address() -> str:
+    """Return an address of this machine that hardly anybody else uses, so that no port of it is taken."""
+    return f"127.{random.randint(16, 250)}.{random.randint(0, 250)}.{random.randint(2, 250)}"
 
 
 @contextmanager

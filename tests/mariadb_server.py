@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pymysql
 
-from tests.engine_processes import ServerProcess, folder_of_its_own, program, until
+from tests.engine_processes import ServerProcess, folder_of_its_own, loopback_address, program, until
 from tests.service.harness import free_port
 
 DATABASE = "wechat"
@@ -22,13 +22,13 @@ class MariaDBServer(ServerProcess):
     """A server in a folder, reached at `address`."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.host, self.port = loopback_address(), free_port()
+        self.address = f"{self.host}:{self.port}"
         folder.mkdir()
         if os.geteuid() == 0:
             shutil.chown(folder, OWNER)
         self._data = folder / "data"
-        own = [f"--datadir={self._data}", f"--socket={folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1"]
+        own = [f"--datadir={self._data}", f"--socket={folder}/s", f"--port={self.port}", f"--bind-address={self.host}"]
         command = [program("mariadbd", "/usr/sbin"), "--no-defaults", *own, *SMALL, *options]
         super().__init__(command, folder, OWNER)
 
@@ -51,7 +51,7 @@ class MariaDBServer(ServerProcess):
 
     def ask(self, statement: str, database: str | None = None) -> tuple:
         with pymysql.connect(
-            host="127.0.0.1", port=self.port, user="root", database=database, connect_timeout=2, read_timeout=5
+            host=self.host, port=self.port, user="root", database=database, connect_timeout=2, read_timeout=5
         ) as own:
             cursor = own.cursor()
             cursor.execute(statement)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.engine_processes import folder_of_its_own, program
+from tests.engine_processes import folder_of_its_own, loopback_address, program
 from tests.mariadb_server import DATABASE, OWNER, MariaDBServer
 from tests.service.harness import free_port
 
@@ -13,9 +13,10 @@ from tests.service.harness import free_port
 class GaleraNode(MariaDBServer):
     """One node."""
 
-    def __init__(self, folder: Path, cluster: str, peers: list[int], number: int, provider: Path) -> None:
-        own, transfers, state = f"127.0.0.1:{peers[number]}", free_port(), free_port()
-        options = f"gmcast.listen_addr=tcp://{own};ist.recv_addr=127.0.0.1:{transfers};gcache.size=16M"
+    def __init__(self, folder: Path, cluster: str, peers: list[str], number: int, provider: Path) -> None:
+        own = peers[number]
+        host = own.partition(":")[0]
+        options = f"gmcast.listen_addr=tcp://{own};ist.recv_addr={host}:{free_port()};gcache.size=16M"
         super().__init__(
             folder,
             "--binlog-format=ROW",
@@ -25,8 +26,8 @@ class GaleraNode(MariaDBServer):
             f"--wsrep-provider-options={options}",
             f"--wsrep-cluster-name={cluster}",
             f"--wsrep-node-address={own}",
-            f"--wsrep-sst-receive-address=127.0.0.1:{state}",
-            f"--wsrep-cluster-address=gcomm://{','.join(f'127.0.0.1:{port}' for port in peers)}",
+            f"--wsrep-sst-receive-address={host}:{free_port()}",
+            f"--wsrep-cluster-address=gcomm://{','.join(peers)}",
         )
 
     def copy_from(self, other: "GaleraNode") -> None:
@@ -61,7 +62,7 @@ def galera_of_its_own(size: int = 3) -> Iterator[Galera]:
     """Start a cluster, and take it away at the end."""
     provider = program("libgalera_smm.so", "/usr/lib/galera", "/usr/lib/*/galera")
     with folder_of_its_own("galera", OWNER) as folder:
-        peers = [free_port() for _ in range(size)]
+        peers = [f"{loopback_address()}:{free_port()}" for _ in range(size)]
         nodes = [GaleraNode(folder / str(number), folder.name, peers, number, provider) for number in range(size)]
         first, *others = nodes
         try:

@@ -1,17 +1,15 @@
 """Pages, browsers and servers of the service that `tests/conftest.py` opens."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 
 from service.runtime.app import Service, make_private_app, make_public_app
-from service.settings import Settings
 from service.simulator.people import openid_of
 from service.simulator.wechat import SimulatedWeChat
-from tests.service.harness import ACCOUNT, Page, RunningServer
+from tests.service.harness import ACCOUNT, Page
 
 
 @pytest.fixture
@@ -35,27 +33,6 @@ def another_page(http: AsyncHTTPClient, public_url: str) -> Page:
 
 
 @pytest.fixture
-def page_at(http: AsyncHTTPClient) -> Callable[["RunningServer"], Page]:
-    """Give a new browser's page of a server."""
-    return lambda server: Page(http, server.url)
-
-
-@pytest.fixture
 def openid_for(wechat: SimulatedWeChat) -> Callable[[str], str]:
     """Give a person's openid at the default account."""
     return lambda person: openid_of(wechat.find_person(person), ACCOUNT.appid)
-
-
-@pytest.fixture
-def start_server(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., RunningServer]]:
-    """Start servers; what still runs when the test ends is killed."""
-    running: list[RunningServer] = []
-
-    def start(*arguments: str, **environment: str) -> RunningServer:
-        log = tmp_path / f"server-{len(running)}.log"
-        running.append(RunningServer(settings, log, *arguments, **environment))
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.kill()

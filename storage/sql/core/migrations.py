@@ -1,5 +1,7 @@
 """Running the migrations that ship with the code."""
 
+import random
+import time
 from collections.abc import Callable
 from typing import TextIO
 
@@ -15,6 +17,10 @@ from storage.sql.core.revisions import migrations_folder
 
 __all__ = ["upgrade", "write_upgrade"]
 
+#: How often a migration is tried that somebody else's may have disturbed, and the longest pause between, in seconds.
+ATTEMPTS = 20
+PAUSE_SECONDS = 1.0
+
 
 def upgrade(engine: Engine, progress: Callable[[str], None] = lambda _: None, waits: MigrationWaits = PATIENT) -> None:
     """Bring a database to the head. Of several processes that do so at once, one does it and the others wait.
@@ -27,9 +33,25 @@ def upgrade(engine: Engine, progress: Callable[[str], None] = lambda _: None, wa
     Raises:
         StorageError: The database does not answer, or is at a revision that this code does not know.
     """
+    database = Database(engine)
+    attempts = ATTEMPTS if database.read(database.dialect.has_locks_of_nodes) else 1
+    for attempt in range(1, attempts + 1):
+        try:
+            _upgrade(database, progress, waits)
+        except StorageError:
+            # Where no lock keeps them apart, two that migrate take steps from under each other. Each step can be run
+            # again (see `resumable`), so both come to the end.
+            if attempt == attempts:
+                raise
+            time.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311 - no secret
+        else:
+            return
+
+
+def _upgrade(database: Database, progress: Callable[[str], None], waits: MigrationWaits) -> None:
     config = _config()
     config.attributes["progress"] = progress
-    with Database(engine).changing_schema(waits) as connection:
+    with database.changing_schema(waits) as connection:
         config.attributes["connection"] = connection
         _run(lambda: command.upgrade(config, "head"))
 

@@ -1,9 +1,7 @@
 """The database goes away under load, and comes back: nothing that was answered is lost, and nothing needs a person."""
 
 import asyncio
-import json
 import time
-from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -13,46 +11,13 @@ from storage.sql.core.migrations import upgrade
 from storage.sql.tokens.store import SqlTokenStore
 from tests.postgresql_cluster import cluster_of_its_own
 from tests.servers import database_of_its_own, mysql_server
+from tests.service.posting import Load
 from tests.waiting import until
 
 CLIENTS = 8
 ENOUGH = 40
 #: The service promises 5 seconds; a machine that runs other tests is given more.
 RECOVERY_SECONDS = 20
-
-
-@dataclass
-class Load:
-    """Browsers that post one code after the other, and what became of them."""
-
-    stored: set[str] = field(default_factory=set)
-    refused: list[str] = field(default_factory=list)
-    others: list[tuple[int, bytes]] = field(default_factory=list)
-    stopping: bool = False
-
-    async def run(self, wechat, new_page):
-        """Post codes of new people until told to stop."""
-        while not self.stopping:
-            code = wechat.issue_code(wechat.invent_person().id)
-            response = await new_page().post_code(code)
-            reply = json.loads(response.body)
-            if response.code == 200:
-                self.stored.add(reply["openid"])
-            elif (response.code, reply["error"]) == (503, "store_unavailable"):
-                self.refused.append(code)
-                await asyncio.sleep(0.05)
-            else:
-                self.others.append((response.code, response.body))
-
-    async def stores(self, count):
-        """Return when so many more were stored."""
-        wanted = len(self.stored) + count
-        await until(lambda: len(self.stored) >= wanted)
-
-    async def is_refused(self, count):
-        """Return when so many more were refused."""
-        wanted = len(self.refused) + count
-        await until(lambda: len(self.refused) >= wanted)
 
 
 @pytest.fixture
@@ -69,11 +34,6 @@ def load(wechat, page_at):
     yield start
     for load in running:
         load.stopping = True
-
-
-async def finish(load, tasks):
-    load.stopping = True
-    await asyncio.gather(*tasks)
 
 
 def migrated(url):
@@ -114,7 +74,7 @@ async def test_postgresql_is_stopped_and_started_under_load(settings, http, star
         await posting.stores(1)
         assert time.monotonic() - back_at < RECOVERY_SECONDS
         await posting.stores(ENOUGH)
-        await finish(posting, tasks)
+        await posting.finish(tasks)
         assert posting.others == []
         # Each browser had one code under way at most when the database went.
         spent = await spent_codes(posting, server, page_at)
@@ -156,7 +116,7 @@ async def test_connections_to_mariadb_are_killed_under_load(settings, http, star
         await posting.stores(1)
         assert time.monotonic() - back_at < RECOVERY_SECONDS
         await posting.stores(ENOUGH)
-        await finish(posting, tasks)
+        await posting.finish(tasks)
         assert posting.others == []
         spent = await spent_codes(posting, server, page_at)
         assert len(spent) <= CLIENTS * outages_of(server)

@@ -142,6 +142,10 @@ class Dialect(ABC):
         began before have ended, so that one who waited in a transaction for the builder would never stop waiting.
         """
 
+    def has_locks_of_nodes(self, connection: Connection) -> bool:  # noqa: ARG002 - only Galera has
+        """Tell whether that lock is a node's own, so that somebody may be migrating through another node meanwhile."""
+        return False
+
     @abstractmethod
     def lock_timeout_sql(self, seconds: int) -> str:
         """Return the statement by which a session's changes of a table wait for so long; 0 is without end."""

@@ -97,6 +97,11 @@ class MySQL(Dialect):
         connection.rollback()
         return bool(taken == 1)
 
+    def has_locks_of_nodes(self, connection: Connection) -> bool:
+        """Tell a node of Galera."""
+        asked = connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'").one_or_none()
+        return asked is not None and asked[1] == "ON"
+
     def lock_timeout_sql(self, seconds: int) -> str:
         """Return the setting of lock_wait_timeout, whose longest time is a year."""
         return f"SET SESSION lock_wait_timeout = {seconds or 31_536_000}"
