@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from service.authorization.exchange import Browser
 from storage.store import TokenStore
@@ -17,13 +18,20 @@ USERS = 200
 CONCURRENCY = 4
 
 
+def in_flight(instances: int) -> int:
+    """Return how many refreshes may be lost with a server: WeChat has done them, and nothing has been written."""
+    return instances * CONCURRENCY
+
+
 class Trial:
     """Instances, each with the settings by which it reaches the engine."""
 
     def __init__(self, wechat, http, start_server, page_at) -> None:
         self._wechat, self._http, self._start, self._page_at = wechat, http, start_server, page_at
 
-    async def exchange_while(self, lose: Callable[[], object], store: TokenStore, instances: Sequence[dict]) -> dict:
+    async def exchange_while(
+        self, lose: Callable[[], object], open_store: Callable[[], TokenStore], instances: Sequence[dict]
+    ) -> dict:
         """Post codes to all instances, lose a server meanwhile, and return what became of it.
 
         Returns:
@@ -49,12 +57,9 @@ class Trial:
         finally:
             await asyncio.gather(*(load.finish(own) for load, own in zip(loads, tasks, strict=True)))
         stored = set().union(*(load.stored for load in loads))
-        missing = await asyncio.to_thread(
-            lambda: {openid for openid in stored if store.get(ACCOUNT.appid, openid) is None}
-        )
         return {
             "acknowledged": len(stored),
-            "lost": missing,
+            "lost": await asyncio.to_thread(_missing, stored, open_store),
             "refused": sum(len(load.refused) for load in loads),
             "others": [one for load in loads for one in load.others],
             "seconds": round(max(load.longest_pause() for load in loads), 1),
@@ -78,5 +83,13 @@ class Trial:
             await asyncio.to_thread(lose)
         await until(lambda: len(refreshed) == USERS)
         await asyncio.sleep(1)  # another pass or two: what was refreshed is not due any more
+        for server in servers:
+            server.process.terminate()
+            await server.ended()
         twice = [token for token, times in refreshed.items() if times > 1]
         return {"refreshed": len(refreshed), "twice": len(twice)}
+
+
+def _missing(openids: set[str], open_store: Callable[[], TokenStore]) -> set[str]:
+    with closing(open_store()) as store:
+        return {openid for openid in openids if store.get(ACCOUNT.appid, openid) is None}

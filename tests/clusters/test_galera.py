@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from storage.sql.core.engine import Database
 from storage.sql.core.schema import metadata
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import TokenStoreContract, a_grant
-from tests.clusters.failing_over import Trial
+from tests.clusters.failing_over import Trial, in_flight
 from tests.clusters.galera import galera_of_its_own
 
 APPID = a_grant().appid
@@ -175,9 +176,28 @@ async def test_a_node_that_is_lost_takes_no_acknowledged_exchange_along(
     own_galera, wechat, http, start_server, page_at, how
 ):
     trial = Trial(wechat, http, start_server, page_at)
-    store = SqlTokenStore.open(own_galera.url_of(*own_galera.nodes[1:]))
-    found = await trial.exchange_while(lambda: LOSSES[how](own_galera), store, reached(own_galera, 2))
-    store.close()
+    others = own_galera.url_of(*own_galera.nodes[1:])
+    found = await trial.exchange_while(
+        lambda: LOSSES[how](own_galera), lambda: SqlTokenStore.open(others), reached(own_galera, 2)
+    )
     print(f"Galera, a node {how}: {found}")
     assert found["lost"] == set()
     assert found["others"] == []
+
+
+@pytest.fixture
+def settings(settings, own_galera):
+    return replace(settings, database_url=own_galera.url)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.gen_test(timeout=300)
+@pytest.mark.parametrize("how", [None, "killed"])
+async def test_instances_on_nodes_of_their_own_refresh_each_token_once(
+    own_galera, service, wechat, http, start_server, page_at, how
+):
+    trial = Trial(wechat, http, start_server, page_at)
+    lose = None if how is None else lambda: LOSSES[how](own_galera)
+    found = await trial.refresh_while(lose, service, reached(own_galera, 3))
+    print(f"Galera, a node {how or 'not lost'}: {found}")
+    assert found["twice"] <= (0 if how is None else in_flight(3))
