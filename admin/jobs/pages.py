@@ -62,7 +62,7 @@ class _JobsHandler(AdminHandler):
         return describe_filter(target.filter, self.services.account_names, self.locale.translate)
 
     def describe_target(self, target: JobTarget) -> str:
-        """Say in a few of the reader's words whom a target is about."""
+        """Return in a few words, in the page's language, which users a target is about."""
         translate = self.locale.translate
         match len(target.users):
             case 0:

@@ -27,6 +27,6 @@ class HashingPool:
             return await asyncio.to_thread(self._hashes.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Tell whether a password is the one of a hash; None, for an unknown name, costs the same and is False."""
+        """Return whether a password is the one of a hash; None, for an unknown name, costs the same and is False."""
         async with self._slots:
             return await asyncio.to_thread(self._hashes.verify, password_hash, password)

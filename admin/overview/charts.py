@@ -28,7 +28,7 @@ def bar_chart(identifier: str, title: str, description: str, bars: Sequence[Bar]
     Args:
         identifier: A name that nothing else on the page has.
         title: What it shows.
-        description: What can be read from it, for who cannot see it.
+        description: What can be read from it, for readers who cannot see it.
         bars: From left to right.
     """
     top = _nice(max((bar.value for bar in bars), default=0))

@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 class AdminHandler(RequestHandler):
     """A page, or a change that a page asks for.
 
-    Every handler says by `requires` which role it takes; None lets in who is not signed in. A change is made only by
+    Every handler says by `requires` which role it takes; None admits everybody, signed in or not. A change is made only by
     a form of our own: it must carry the page's token and come from the page's origin.
     """
 
@@ -101,7 +101,7 @@ class AdminHandler(RequestHandler):
     @property
     def session(self) -> Session:
         """The session of whoever is signed in. Only for handlers that require a role."""
-        assert self._session is not None, "a handler that requires a role runs only for who has it"
+        assert self._session is not None, "a handler that requires a role runs only with a session"
         return self._session
 
     @property

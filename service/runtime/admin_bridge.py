@@ -89,7 +89,7 @@ class OperatorActions:
         client: What asks WeChat.
         tokens: Refreshes.
         profiles: What asks for profiles.
-        breaker: What knows the accounts whose calls cannot succeed.
+        breaker: Pauses calls that cannot succeed.
         clock: What tells the time.
     """
 
@@ -206,7 +206,7 @@ class OfficialAccounts:
     Args:
         accounts: The accounts, whose secrets never leave this object.
         client: What asks WeChat.
-        breaker: What knows the pauses.
+        breaker: Knows the pauses.
         verification_folder: Where the verification files are, if anywhere.
     """
 
@@ -308,7 +308,7 @@ def make_admin_services(
         client: What asks WeChat.
         tokens: Refreshes.
         profiles: What asks for profiles.
-        breaker: What knows the accounts whose calls cannot succeed.
+        breaker: Pauses calls that cannot succeed.
         clock: What tells the time.
         client_address: Tells where a request comes from.
         own_address: Tells which address of the dashboard a request's browser knows.
