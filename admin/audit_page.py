@@ -7,14 +7,7 @@ from datetime import UTC, datetime
 
 from tornado.iostream import StreamClosedError
 
-from admin.labels.audit import (
-    AUDIT_ACTION_LABELS,
-    AUDIT_RESULT_BADGES,
-    AUDIT_RESULT_LABELS,
-    OPERATOR_LABELS,
-    UNKNOWN,
-    translate_details,
-)
+from admin.labels.audit import AUDIT_ACTION_LABELS, AUDIT_RESULT_LABELS, describe_entry
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.inputs import parse_midnight, parse_text
 from admin.web.links import link, user_path
@@ -87,11 +80,8 @@ class AuditHandler(_FilteredHandler):
             operators=[operator.name for operator in operators],
             actions=AUDIT_ACTION_LABELS,
             results=AUDIT_RESULT_LABELS,
-            badges=AUDIT_RESULT_BADGES,
-            operator_labels=OPERATOR_LABELS,
-            unknown=UNKNOWN,
             path_of=user_path,
-            details_of=lambda entry: translate_details(entry.details, self.locale.translate),
+            describe=lambda entry: describe_entry(entry, self.locale.translate),
         )
 
 

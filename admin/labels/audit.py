@@ -1,6 +1,7 @@
 """What the pages call the actions, results and details of the audit log."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from admin.labels.operators import ROLE_LABELS
@@ -15,17 +16,16 @@ from admin.labels.users import (
 from admin.operators.sign_in_refusal import SignInRefusal
 from admin.services import ActionResult
 from admin.web.i18n import N_
-from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.audit import AuditAction, AuditEntry, AuditResult
 
 __all__ = [
     "AUDIT_ACTION_LABELS",
-    "AUDIT_RESULT_BADGES",
     "AUDIT_RESULT_LABELS",
     "DETAIL_LABELS",
     "DETAIL_VALUE_LABELS",
-    "OPERATOR_LABELS",
     "UNKNOWN",
-    "translate_details",
+    "EntryText",
+    "describe_entry",
 ]
 
 #: What a page says for a word that this version does not know: an entry may have been written by another one.
@@ -65,14 +65,14 @@ AUDIT_RESULT_LABELS: Mapping[str, str] = {
 }
 
 #: How a result's badge looks; see `.badge` in the stylesheet.
-AUDIT_RESULT_BADGES: Mapping[str, str] = {
+_RESULT_BADGES: Mapping[str, str] = {
     AuditResult.SUCCESS: "good",
     AuditResult.REFUSED: "bad",
     AuditResult.FAILED: "warn",
 }
 
 #: Who did it, where that is a word of ours and no operator's name. No name may hold a space or a bracket.
-OPERATOR_LABELS: Mapping[str, str] = {"(command line)": N_("(command line)")}
+_OPERATOR_LABELS: Mapping[str, str] = {"(command line)": N_("(command line)")}
 
 #: The names of an entry's details.
 DETAIL_LABELS: Mapping[str, str] = {
@@ -127,12 +127,36 @@ _FILTER_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def translate_details(details: Mapping[str, object], translate: Callable[[str], str]) -> list[tuple[str, str]]:
-    """Return the details of an entry as a page shows them: each one's name and value, translated where it is ours."""
-    return [
-        (translate(DETAIL_LABELS.get(name, UNKNOWN)), _translate_value(name, str(value), translate))
-        for name, value in details.items()
-    ]
+@dataclass(frozen=True, slots=True)
+class EntryText:
+    """What a page says of an entry, in its reader's language.
+
+    Attributes:
+        operator: Who did it; empty where nobody was signed in.
+        badge: How the result looks; see `.badge` in the stylesheet.
+        details: Each detail's name and value.
+    """
+
+    operator: str
+    action: str
+    result: str
+    badge: str
+    details: list[tuple[str, str]]
+
+
+def describe_entry(entry: AuditEntry, translate: Callable[[str], str]) -> EntryText:
+    """Put an entry into words. A word that this version does not know is said to be unknown."""
+    operator = entry.operator
+    return EntryText(
+        operator=translate(_OPERATOR_LABELS[operator]) if operator in _OPERATOR_LABELS else operator,
+        action=translate(AUDIT_ACTION_LABELS.get(entry.action, UNKNOWN)),
+        result=translate(AUDIT_RESULT_LABELS.get(entry.result, UNKNOWN)),
+        badge=_RESULT_BADGES.get(entry.result, ""),
+        details=[
+            (translate(DETAIL_LABELS.get(name, UNKNOWN)), _translate_value(name, str(value), translate))
+            for name, value in entry.details.items()
+        ],
+    )
 
 
 def _translate_value(name: str, value: str, translate: Callable[[str], str]) -> str:

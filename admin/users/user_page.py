@@ -3,14 +3,7 @@
 import asyncio
 from http import HTTPStatus
 
-from admin.labels.audit import (
-    AUDIT_ACTION_LABELS,
-    AUDIT_RESULT_BADGES,
-    AUDIT_RESULT_LABELS,
-    OPERATOR_LABELS,
-    UNKNOWN,
-    translate_details,
-)
+from admin.labels.audit import describe_entry
 from admin.labels.users import (
     ACTION_LABELS,
     ACTION_MEANINGS,
@@ -65,12 +58,7 @@ class UserHandler(AdminHandler):
             actions=ACTION_LABELS,
             meanings=ACTION_MEANINGS,
             harmless=(JobAction.REFRESH, JobAction.CHECK, JobAction.PROFILE),
-            audit_actions=AUDIT_ACTION_LABELS,
-            results=AUDIT_RESULT_LABELS,
-            result_badges=AUDIT_RESULT_BADGES,
-            operator_labels=OPERATOR_LABELS,
-            unknown=UNKNOWN,
-            details_of=lambda entry: translate_details(entry.details, self.locale.translate),
+            describe=lambda entry: describe_entry(entry, self.locale.translate),
         )
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:

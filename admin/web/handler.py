@@ -44,8 +44,8 @@ _logger = logging.getLogger(__name__)
 class AdminHandler(RequestHandler):
     """A page, or a change that a page asks for.
 
-    Every handler says by `requires` which role it takes; None admits everybody, signed in or not. A change is made only by
-    a form of our own: it must carry the page's token and come from the page's origin.
+    Every handler says by `requires` which role it takes; None admits everybody, signed in or not. A change is made
+    only by a form of our own: it must carry the page's token and come from the page's origin.
     """
 
     #: The least role that may use the handler. Each class names its own.

@@ -6,23 +6,24 @@ secret of the session that it is for: only that session shows it, and nobody who
 
 import json
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, unique
 
 from tornado.web import create_signed_value, decode_signed_value
 
 from admin.labels.users import RESULT_LABELS
 from admin.services import ActionOutcome, ActionResult
+from admin.web.cookies import NOTICE
 from admin.web.i18n import N_
 from admin.web.inputs import is_moment, parse_json
 
 __all__ = ["Notice", "NoticeText", "sign_notice", "sign_outcome", "verify_notice"]
 
-_COOKIE = "notice"
 _LONGEST_COOKIE = 2048
 _LONGEST_NAME = 64
 _GOOD_FOR_DAYS = 1
 
 
+@unique
 class Notice(Enum):
     """Every notice: whether it is good news, and its text. `%s` stands for the name of whatever it is about."""
 
@@ -83,7 +84,7 @@ def verify_notice(secret: str, cookie: str) -> NoticeText | None:
     """Return what a cookie says; None for one that was not made for this session, or is older than a day."""
     if len(cookie) > _LONGEST_COOKIE:
         return None
-    content = decode_signed_value(secret, _COOKIE, cookie, max_age_days=_GOOD_FOR_DAYS, min_version=2)
+    content = decode_signed_value(secret, NOTICE, cookie, max_age_days=_GOOD_FOR_DAYS, min_version=2)
     match None if content is None else parse_json(content.decode()):
         case ["notice", str(code), str(name)] if code in Notice.__members__:
             is_good, text = Notice[code].value
@@ -98,4 +99,4 @@ def verify_notice(secret: str, cookie: str) -> NoticeText | None:
 
 
 def _sign(secret: str, content: list[str | int | bool | None]) -> str:
-    return create_signed_value(secret, _COOKIE, json.dumps(content)).decode()
+    return create_signed_value(secret, NOTICE, json.dumps(content)).decode()

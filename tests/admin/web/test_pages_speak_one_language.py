@@ -13,7 +13,7 @@ from storage.sql.accounts.operators import Role
 from storage.sql.work.instances import Instance, InstancePause
 from storage.sql.work.jobs import JobAction, JobTarget
 from storage.testing import a_grant
-from storage.user_search import Searched, SearchField, Tally, UserFilter
+from storage.user_search import CappedCount, SearchField, TextMatch, UserFilter
 from storage.users import Status
 from tests.admin.operator_browser import text_of
 
@@ -36,7 +36,7 @@ FILTER = UserFilter(
     status=Status.REVOKED,
     scope="snsapi_base",
     is_snapshotuser=True,
-    searched=Searched(SearchField.NICKNAME, "1"),
+    searched=TextMatch(SearchField.NICKNAME, "1"),
 )
 DETAILS = {
     "reason": ["wrong password", "unknown name", "disabled", "too many attempts", "a reason of another version"],
@@ -77,7 +77,7 @@ def everything(service, dashboard, clock, add_operator):
     for action in JobAction:
         for target in (JobTarget(), JobTarget(filter=FILTER), JobTarget(users=((APPID, OPENID),) * 2)):
             dashboard.jobs.add(
-                action, target, operator="ada", request_id="0" * 16, at=now, expected=Tally(2), until_id=1
+                action, target, operator="ada", request_id="0" * 16, at=now, expected=CappedCount(2), until_id=1
             )
     job = dashboard.jobs.claim("a process", 60)
     results = dict.fromkeys([*ActionResult, "try_later", "a result of another version"], 1)
