@@ -54,8 +54,23 @@ def executor(table):
 
 
 @pytest.fixture
-def queue(table, executor):
-    return GroupCommit(table.write, executor, retry_delays=(0.001, 0.001))
+def make_queue(io_loop, table, executor):
+    """Make queues; the end of the test waits for what is in them."""
+    queues = []
+
+    def make(write=table.write, **options):
+        queues.append(GroupCommit(write, executor, **options))
+        return queues[-1]
+
+    yield make
+    table.open.set()
+    for queue in queues:
+        io_loop.run_sync(queue.drain)
+
+
+@pytest.fixture
+def queue(make_queue):
+    return make_queue(retry_delays=(0.001, 0.001))
 
 
 def outcomes_of(futures):
@@ -83,8 +98,8 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_in_their_o
 
 
 @pytest.mark.gen_test
-async def test_after_a_shared_transaction_the_next_waits_for_more(table, executor):
-    queue = GroupCommit(table.write, executor, linger_seconds=0.5)
+async def test_after_a_shared_transaction_the_next_waits_for_more(table, make_queue):
+    queue = make_queue(linger_seconds=0.5)
     await asyncio.gather(*[queue.submit(number) for number in range(3)])
     fourth = queue.submit(3)
     for _ in range(10):
@@ -94,16 +109,16 @@ async def test_after_a_shared_transaction_the_next_waits_for_more(table, executo
 
 
 @pytest.mark.gen_test
-async def test_after_a_lone_write_nobody_waits(table, executor):
-    queue = GroupCommit(table.write, executor, linger_seconds=3600)
+async def test_after_a_lone_write_nobody_waits(table, make_queue):
+    queue = make_queue(linger_seconds=3600)
     for number in range(3):
         await queue.submit(number)
     assert table.transactions == [[0], [1], [2]]
 
 
 @pytest.mark.gen_test
-async def test_a_transaction_takes_no_more_than_its_share(table, executor):
-    queue = GroupCommit(table.write, executor, max_batch=10)
+async def test_a_transaction_takes_no_more_than_its_share(table, make_queue):
+    queue = make_queue(max_batch=10)
     await asyncio.gather(*[queue.submit(number) for number in range(25)])
     assert table.transactions == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
 
@@ -140,8 +155,8 @@ async def test_many_bad_rows_fail_and_the_others_do_not(queue, table):
 
 
 @pytest.mark.gen_test
-async def test_a_full_queue_refuses_one_more_and_queues_nothing(table, executor):
-    queue = GroupCommit(table.write, executor, max_pending=3)
+async def test_a_full_queue_refuses_one_more_and_queues_nothing(table, make_queue):
+    queue = make_queue(max_pending=3)
     table.open.clear()
     running = queue.submit("running")
     await table.has_begun()
@@ -183,16 +198,16 @@ async def test_an_error_that_no_store_should_raise_reaches_the_callers_and_not_t
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("results", [[], ["one too few"], ["a", "b", "one too many"]])
-async def test_a_store_that_gives_the_wrong_number_of_results_leaves_no_caller_waiting(executor, results):
-    queue = GroupCommit(lambda _: results, executor)
+async def test_a_store_that_gives_the_wrong_number_of_results_leaves_no_caller_waiting(make_queue, results):
+    queue = make_queue(lambda _: results)
     answers = await outcomes_of([queue.submit(1), queue.submit(2)])
     assert [type(answer) for answer in answers] == [StorageError, StorageError]
     await queue.drain()
 
 
 @pytest.mark.gen_test
-async def test_a_store_that_hangs_fails_its_callers_and_holds_up_nothing_else(table, executor):
-    queue = GroupCommit(table.write, executor, timeout_seconds=0.1)
+async def test_a_store_that_hangs_fails_its_callers_and_holds_up_nothing_else(table, make_queue):
+    queue = make_queue(timeout_seconds=0.1)
     table.open.clear()
     futures = [queue.submit(1), queue.submit(2)]
     turns = 0
@@ -205,14 +220,14 @@ async def test_a_store_that_hangs_fails_its_callers_and_holds_up_nothing_else(ta
 
 
 @pytest.mark.gen_test
-async def test_writes_are_taken_again_when_a_store_that_hung_goes_on(table, executor):
-    queue = GroupCommit(table.write, executor, timeout_seconds=0.1)
+async def test_writes_are_taken_again_when_a_store_that_hung_goes_on(table, make_queue):
+    queue = make_queue(timeout_seconds=0.1)
     table.open.clear()
     hanging = await outcomes_of([queue.submit(1)])
     behind = await outcomes_of([queue.submit(2)])
     assert [type(answer) for answer in (*hanging, *behind)] == [StoreUnavailable, StoreUnavailable]
     table.open.set()
-    later = GroupCommit(table.write, executor)
+    later = make_queue()
     assert await later.submit(3) == "wrote 3"
     assert 2 not in table.rows, "a write that was given up before it began must not happen later"
 
