@@ -19,8 +19,13 @@ class ActivityKind(StrEnum):
     AUTHORIZED = "authorized"
     REFRESHED = "refreshed"
     REFRESH_FAILED = "refresh_failed"
-    REAUTHORIZATION_NEEDED = "reauthorization_needed"
+    REAUTHORIZATION_REQUIRED = "reauthorization_required"
     EXCHANGE_FAILED = "exchange_failed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ActivityKind | None":
+        """Read the former name of a kind; see `storage.users.Status`."""
+        return cls.REAUTHORIZATION_REQUIRED if value == "reauthorization_needed" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def _of_outcome(outcome: Outcome) -> Activity | None:
         case Refreshed():
             return Activity(outcome.refreshed_at, appid, ActivityKind.REFRESHED, 0, 1)
         case Rejected():
-            return Activity(outcome.at, appid, ActivityKind.REAUTHORIZATION_NEEDED, outcome.error_code or 0, 1)
+            return Activity(outcome.at, appid, ActivityKind.REAUTHORIZATION_REQUIRED, outcome.error_code or 0, 1)
         case Failed():
             return Activity(outcome.at, appid, ActivityKind.REFRESH_FAILED, outcome.error_code or 0, 1)
         case _:

@@ -176,7 +176,7 @@ def _settled(old: Authorization, outcome: Outcome) -> Authorization:
                 last_error_at=None,
             )
         case Rejected():
-            return replace(_failed(old, outcome), status=Status.NEEDS_REAUTHORIZATION, next_refresh_at=None)
+            return replace(_failed(old, outcome), status=Status.REAUTHORIZATION_REQUIRED, next_refresh_at=None)
         case Failed():
             return replace(_failed(old, outcome), next_refresh_at=outcome.next_refresh_at)
         case Deferred():

@@ -5,7 +5,7 @@ share between threads. Tokens arrive sealed; a store never needs to, and never c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -177,6 +177,15 @@ class TokenStore(ABC):
         it was written; one whose tokens have been replaced, revoked or erased since changes nothing and is False.
         """
         raise NotImplementedError
+
+    def migrate(self, progress: Callable[[str], None]) -> None:  # noqa: B027 - most stores have nothing to do
+        """Bring what is stored to the layout that this version expects, where it is behind.
+
+        Of several callers at once each may do a part; whatever broke off before is gone on with.
+
+        Args:
+            progress: Called with a line for people after each step.
+        """
 
     @abstractmethod
     def check_schema(self) -> SchemaReport:

@@ -20,8 +20,13 @@ class Status(StrEnum):
     """Whether an authorization can still give tokens."""
 
     ACTIVE = "active"
-    NEEDS_REAUTHORIZATION = "needs_reauthorization"
+    REAUTHORIZATION_REQUIRED = "reauthorization_required"
     REVOKED = "revoked"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Status | None":
+        """Read the former name of a state, which an instance that was not stopped for the migration may still write."""
+        return cls.REAUTHORIZATION_REQUIRED if value == "needs_reauthorization" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

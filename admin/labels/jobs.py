@@ -29,8 +29,8 @@ SUCCESSES: Mapping[JobAction, frozenset[ActionResult]] = {
 
 #: The argument of a filter that finds the users whose action ended so.
 RESULT_FILTERS: Mapping[ActionResult | None, tuple[str, str]] = {
-    ActionResult.REAUTHORIZATION_REQUIRED: ("status", Status.NEEDS_REAUTHORIZATION),
-    ActionResult.REFRESH_TOKEN_REFUSED: ("status", Status.NEEDS_REAUTHORIZATION),
+    ActionResult.REAUTHORIZATION_REQUIRED: ("status", Status.REAUTHORIZATION_REQUIRED),
+    ActionResult.REFRESH_TOKEN_REFUSED: ("status", Status.REAUTHORIZATION_REQUIRED),
     ActionResult.REVOKED: ("status", Status.REVOKED),
     ActionResult.ALREADY_REVOKED: ("status", Status.REVOKED),
     ActionResult.SNAPSHOT_USER: ("snapshot", "yes"),

@@ -13,14 +13,14 @@ ACTIVITY_LABELS: Mapping[str, str] = {
     ActivityKind.AUTHORIZED: N_("Authorizations"),
     ActivityKind.REFRESHED: N_("Refreshes"),
     ActivityKind.REFRESH_FAILED: N_("Failed refreshes"),
-    ActivityKind.REAUTHORIZATION_NEEDED: N_("Re-authorization needed"),
+    ActivityKind.REAUTHORIZATION_REQUIRED: N_("Re-authorization required"),
     ActivityKind.EXCHANGE_FAILED: N_("Failed logins"),
 }
 #: What failed.
 FAILURE_LABELS: Mapping[str, str] = {
     ActivityKind.EXCHANGE_FAILED: N_("Login (code exchange)"),
     ActivityKind.REFRESH_FAILED: N_("Token refresh"),
-    ActivityKind.REAUTHORIZATION_NEEDED: N_("Re-authorization needed"),
+    ActivityKind.REAUTHORIZATION_REQUIRED: N_("Re-authorization required"),
 }
 CHART_TITLES_PER_HOUR: Mapping[str, str] = {
     ActivityKind.AUTHORIZED: N_("Authorizations per hour (UTC)"),

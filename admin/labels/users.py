@@ -22,10 +22,14 @@ __all__ = [
 
 STATUS_LABELS: Mapping[str, str] = {
     Status.ACTIVE: N_("Active"),
-    Status.NEEDS_REAUTHORIZATION: N_("Re-authorization needed"),
+    Status.REAUTHORIZATION_REQUIRED: N_("Re-authorization required"),
     Status.REVOKED: N_("Revoked"),
 }
-STATUS_BADGES: Mapping[str, str] = {Status.ACTIVE: "good", Status.NEEDS_REAUTHORIZATION: "warn", Status.REVOKED: "bad"}
+STATUS_BADGES: Mapping[str, str] = {
+    Status.ACTIVE: "good",
+    Status.REAUTHORIZATION_REQUIRED: "warn",
+    Status.REVOKED: "bad",
+}
 
 SCOPE_LABELS: Mapping[str, str] = {
     "snsapi_base": N_("Silent (snsapi_base)"),

@@ -30,12 +30,12 @@ __all__ = ["routes"]
 _HOUR, _DAY = 3600, 86_400
 _HOURS, _DAYS = 24, 14
 _CHARTED = (ActivityKind.AUTHORIZED, ActivityKind.REFRESHED)
-_FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_NEEDED)
+_FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_REQUIRED)
 #: The endpoint of WeChat at which each of them happens: what to do about an errcode differs between them.
 _FAILURE_ENDPOINTS = {
     ActivityKind.EXCHANGE_FAILED: "access_token",
     ActivityKind.REFRESH_FAILED: "refresh_token",
-    ActivityKind.REAUTHORIZATION_NEEDED: "refresh_token",
+    ActivityKind.REAUTHORIZATION_REQUIRED: "refresh_token",
 }
 #: Rows of the table of failures.
 _MOST_FAILURES = 12

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from service.settings import SettingsError, load_settings
+from service.settings import Settings, SettingsError, load_settings
 from storage.base.schema_report import SchemaState
+from storage.registry import load_store
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade, write_upgrade
 from storage.sql.core.revisions import schema_report
@@ -19,18 +20,19 @@ __all__ = ["migrate"]
 @click.option("--since", metavar="REVISION", help="With --sql: the revision to begin with.  [default: no tables]")
 @click.pass_obj
 def migrate(config: Path | None, sql: bool, since: str | None) -> None:
-    """Bring the tables of DATABASE_URL to what this version expects, before this version serves.
+    """Bring the tables of DATABASE_URL, and a token store elsewhere, to what this version expects.
 
-    The version that serves now goes on working. Of several that are run at once, one migrates and the others wait.
+    Run it before this version serves. Of several that are run at once, one migrates and the others wait.
     """
     if since and not sql:
         raise click.UsageError("--since goes with --sql")
-    url = load_settings(config).database_url
+    settings = load_settings(config)
     try:
         if sql:
-            write_upgrade(url, sys.stdout, since)
+            write_upgrade(settings.database_url, sys.stdout, since)
         else:
-            _migrate(url)
+            _migrate(settings.database_url)
+            _migrate_token_store(settings)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 
@@ -47,3 +49,12 @@ def _migrate(url: str) -> None:
     finally:
         database.close()
     click.echo(f"The tables are as this version expects them ({after.current}).")
+
+
+def _migrate_token_store(settings: Settings) -> None:
+    """Migrate what authorizations are kept in, where that is not DATABASE_URL."""
+    store = load_store(settings.token_store).open(settings.token_store_url or settings.database_url)
+    try:
+        store.migrate(click.echo)
+    finally:
+        store.close()

@@ -63,13 +63,13 @@ _NO_ORIGIN = "http://0.invalid"
 #: What an operator is told of a refresh, of a user who cannot be refreshed, and of a token that is not to be had now.
 REFRESH_RESULTS: Mapping[RefreshResult, ActionResult] = {
     RefreshResult.REFRESHED: ActionResult.REFRESHED,
-    RefreshResult.REAUTHORIZATION_NEEDED: ActionResult.REFRESH_TOKEN_REFUSED,
+    RefreshResult.REAUTHORIZATION_REQUIRED: ActionResult.REFRESH_TOKEN_REFUSED,
     RefreshResult.FAILED: ActionResult.FAILED,
     RefreshResult.SUPERSEDED: ActionResult.SUPERSEDED,
 }
 STATUS_RESULTS: Mapping[Status | None, ActionResult] = {
     None: ActionResult.UNKNOWN_USER,
-    Status.NEEDS_REAUTHORIZATION: ActionResult.REAUTHORIZATION_REQUIRED,
+    Status.REAUTHORIZATION_REQUIRED: ActionResult.REAUTHORIZATION_REQUIRED,
     Status.REVOKED: ActionResult.ALREADY_REVOKED,
 }
 UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {

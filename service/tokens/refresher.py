@@ -30,7 +30,7 @@ class RefreshResult(StrEnum):
     """How one refresh ended."""
 
     REFRESHED = "refreshed"
-    REAUTHORIZATION_NEEDED = "reauthorization_needed"
+    REAUTHORIZATION_REQUIRED = "reauthorization_required"
     FAILED = "failed"
     #: The account's calls pause; no row was touched.
     PAUSED = "paused"
@@ -137,7 +137,7 @@ class TokenRefresher:
         written = await self._vault.settle(
             lease.rejected(error_code=_REFRESH_TOKEN_EXPIRED, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
         )
-        return Refresh(RefreshResult.REAUTHORIZATION_NEEDED if written else RefreshResult.SUPERSEDED)
+        return Refresh(RefreshResult.REAUTHORIZATION_REQUIRED if written else RefreshResult.SUPERSEDED)
 
     async def _settle_failure(self, lease: Lease, error: WeChatError) -> Refresh:
         old = lease.authorization
@@ -151,7 +151,7 @@ class TokenRefresher:
             if current is None or current.version != old.version:
                 return Refresh(RefreshResult.SUPERSEDED, error)
             outcome: Outcome = lease.rejected(error_code=error.errcode, error_kind=error.kind, at=now)
-            result = RefreshResult.REAUTHORIZATION_NEEDED
+            result = RefreshResult.REAUTHORIZATION_REQUIRED
         else:
             outcome = lease.failed(
                 error_code=error.errcode,

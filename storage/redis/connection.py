@@ -36,7 +36,7 @@ UNAVAILABLE = (
     OutOfMemoryError,
     ReadOnlyError,
 )
-SCRIPTS = ("save", "claim", "claim_due", "settle", "touch", "save_profile", "revoke", "erase", "reseal")
+SCRIPTS = ("save", "claim", "claim_due", "settle", "touch", "save_profile", "revoke", "erase", "reseal", "migrate")
 
 
 class Connection:

@@ -4,7 +4,7 @@
 `appendonly yes` and `appendfsync always`; and with any `maxmemory-policy` but `noeviction` it drops users by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from storage.activity import Activity, added_up, hour_of, of_grants, of_outcomes
@@ -31,8 +31,10 @@ __all__ = ["RedisTokenStore"]
 
 #: The largest number that Lua and the scores of sorted sets hold exactly.
 LARGEST = 2**53
-#: How the data are laid out. `save.lua` writes it down; another number is another layout.
-LAYOUT = 1
+#: How the data are laid out. `save.lua` and `migrate.lua` write it down; another number is another layout.
+LAYOUT = 2
+#: Users that one call of `migrate.lua` changes: a script holds up everybody else.
+MIGRATION_BATCH = 1000
 
 
 class RedisTokenStore(TokenStore):
@@ -208,6 +210,14 @@ class RedisTokenStore(TokenStore):
             for tokens in (change.row.tokens, change.tokens):
                 arguments += (tokens.access_token, tokens.refresh_token)
         return [bool(done) for done in self._redis.run("reseal", arguments)]
+
+    def migrate(self, progress: Callable[[str], None]) -> None:
+        """See `TokenStore.migrate`."""
+        if self.check_schema().state is not SchemaState.BEHIND:
+            return
+        while not self._redis.run("migrate", [MIGRATION_BATCH]):
+            pass
+        progress(f"Redis: what is stored has layout {LAYOUT} now")
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; an empty server is as good as one with the newest layout."""

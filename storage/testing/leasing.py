@@ -123,7 +123,7 @@ class LeasingContract(Contract):
         store.save([a_grant(next_refresh_at=NOW)])
         assert store.settle([claimed(store).rejected(error_code=42002, error_kind="reauthorize", at=NOW)]) == [True]
         after = stored(store)
-        assert (after.status, after.last_error_code) == (Status.NEEDS_REAUTHORIZATION, 42002)
+        assert (after.status, after.last_error_code) == (Status.REAUTHORIZATION_REQUIRED, 42002)
         assert after.next_refresh_at is None
 
     def test_released_lease_is_free_again_and_nothing_else_changed(self, store: TokenStore) -> None:
@@ -238,7 +238,7 @@ class LeasingContract(Contract):
             third.released(),
         ]
         assert store.settle(outcomes) == [True, False, True, True]
-        assert stored(store, "o-1").status is Status.NEEDS_REAUTHORIZATION
+        assert stored(store, "o-1").status is Status.REAUTHORIZATION_REQUIRED
         assert stored(store, "o-4").tokens == NEW_TOKENS
 
     def test_settle_stores_all_or_nothing(self, store: TokenStore) -> None:

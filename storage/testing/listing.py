@@ -34,7 +34,7 @@ FILTERED = [
     (UserFilter(), {f"{APPID} o-1", f"{APPID} o-2", f"{APPID} o-3", f"{APPID} x-4", f"{OTHER_APPID} o-1"}),
     (UserFilter(appid=OTHER_APPID), {f"{OTHER_APPID} o-1"}),
     (UserFilter(status=Status.REVOKED), {f"{APPID} o-3"}),
-    (UserFilter(status=Status.NEEDS_REAUTHORIZATION), {f"{APPID} o-2"}),
+    (UserFilter(status=Status.REAUTHORIZATION_REQUIRED), {f"{APPID} o-2"}),
     (UserFilter(status=Status.ACTIVE, appid=APPID), {f"{APPID} o-1", f"{APPID} x-4"}),
     (UserFilter(scope=WIDE), {f"{APPID} o-2"}),
     (UserFilter(is_snapshotuser=True), {f"{APPID} x-4"}),
@@ -219,7 +219,7 @@ class ListingContract(Contract):
         assert set(store.activity(NOW)) == {
             Activity(NOW, APPID, ActivityKind.AUTHORIZED, 0, 1),
             Activity(NOW, APPID, ActivityKind.REFRESH_FAILED, 0, 1),
-            Activity(NOW, APPID, ActivityKind.REAUTHORIZATION_NEEDED, 42002, 1),
+            Activity(NOW, APPID, ActivityKind.REAUTHORIZATION_REQUIRED, 42002, 1),
             Activity(NOW + 2 * HOUR, APPID, ActivityKind.REFRESHED, 0, 1),
         }
 

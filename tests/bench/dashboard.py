@@ -106,7 +106,7 @@ def pages(url, users):
         "users, page 1,000": listed(cursor=cursor(newest_id(url) - 999 * 50)),
         "account (a tenth)": listed(appid=APPIDS[1]),
         "status: active": listed(status="active"),
-        "status: must authorize again": listed(status="needs_reauthorization"),
+        "status: must authorize again": listed(status="reauthorization_required"),
         "status: revoked": listed(status="revoked"),
         "scope": listed(scope="snsapi_userinfo"),
         "scope that nobody has": listed(scope="snsapi_none"),

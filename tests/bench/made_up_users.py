@@ -44,7 +44,7 @@ SELECT
   {blob}, {blob},
   :now + n % 7200,
   :now + 30 * {day} - (:users - n) % (30 * {day}),
-  CASE WHEN n % 50 = 7 THEN 'needs_reauthorization' WHEN n % 100 = 8 THEN 'revoked' ELSE 'active' END,
+  CASE WHEN n % 50 = 7 THEN 'reauthorization_required' WHEN n % 100 = 8 THEN 'revoked' ELSE 'active' END,
   1 + n % 40,
   CASE WHEN n % 50 = 7 OR n % 100 = 8 OR n % 4 = 0 THEN NULL ELSE :now - 60 + n % 7200 END,
   {digest}, {digest},
@@ -69,7 +69,7 @@ INSERT INTO activity (hour, appid, kind, errcode, count)
 SELECT CAST(:now AS BIGINT) / 3600 * 3600 - (n - 1) * 3600, '{main}', kind, errcode, base + (n * 7919) % 5000
 FROM ({numbers}) AS numbers,
   (SELECT 'authorized' AS kind, 0 AS errcode, 20000 AS base UNION ALL SELECT 'refreshed', 0, 400000
-   UNION ALL SELECT 'refresh_failed', 45011, 10 UNION ALL SELECT 'reauthorization_needed', 42002, 900
+   UNION ALL SELECT 'refresh_failed', 45011, 10 UNION ALL SELECT 'reauthorization_required', 42002, 900
    UNION ALL SELECT 'exchange_failed', 40163, 300 UNION ALL SELECT 'exchange_failed', 40029, 70) AS kinds
 """
 _HOURS = 24 * 30

@@ -45,7 +45,7 @@ def _row(dice, appid, number, count, now):
     wide = dice.random() < 0.7
     authorized_at = now - int((count - number) / count * 29 * _DAY) - dice.randrange(_HOUR)
     status = dice.choices(list(Status), [92, 6, 2])[0]
-    failed = status is Status.NEEDS_REAUTHORIZATION or dice.random() < 0.02
+    failed = status is Status.REAUTHORIZATION_REQUIRED or dice.random() < 0.02
     name = dice.choice(_NICKNAMES) if dice.random() < 0.3 else dice.choice(_SURNAMES) + dice.choice(_GIVEN)
     return {
         "appid": appid,
@@ -96,7 +96,7 @@ def _activity(dice, appid, now):
             one,
             replace(one, kind=ActivityKind.REFRESHED, count=bustle * dice.randint(300, 380)),
             replace(one, kind=ActivityKind.EXCHANGE_FAILED, errcode=40163, count=dice.randint(0, bustle)),
-            replace(one, kind=ActivityKind.REAUTHORIZATION_NEEDED, errcode=42002, count=dice.randint(0, bustle // 2)),
+            replace(one, kind=ActivityKind.REAUTHORIZATION_REQUIRED, errcode=42002, count=dice.randint(0, bustle // 2)),
         ]
         if dice.random() < 0.1:
             activities.append(replace(one, kind=ActivityKind.REFRESH_FAILED, errcode=45011, count=dice.randint(1, 9)))

@@ -47,7 +47,7 @@ def test_every_page_about_users_is_whole(dashboard, users, chromium, language, v
             assert page.inner_text("h1").startswith(heading)
             assert width_of(page) == viewport["width"], f"{path} must be scrolled sideways"
             assert faults_of_accessibility(page) == [], path
-        page.goto("/admin/users?status=needs_reauthorization")
+        page.goto("/admin/users?status=reauthorization_required")
         page.locator("th.name a").first.click()
         page.wait_for_url("**/admin/users/*/*")
         for action in page.locator(".confirm summary").all():

@@ -41,7 +41,7 @@ local function granted(old, grant)
   return new
 end
 
-redis.call('SET', key('layout'), '1', 'NX')
+redis.call('SET', key('layout'), '2', 'NX')
 for _ = 1, tonumber(next_argument()) do
   local grant = next_fields()
   local old = read(user_of(grant))

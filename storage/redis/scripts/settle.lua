@@ -19,7 +19,7 @@ local function settled(old, kind, fields)
     new.next_refresh_at = nil
   end
   if kind == 'Rejected' then
-    new.status = 'needs_reauthorization'
+    new.status = 'reauthorization_required'
   end
   for name, value in pairs(fields) do
     new[name] = value

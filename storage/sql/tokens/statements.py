@@ -127,7 +127,7 @@ _FAILED = _settled(
 _REJECTED = _settled(
     **_new("last_error_code", "last_error_kind", "last_error_at"),
     refresh_failures=_ROW.refresh_failures + 1,
-    status=Status.NEEDS_REAUTHORIZATION.value,
+    status=Status.REAUTHORIZATION_REQUIRED.value,
     next_refresh_at=None,
 )
 _DEFERRED = _settled(**_new("next_refresh_at"))

@@ -1,7 +1,7 @@
 """`SqlTokenStore`: authorizations in a relational database."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
@@ -11,6 +11,7 @@ from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
 from storage.sql.core.engine import Database
+from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
 from storage.sql.tokens.rows import read_authorization, read_tokens
@@ -220,6 +221,10 @@ class SqlTokenStore(TokenStore):
             return written
 
         return self._database.write(work)
+
+    def migrate(self, progress: Callable[[str], None]) -> None:
+        """See `TokenStore.migrate`; runs the migrations that ship with the code."""
+        upgrade(self._database.engine, progress)
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""

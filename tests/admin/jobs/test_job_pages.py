@@ -117,10 +117,10 @@ async def test_what_cannot_be_undone_takes_the_number_of_users_typed_out(signed_
     assert dashboard.jobs.list() == []
 
 
-FILTER = "status=needs_reauthorization&scope=snsapi_userinfo&snapshot=no&ends_to=2027-01-31&by=nickname&q=status"
+FILTER = "status=reauthorization_required&scope=snsapi_userinfo&snapshot=no&ends_to=2027-01-31&by=nickname&q=status"
 WORDS = {
     "en": {
-        "Status": "Re-authorization needed",
+        "Status": "Re-authorization required",
         "Scope": "Profile (snsapi_userinfo)",
         "Snapshot user": "no",
         "Expires to (UTC)": "2027-01-31",
@@ -230,7 +230,7 @@ async def test_the_badge_of_a_finished_job_tells_how_it_went(signed_in, users, m
         assert re.findall(r'<span class="badge (\w+)">(.*?)</span>', shown) == [badge]
     # Those who must authorize again are found by a filter; those whom WeChat refused are not.
     found = {unescape(link) for link in re.findall(r'<dt><a href="([^"]*)"', page)}
-    statuses = {"reauthorization_required": Status.NEEDS_REAUTHORIZATION, "revoked": Status.REVOKED}
+    statuses = {"reauthorization_required": Status.REAUTHORIZATION_REQUIRED, "revoked": Status.REVOKED}
     assert found == {f"/admin/users?appid={APPID}&status={statuses[one]}" for one in results if one in statuses}
 
 

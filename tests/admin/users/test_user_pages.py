@@ -229,11 +229,11 @@ async def test_the_export_goes_on_from_batch_to_batch(signed_in, put_users):
 
 
 @pytest.mark.gen_test
-async def test_a_user_that_needs_reauthorization_says_so(signed_in, authorize, service):
+async def test_a_user_who_must_authorize_again_is_shown_as_such(signed_in, authorize, service):
     openid = await authorize()
     lease = await service.vault.claim(APPID, openid, 60)
     await service.vault.settle(lease.rejected(error_code=42002, error_kind="reauthorize", at=1_800_000_000))
-    assert (await service.vault.get(APPID, openid)).status is Status.NEEDS_REAUTHORIZATION
+    assert (await service.vault.get(APPID, openid)).status is Status.REAUTHORIZATION_REQUIRED
     page = text_of(await signed_in().get(user_path(APPID, openid)))
     assert "The last refresh failed" in page
     assert "Send the user through the authorize page again." in page

@@ -5,8 +5,11 @@ from click.testing import CliRunner
 
 from service.commands.cli import main
 from storage.base.schema_report import SchemaState
+from storage.redis.store import RedisTokenStore
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import head_revision, schema_report
+from storage.testing import a_grant
+from tests.servers import redis_prefix_of_its_own, redis_server
 
 pytestmark = pytest.mark.gen_test
 
@@ -72,3 +75,21 @@ async def test_what_cannot_be_done_is_said_in_a_sentence(run, arguments, url, wo
     assert words in output
     assert "Traceback" not in output
     assert "p4ssw0rd" not in output
+
+
+async def test_a_token_store_elsewhere_is_migrated_too(run):
+    with redis_prefix_of_its_own(redis_server()) as url:
+        store = RedisTokenStore.open(url)
+        store.save([a_grant()])
+        store._redis.client.set(store._redis.key("layout"), 1)
+        status, output = await run(WECHAT_OPENID_TOKEN_STORE="redis", WECHAT_OPENID_TOKEN_STORE_URL=url)
+        assert (status, output.splitlines()[-1]) == (0, "Redis: what is stored has layout 2 now")
+        assert store.check_schema().state is SchemaState.CURRENT
+        store.close()
+
+
+async def test_a_token_store_in_another_database_is_migrated_too(run, tmp_path):
+    url = f"sqlite:///{tmp_path}/tokens.db"
+    status, output = await run(WECHAT_OPENID_TOKEN_STORE_URL=url)
+    assert status == 0, output
+    assert state_of(url) is SchemaState.CURRENT

@@ -101,7 +101,7 @@ def test_what_the_service_itself_refuses_has_its_answer(subtests):
         (a_pause(Kind.RATE_LIMITED, 45011), 503, "rate_limited", 45011, 17),
         (NoAuthorization(APPID, OPENID, None), 404, "not_found", None, None),
         (NoAuthorization(APPID, OPENID, Status.REVOKED), 409, "reauthorize", None, None),
-        (NoAuthorization(APPID, OPENID, Status.NEEDS_REAUTHORIZATION), 409, "reauthorize", None, None),
+        (NoAuthorization(APPID, OPENID, Status.REAUTHORIZATION_REQUIRED), 409, "reauthorize", None, None),
         (TokenUnavailable(APPID, OPENID, 5, UnavailableReason.REFRESH_IN_PROGRESS), 503, "retry", None, 5),
         (TokenUnavailable(APPID, OPENID, -5, UnavailableReason.REFRESH_IN_PROGRESS), 503, "retry", None, 1),
         (StoreBusy("4096 writes wait"), 503, "busy", None, 2),

@@ -172,10 +172,10 @@ async def test_after_thirty_days_the_user_must_authorize_again_and_then_is_well(
     clock.advance(31 * DAYS)
     with pytest.raises(NoAuthorization) as refused:
         await service.tokens.get_valid_token(service.settings.appid, openid)
-    assert refused.value.status is Status.NEEDS_REAUTHORIZATION
+    assert refused.value.status is Status.REAUTHORIZATION_REQUIRED
     stored = await row(openid)
     assert (stored.status, stored.last_error_code, stored.last_error_kind) == (
-        Status.NEEDS_REAUTHORIZATION,
+        Status.REAUTHORIZATION_REQUIRED,
         42002,
         "reauthorize",
     )

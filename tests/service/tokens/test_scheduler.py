@@ -94,7 +94,7 @@ async def test_thirty_one_days_later_they_need_a_new_authorization(service, cloc
                 )
         await service.scheduler.run_pass()
     for row in await rows(openids):
-        assert row.status is Status.NEEDS_REAUTHORIZATION
+        assert row.status is Status.REAUTHORIZATION_REQUIRED
         assert row.last_error_code == 42002
 
 

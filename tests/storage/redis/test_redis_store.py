@@ -8,11 +8,13 @@ from contextlib import closing
 import pytest
 import redis
 
+from storage.activity import ActivityKind
 from storage.base.errors import InvalidRecord, StorageError, StoreUnavailable
 from storage.base.schema_report import SchemaState
 from storage.grants import SealedRow
 from storage.redis.store import RedisTokenStore
 from storage.testing import TokenStoreContract, a_grant
+from storage.testing.samples import at_once
 from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery
 from storage.users import Status, Use
 from tests.servers import none_answers
@@ -82,7 +84,7 @@ def test_a_user_is_listed_under_what_it_is_now(store):
     assert "due:wx0123456789abcdef" not in keys_of(store)
     store.settle([lease.rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
     listings = {key for key in keys_of(store) if key.startswith(("by_", "due", "leased"))}
-    assert listings == {f"by_id:wx0123456789abcdef:{Status.NEEDS_REAUTHORIZATION}"}
+    assert listings == {f"by_id:wx0123456789abcdef:{Status.REAUTHORIZATION_REQUIRED}"}
 
 
 def test_lists_never_read_a_token(store):
@@ -130,11 +132,51 @@ def test_tokens_in_pages_are_read_on_when_a_whole_page_was_erased_meanwhile(stor
     assert [row.openid for row in store.sealed_page(0, 2) if isinstance(row, SealedRow)] == ["o-2", "o-3"]
 
 
-@pytest.mark.parametrize(("layout", "state"), [("0", SchemaState.BEHIND), ("2", SchemaState.AHEAD)])
+def turn_back_to_layout_1(store, openids):
+    """Leave active users who must authorize again as the first layout had them."""
+    client, key = store._redis.client, store._redis.key
+    for openid in openids:
+        row_id = store.get(APPID, openid).id
+        client.hset(key("user", f"{APPID}|{openid}"), "status", "needs_reauthorization")
+        client.zrem(key("by_id", APPID, "active"), f"{row_id:016}:{APPID}|{openid}")
+        client.zadd(key("by_id", APPID, "needs_reauthorization"), {f"{row_id:016}:{APPID}|{openid}": 0})
+    client.zadd(key("by_authorized_at", APPID, "active"), {"something": 0})
+    client.zadd(key("hours"), {str(NOW): NOW})
+    client.hset(key("activity", str(NOW)), f"{APPID}|reauthorization_needed|42002", 7)
+    client.hset(key("activity", str(NOW)), f"{APPID}|reauthorization_required|42002", 1)
+    client.set(key("layout"), 1)
+
+
+def test_data_of_the_first_layout_are_migrated_whole_by_several_at_once(store, redis_url):
+    openids = [f"o-{number}" for number in range(1200)]
+    store.save([a_grant(openid) for openid in (*openids, "o-active")])
+    turn_back_to_layout_1(store, openids)
+    assert store.check_schema().state is SchemaState.BEHIND
+
+    def migrate(_):
+        with closing(RedisTokenStore.open(redis_url)) as own:
+            own.migrate(lambda _: None)
+
+    at_once(migrate)
+    assert store.check_schema().state is SchemaState.CURRENT
+    assert store.counts().by_status == {(APPID, Status.ACTIVE): 1, (APPID, Status.REAUTHORIZATION_REQUIRED): 1200}
+    assert {store.get(APPID, openid).status for openid in openids} == {Status.REAUTHORIZATION_REQUIRED}
+    query = UserQuery(filter=UserFilter(status=Status.REAUTHORIZATION_REQUIRED), limit=2)
+    assert [user.openid for user in store.user_search(60).page(query).users] == ["o-1199", "o-1198"]
+    counted = {one.kind: one.count for one in store.activity(NOW)}
+    assert counted[ActivityKind.REAUTHORIZATION_REQUIRED] == 8
+    assert not [key for key in keys_of(store) if "by_authorized_at" in key or "needs_reauthorization" in key]
+    # Users who were migrated live on as all do.
+    store.save([a_grant("o-0", at=NOW + 60)])
+    store.erase(APPID, "o-1")
+    assert store.counts().by_status[APPID, Status.REAUTHORIZATION_REQUIRED] == 1198
+
+
+@pytest.mark.parametrize(("layout", "state"), [("1", SchemaState.BEHIND), ("3", SchemaState.AHEAD)])
 def test_data_of_another_layout_are_told(store, client, layout, state):
     assert store.check_schema().state is SchemaState.CURRENT
     store.save([a_grant()])
-    assert client.get(f"{store._redis.prefix}layout") == b"1"
+    assert client.get(f"{store._redis.prefix}layout") == b"2"
     client.set(f"{store._redis.prefix}layout", layout)
     assert store.check_schema().state is state
 

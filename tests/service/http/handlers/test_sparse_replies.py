@@ -86,7 +86,7 @@ async def test_without_a_refresh_token_the_grant_lives_as_long_as_its_access_tok
     clock.advance(200)
     with pytest.raises(NoAuthorization):
         await service.tokens.get_valid_token(appid, OPENID)
-    assert (await stored()).status is Status.NEEDS_REAUTHORIZATION
+    assert (await stored()).status is Status.REAUTHORIZATION_REQUIRED
     assert ((await stored()).last_error_code, (await stored()).last_error_kind) == (42002, "reauthorize")
     assert upstream.settings["asked"] == ["access_token"]
 

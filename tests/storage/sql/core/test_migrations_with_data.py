@@ -1,18 +1,21 @@
 """Migrations of databases that hold something: nothing of it is lost, on any way up or down."""
 
 import io
+import json
 from contextlib import nullcontext
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, insert, select, text
+from sqlalchemy import MetaData, insert, select, text, update
 
 from storage.base.schema_report import SchemaState
 from storage.sql.core import migrations
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade, write_upgrade
 from storage.sql.core.revisions import schema_report
+from storage.sql.work.jobs import JobTarget
+from storage.user_search import UserFilter
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
 
 #: What any column of a type takes.
@@ -84,6 +87,37 @@ def test_upgrade_from_each_revision_keeps_what_is_stored(empty, number):
     for name, (row,) in before.items():
         (kept,) = after[name]
         assert {column: kept[column] for column in row if column in kept} == row
+
+
+def words_of(database):
+    """Return how the state of users who must authorize again is stored, everywhere it is."""
+    with database.engine.connect() as connection:
+        statuses = connection.execute(text("SELECT status, count(*) FROM authorizations GROUP BY status")).all()
+        kinds = connection.scalars(text("SELECT kind FROM activity")).all()
+        targets = connection.scalars(text("SELECT target FROM jobs")).all()
+    return dict(map(tuple, statuses)), set(kinds), {json.loads(target)["filter"]["status"] for target in targets}
+
+
+def test_state_of_users_who_must_authorize_again_is_renamed_however_many_they_are(empty):
+    move(empty, command.upgrade, "0006")
+    fill(empty)
+    tables = tables_of(empty)
+    with empty.engine.begin() as connection:
+        [row] = connection.execute(select(tables["authorizations"])).mappings()
+        statuses = ["active", "revoked", *["needs_reauthorization"] * 25_000]
+        rows = [
+            {**row, "id": number, "openid": str(number), "status": status} for number, status in enumerate(statuses, 2)
+        ]
+        connection.execute(insert(tables["authorizations"]), rows)
+        connection.execute(update(tables["activity"]).values(kind="reauthorization_needed"))
+        target = JobTarget(filter=UserFilter()).to_json().replace('"status": null', '"status": "needs_reauthorization"')
+        connection.execute(update(tables["jobs"]).values(target=target))
+    upgrade(empty.engine)
+    new = "reauthorization_required"
+    assert words_of(empty) == ({"1": 1, "active": 1, "revoked": 1, new: 25_000}, {new}, {new})
+    move(empty, command.downgrade, "0006")
+    old = "needs_reauthorization"
+    assert words_of(empty) == ({"1": 1, "active": 1, "revoked": 1, old: 25_000}, {"reauthorization_needed"}, {old})
 
 
 def run_script(database, script):
