@@ -28,12 +28,21 @@ def texts_of_templates() -> set[str]:
 
 def texts_of_code() -> set[str]:
     """Return what modules mark for translation."""
-    return {
-        node.args[0].value
+    return {call.args[0].value for _, call in calls_of("N_")}
+
+
+def calls_of(name: str) -> list[tuple[str, ast.Call]]:
+    """Return the calls of a function or class by its name, each with the module it stands in."""
+    return [
+        (path.name, node)
         for path in ADMIN.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "N_"
-    }
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    ]
+
+
+def is_marked(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "N_"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,12 @@ def test_no_translation_is_left_over(chinese):
 def test_texts_are_found_where_they_stand():
     assert "Sign in" in texts_of_templates()
     assert {"Your role does not allow this.", "Viewer", "Audit log"} <= texts_of_code()
+
+
+def test_why_a_request_is_refused_is_marked_for_translation():
+    refusals = calls_of("PageError")
+    assert len(refusals) > 10
+    assert [(module, call.lineno) for module, call in refusals if not is_marked(call.args[1])] == []
 
 
 def test_a_translation_keeps_the_places_of_its_values(chinese):
