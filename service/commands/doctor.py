@@ -93,9 +93,12 @@ async def _about_database(settings: Settings) -> CheckResult:
         database = await asyncio.to_thread(open_database, settings)
     except (SettingsError, StorageError) as error:
         return CheckResult("database", CheckStatus.BAD, str(error))
-    name = database.engine.dialect.name
+    product = await asyncio.to_thread(database.read, database.dialect.product)
     database.close()
-    return CheckResult("database", CheckStatus.GOOD, f"{name} answers and its tables are as this version expects them")
+    text = f"{product} answers and its tables are as this version expects them"
+    if product.is_tried:
+        return CheckResult("database", CheckStatus.GOOD, text)
+    return CheckResult("database", CheckStatus.WARNING, f"{text}; it is not part of the tests, see docs/scaling.md")
 
 
 async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:

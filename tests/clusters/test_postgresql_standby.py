@@ -107,4 +107,4 @@ async def test_the_doctor_and_the_service_read_an_address_of_several_hosts(
     assert (await http.fetch(f"{server.admin_url}/readyz")).code == 200
     doctor = start_process("doctor")
     await doctor.ended()
-    assert "database: postgresql" in doctor.log.read_text()
+    assert "database: PostgreSQL" in doctor.log.read_text()

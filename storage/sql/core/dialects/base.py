@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from storage.base.errors import StoreUnavailable
+from storage.sql.core.products import Product, product_of
 
 __all__ = [
     "ARGUMENTS",
@@ -108,6 +109,10 @@ class Dialect(ABC):
 
     def prepare(self, engine: Engine) -> None:  # noqa: B027 - most databases have nothing to add
         """Set up an engine before its first connection."""
+
+    def product(self, connection: Connection) -> Product:
+        """Return which database answers."""
+        return product_of(str(connection.exec_driver_sql("SELECT version()").scalar_one()))
 
     def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
         """Tell whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""

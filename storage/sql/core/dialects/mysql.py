@@ -1,6 +1,5 @@
 """MySQL, MariaDB, and what speaks their protocol."""
 
-import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -82,13 +81,10 @@ class MySQL(Dialect):
 
     def skips_locked_rows(self, connection: Connection) -> bool:
         """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
-        version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-        if "TiDB" in version:
-            return False
-        # Some proxies before MariaDB say 5.5.5-10.11.6-MariaDB, for the sake of old clients.
-        numbers = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)", version)
-        needed = (10, 6) if "MariaDB" in version else (8, 0)
-        return numbers is not None and (int(numbers[1]), int(numbers[2])) >= needed
+        product = self.product(connection)
+        numbers = tuple(int(number) for number in product.version.split(".") if number)
+        needed = {"MariaDB": (10, 6), "MySQL": (8, 0)}.get(product.name)
+        return needed is not None and numbers[:2] >= needed
 
     def locks_migrations(self, connection: Connection) -> bool:
         """Take a named lock that the end of the session gives back. Such names are the server's: add the database's."""

@@ -25,6 +25,7 @@ from storage.base.errors import StorageError
 from storage.sql.core.addresses import hosts_of
 from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect
 from storage.sql.core.driver_options import postgresql_options
+from storage.sql.core.products import Product, product_of
 
 __all__ = ["PostgreSQL"]
 
@@ -62,16 +63,20 @@ class PostgreSQL(Dialect):
         numbers of its own, so each new connection compares them. One that hands out the server's is known by its
         errors. A number as `prepare_threshold` in the URL says that the pooler keeps prepared statements apart.
         """
-        if engine.dialect.driver != self.driver or "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]:
+        if engine.dialect.driver != self.driver:
             return
+        is_told = "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]
         seen: list[str] = []
 
         @event.listens_for(engine, "connect", insert=True)
         def look_around(connection: Any, _record: Any) -> None:
             connection.autocommit = True
-            if seen or _is_pooled(connection):
-                connection.prepare_threshold = None
+            product, is_pooled = _surroundings(connection)
             connection.autocommit = False
+            if product.name == "CockroachDB":
+                raise StorageError(f"The database is {product}, which is not supported; docs/scaling.md tells why.")
+            if not is_told and (seen or is_pooled):
+                connection.prepare_threshold = None
 
         @event.listens_for(engine, "handle_error")
         def take_note(context: ExceptionContext) -> None:
@@ -86,7 +91,7 @@ class PostgreSQL(Dialect):
             StorageError: The session is a pooler's, and would keep the lock.
         """
         arguments = connection.engine.get_execution_options()[ARGUMENTS]
-        if arguments.get("prepare_threshold") is None and _is_pooled(connection.connection.driver_connection):
+        if arguments.get("prepare_threshold") is None and _surroundings(connection.connection.driver_connection)[1]:
             raise StorageError(
                 "There is a pooler between, and migrations need a session of their own: run this with the address of "
                 "the database itself. Where the pooler gives each client its own session, add prepare_threshold=5 to "
@@ -145,11 +150,11 @@ class PostgreSQL(Dialect):
         return self.code_of(error) in {"25006", *PREPARED_ELSEWHERE}
 
 
-def _is_pooled(connection: Any) -> bool:
-    """Tell whether a connection leads to a process of the server that is not its own.
+def _surroundings(connection: Any) -> tuple[Product, bool]:
+    """Return which database answers, and whether there is a pooler between.
 
     A pooler hands out numbers of processes that are its own.
     """
     # Not prepared: this one, too, may meet another client's session.
-    own = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()[0]
-    return bool(own != connection.info.backend_pid)
+    version, process = connection.execute("SELECT version(), pg_backend_pid()", prepare=False).fetchone()
+    return product_of(version), process != connection.info.backend_pid

@@ -25,6 +25,7 @@ from sqlalchemy.types import BigInteger
 
 from storage.sql.core.dialects.base import Assignments, Dialect, MigrationWaits
 from storage.sql.core.driver_options import sqlite_options
+from storage.sql.core.products import Product, product_of
 
 __all__ = ["SQLite"]
 
@@ -98,6 +99,10 @@ class SQLite(Dialect):
             connection.connection.cursor().execute(self.lock_timeout_sql(waits.other_migration_seconds))
             with connection.begin():
                 yield connection
+
+    def product(self, connection: Connection) -> Product:
+        """Ask for it by SQLite's own name."""
+        return product_of(f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar_one()}")
 
     def locks_migrations(self, connection: Connection) -> bool:  # noqa: ARG002 - see `changing_schema`
         """Do nothing: who writes has the lock."""

@@ -101,7 +101,7 @@ class Server:
         self.version = version
 
     def exec_driver_sql(self, statement):
-        assert statement == "SELECT VERSION()"
+        assert statement == "SELECT version()"
         return self
 
     def scalar_one(self):
