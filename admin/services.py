@@ -11,6 +11,7 @@ from admin.operators.hashing_pool import HashingPool
 from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
+from storage.pauses import AccountPause
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
@@ -24,7 +25,6 @@ from storage.vault import TokenVault
 __all__ = [
     "AccountCheck",
     "AccountCheckResult",
-    "AccountPause",
     "AccountSummary",
     "Accounts",
     "ActionOutcome",
@@ -117,17 +117,6 @@ class AccountSummary:
     appid: str
     name: str
     takes_events: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPause:
-    """Calls of an account to an endpoint of WeChat pause in this process, because they could not succeed."""
-
-    appid: str
-    endpoint: str
-    kind: str
-    errcode: int | None
-    until: int
 
 
 class AccountCheckResult(StrEnum):

@@ -82,7 +82,7 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return ApiError(403, "snapshot_user", message)
         case WeChatError():
             return _api_error_for_wechat(error)
-        case AccountPaused() if error.pause.kind is Kind.CONFIGURATION:
+        case AccountPaused() if error.pause.kind == Kind.CONFIGURATION:
             return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
         case AccountPaused():
             message = "WeChat limits the calls of this account"

@@ -6,10 +6,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from service.observability.multiprocess import is_shared
-from service.tokens.breaker import Pause
 from service.tokens.refresher import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
+from storage.pauses import AccountPause
 
 __all__ = ["Metrics"]
 
@@ -76,7 +76,7 @@ class Metrics:
         """Count one scheduled refresh."""
         self._refreshes_by[refresh.result].inc()
 
-    def pause(self, pause: Pause) -> None:
+    def pause(self, pause: AccountPause) -> None:
         """Count the beginning of a pause."""
         self._pauses.labels(pause.appid, pause.endpoint, pause.kind).inc()
 

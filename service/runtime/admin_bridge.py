@@ -12,7 +12,6 @@ from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from admin.services import (
     AccountCheck,
     AccountCheckResult,
-    AccountPause,
     AccountSummary,
     ActionOutcome,
     ActionResult,
@@ -34,6 +33,7 @@ from service.wechat.protocol import Account
 from storage.base.clock import Clock
 from storage.base.errors import SealError
 from storage.base.passwords import PasswordHashes
+from storage.pauses import AccountPause
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
@@ -228,10 +228,7 @@ class OfficialAccounts:
 
     def pauses(self) -> Sequence[AccountPause]:
         """Return the pauses that this process knows of."""
-        return [
-            AccountPause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
-            for pause in self._breaker.pauses()
-        ]
+        return self._breaker.pauses()
 
     async def check(self, appid: str) -> AccountCheck:
         """Ask WeChat whether an account's appid, secret and this server's address are good."""

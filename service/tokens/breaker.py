@@ -5,14 +5,14 @@ failures against users would be wrong, so the calls pause and no user's row is t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError
 from storage.base.clock import Clock
+from storage.pauses import AccountPause
 
-__all__ = ["AccountPaused", "Breaker", "Pause"]
+__all__ = ["AccountPaused", "Breaker"]
 
 _MINUTE = 60
 #: WeChat's errcode for a spent quota of the minute; it is whole again when the minute is over.
@@ -21,21 +21,10 @@ _DAY_QUOTA_PAUSE_SECONDS = 600
 _CONFIGURATION_PAUSE_SECONDS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why calls of an account to an endpoint pause, and until when."""
-
-    appid: str
-    endpoint: Endpoint
-    kind: Kind
-    errcode: int | None
-    until: int
-
-
 class AccountPaused(Exception):
     """A call was not made because an earlier one showed that it cannot succeed yet."""
 
-    def __init__(self, pause: Pause, retry_after: int) -> None:
+    def __init__(self, pause: AccountPause, retry_after: int) -> None:
         super().__init__(
             f"calls of {pause.appid} to {pause.endpoint} pause for {retry_after} s after errcode {pause.errcode}"
         )
@@ -51,10 +40,10 @@ class Breaker:
         on_change: Called with a pause when it begins, for alerts.
     """
 
-    def __init__(self, clock: Clock, on_change: Callable[[Pause], None] = lambda _: None) -> None:
+    def __init__(self, clock: Clock, on_change: Callable[[AccountPause], None] = lambda _: None) -> None:
         self._clock = clock
         self._on_change = on_change
-        self._pauses: dict[tuple[str, Endpoint], Pause] = {}
+        self._pauses: dict[tuple[str, Endpoint], AccountPause] = {}
 
     def check(self, appid: str, endpoint: Endpoint) -> None:
         """Return when a call may be made.
@@ -87,12 +76,12 @@ class Breaker:
         current = self._pauses.get((error.appid, error.endpoint))
         if current is not None and current.until >= until:
             return
-        pause = Pause(error.appid, error.endpoint, error.kind, error.errcode, until)
+        pause = AccountPause(error.appid, error.endpoint, error.kind, error.errcode, until)
         self._pauses[error.appid, error.endpoint] = pause
         if current is None or current.until <= now:
             self._on_change(pause)
 
-    def pauses(self) -> list[Pause]:
+    def pauses(self) -> list[AccountPause]:
         """Return the pauses in force."""
         now = self._clock.now()
         return [pause for pause in self._pauses.values() if pause.until > now]

@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from service.simulator.people import DEFAULT_ACCOUNT
+from storage.pauses import AccountPause
 from storage.sql.core.engine import Database
-from storage.sql.work.instances import Instance, InstancePause, Instances
+from storage.sql.work.instances import Instance, Instances
 from tests.browser.made_up_users import put_users
 from tests.browser.operators import DESK, PHONE, complaints_of, faults_of_accessibility, width_of
 
@@ -31,7 +32,7 @@ def users(dashboard):
     now = int(time.time())
     put_users(url, [DEFAULT_ACCOUNT.appid], 320, now)
     database = Database.open(url)
-    pause = InstancePause(DEFAULT_ACCOUNT.appid, "refresh", "configuration", 40125, now + 3600)
+    pause = AccountPause(DEFAULT_ACCOUNT.appid, "refresh", "configuration", 40125, now + 3600)
     Instances(database).heartbeat(Instance("another:1:ab", "0.1.0", now, now + 600, (pause,)))
     database.close()
     return url

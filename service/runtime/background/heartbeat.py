@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from service.tokens.breaker import Pause
 from storage.base.clock import Clock
 from storage.base.errors import StorageError
 from storage.base.periodic import Periodic
-from storage.sql.work.instances import HEARTBEAT_SECONDS, Instance, InstancePause, Instances
+from storage.pauses import AccountPause
+from storage.sql.work.instances import HEARTBEAT_SECONDS, Instance, Instances
 
 __all__ = ["Heartbeat"]
 
@@ -32,7 +32,7 @@ class Heartbeat:
         name: str,
         version: str,
         clock: Clock,
-        pauses: Callable[[], Sequence[Pause]],
+        pauses: Callable[[], Sequence[AccountPause]],
         every_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._instances = instances
@@ -57,9 +57,6 @@ class Heartbeat:
 
     async def send(self) -> None:
         """Tell once that this process is alive."""
-        pauses = tuple(
-            InstancePause(pause.appid, pause.endpoint, pause.kind, pause.errcode, pause.until)
-            for pause in self._pauses()
-        )
-        instance = Instance(self._name, self._version, self._started_at, self._clock.now(), pauses)
+        now = self._clock.now()
+        instance = Instance(self._name, self._version, self._started_at, now, tuple(self._pauses()))
         await asyncio.to_thread(self._instances.heartbeat, instance)

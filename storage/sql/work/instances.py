@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from storage.pauses import AccountPause
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import instances
 
-__all__ = ["HEARTBEAT_SECONDS", "Instance", "InstancePause", "Instances"]
+__all__ = ["HEARTBEAT_SECONDS", "Instance", "Instances"]
 
 #: How often a process says that it is alive, in seconds.
 HEARTBEAT_SECONDS = 15
@@ -20,17 +21,6 @@ _ROW = instances.c
 
 
 @dataclass(frozen=True, slots=True)
-class InstancePause:
-    """An account's calls to an endpoint of WeChat that a process lets pause."""
-
-    appid: str
-    endpoint: str
-    kind: str
-    errcode: int | None
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
 class Instance:
     """One process of the service."""
 
@@ -38,7 +28,7 @@ class Instance:
     version: str
     started_at: int
     seen_at: int
-    pauses: tuple[InstancePause, ...] = ()
+    pauses: tuple[AccountPause, ...] = ()
 
 
 class Instances:
@@ -77,7 +67,7 @@ class Instances:
                 version=row.version,
                 started_at=row.started_at,
                 seen_at=row.seen_at,
-                pauses=tuple(InstancePause(**pause) for pause in json.loads(row.pauses)),
+                pauses=tuple(AccountPause(**pause) for pause in json.loads(row.pauses)),
             )
             for row in self._database.read(lambda connection: connection.execute(wanted).all())
         ]

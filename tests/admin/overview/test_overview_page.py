@@ -6,8 +6,9 @@ from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.errors import WeChatError
 from storage.activity import Activity, ActivityKind
+from storage.pauses import AccountPause
 from storage.sql.accounts.operators import Role
-from storage.sql.work.instances import Instance, InstancePause
+from storage.sql.work.instances import Instance
 from tests.admin.operator_browser import text_of
 
 HOUR = 3600
@@ -58,7 +59,7 @@ async def test_an_exchange_that_met_a_busy_wechat_is_not_said_to_be_tried_again(
 
 @pytest.mark.gen_test
 async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, service, clock):
-    pause = InstancePause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
+    pause = AccountPause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
     dashboard.instances.heartbeat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
     shown = text_of(await signed_in().get("/admin/overview"))
     assert "host:1:ab" in shown

@@ -8,9 +8,10 @@ import pytest
 
 from admin.services import ActionResult
 from service.simulator.people import DEFAULT_ACCOUNT
+from storage.pauses import AccountPause
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
-from storage.sql.work.instances import Instance, InstancePause
+from storage.sql.work.instances import Instance
 from storage.sql.work.jobs import JobAction, JobTarget
 from storage.testing import a_grant
 from storage.user_search import CappedCount, SearchField, TextMatch, UserFilter
@@ -82,7 +83,7 @@ def everything(service, dashboard, clock, add_operator):
     job = dashboard.jobs.claim("a process", 60)
     results = dict.fromkeys([*ActionResult, "try_later", "a result of another version"], 1)
     dashboard.jobs.advance(job.id, "a process", 60, position=None, results=results)
-    pause = InstancePause(APPID, "refresh_token", "configuration", 40125, now + 30)
+    pause = AccountPause(APPID, "refresh_token", "configuration", 40125, now + 30)
     dashboard.instances.heartbeat(Instance("0:1:ab", "0.1.0", now, now, (pause,)))
     key = dashboard.api_keys.add("orders", now)
     assert key

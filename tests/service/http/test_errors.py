@@ -2,12 +2,13 @@ import pytest
 
 from service.authorization.exchange import CODE_MALFORMED, CODE_USED, CodeRefused
 from service.http.errors import ApiError, api_error_for
-from service.tokens.breaker import AccountPaused, Pause
+from service.tokens.breaker import AccountPaused
 from service.tokens.manager import NoAuthorization, TokenUnavailable, UnavailableReason
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import ERRCODES, Kind, kind_of
 from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal
 from storage.base.errors import CannotOpen, StoreBusy, StoreUnavailable, UnknownKey
+from storage.pauses import AccountPause
 from storage.users import Status
 
 APPID, OPENID = "wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
@@ -30,7 +31,7 @@ def a_refusal(errcode, endpoint=Endpoint.USERINFO, errmsg="words of WeChat"):
 
 
 def a_pause(kind, errcode):
-    return AccountPaused(Pause(APPID, Endpoint.EXCHANGE, kind, errcode, until=100), retry_after=17)
+    return AccountPaused(AccountPause(APPID, Endpoint.EXCHANGE, kind, errcode, until=100), retry_after=17)
 
 
 def test_every_kind_of_wechats_has_its_answer(subtests):

@@ -6,10 +6,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.observability.metrics import Metrics
 from service.observability.multiprocess import worker_environment
-from service.tokens.breaker import Pause
 from service.tokens.refresher import Refresh, RefreshResult
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
+from storage.pauses import AccountPause
 
 APPIDS = ("wx0000000000000001", "wx0000000000000002")
 
@@ -49,7 +49,7 @@ def test_what_happens_is_counted_under_its_labels(metrics):
     metrics.call(Endpoint.EXCHANGE, "ok", 0.2)
     metrics.call(Endpoint.EXCHANGE, Kind.RETRY, 0.3)
     metrics.refresh(Refresh(RefreshResult.REFRESHED))
-    metrics.pause(Pause(APPIDS[0], Endpoint.REFRESH, Kind.CONFIGURATION, 40125, until=1))
+    metrics.pause(AccountPause(APPIDS[0], Endpoint.REFRESH, Kind.CONFIGURATION, 40125, until=1))
     metrics.reply("GetCodeHandler", 200)
     metrics.store_up(False)
     after = samples_of(metrics)

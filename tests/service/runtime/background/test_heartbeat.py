@@ -1,12 +1,12 @@
 import pytest
 
 from service.runtime.background.heartbeat import Heartbeat
-from service.tokens.breaker import Pause
 from storage.base.clock import ManualClock
 from storage.base.errors import StoreUnavailable
+from storage.pauses import AccountPause
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
-from storage.sql.work.instances import SILENCE_SECONDS, InstancePause, Instances
+from storage.sql.work.instances import SILENCE_SECONDS, Instances
 from tests.waiting import until
 
 
@@ -38,12 +38,12 @@ async def test_beats_tell_the_process_and_its_present_pauses(instances, clock):
     began, pauses = clock.now(), []
     beating = heartbeat(instances, clock, pauses=pauses)
     await beating.send()
-    pauses.append(Pause(appid="wx1", endpoint="refresh", kind="configuration", errcode=40125, until=began + 60))
+    pauses.append(AccountPause(appid="wx1", endpoint="refresh", kind="configuration", errcode=40125, until=began + 60))
     clock.advance(15)
     await beating.send()
     [one] = instances.live(clock.now())
     assert (one.name, one.version, one.started_at, one.seen_at) == ("one", "1.2.3", began, began + 15)
-    assert one.pauses == (InstancePause("wx1", "refresh", "configuration", 40125, began + 60),)
+    assert one.pauses == (AccountPause("wx1", "refresh", "configuration", 40125, began + 60),)
 
 
 @pytest.mark.gen_test

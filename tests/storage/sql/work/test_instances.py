@@ -1,7 +1,8 @@
-from storage.sql.work.instances import SILENCE_SECONDS, Instance, InstancePause, Instances
+from storage.pauses import AccountPause
+from storage.sql.work.instances import SILENCE_SECONDS, Instance, Instances
 
 NOW = 1_800_000_000
-PAUSE = InstancePause("wx", "refresh", "configuration", 40125, NOW + 30)
+PAUSE = AccountPause("wx", "refresh", "configuration", 40125, NOW + 30)
 
 
 def test_processes_are_alive_while_they_are_heard(any_database):
