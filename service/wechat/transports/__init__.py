@@ -1,4 +1,4 @@
-"""Sends requests to WeChat: by libcurl where it is installed, by `requests` elsewhere.
+"""Sends requests, to WeChat and to servers of one's own: by libcurl where it is installed, by `requests` elsewhere.
 
 Both keep connections alive, follow no redirects, keep no cookies, bound the time and the size of a reply, and take
 nothing from the environment: no proxy, no certificates, no passwords.
@@ -6,9 +6,10 @@ nothing from the environment: no proxy, no certificates, no passwords.
 
 from typing import Literal
 
-from service.wechat.transports.base import RawReply, Transport, TransportFault
+from service.wechat.transports.base import PostingTransport, RawReply, Transport, TransportFault
 
 __all__ = [
+    "PostingTransport",
     "RawReply",
     "Transport",
     "TransportFault",
@@ -30,7 +31,7 @@ def make_transport(
     max_connections: int = 64,
     *,
     ca_certs: str | None = None,
-) -> Transport:
+) -> PostingTransport:
     """Make the transport of this name; None takes curl where it is installed. Call it on the event loop's thread.
 
     Args:

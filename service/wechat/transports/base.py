@@ -1,11 +1,12 @@
-"""The contract of a transport."""
+"""The contracts of transports."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.wechat.errors import FaultReason
 
-__all__ = ["MAX_BODY_BYTES", "USER_AGENT", "RawReply", "Transport", "TransportFault"]
+__all__ = ["MAX_BODY_BYTES", "USER_AGENT", "PostingTransport", "RawReply", "Transport", "TransportFault"]
 
 #: WeChat's replies have at most a few kilobytes.
 MAX_BODY_BYTES = 64 * 1024
@@ -14,10 +15,11 @@ USER_AGENT = "wechat-openid"
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """An HTTP reply: its status and its body as it came."""
+    """An HTTP reply: its status, its body as it came, and what its Content-Type says; empty where it says nothing."""
 
     status: int
     body: bytes = field(repr=False)
+    content_type: str = ""
 
 
 class TransportFault(Exception):
@@ -51,3 +53,21 @@ class Transport(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Wait for calls under way, which end within their time, and close the connections."""
+
+
+class PostingTransport(Transport):
+    """A transport that also sends bodies."""
+
+    @abstractmethod
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_seconds: float) -> RawReply:
+        """Send a body to a URL, over HTTP/1.1 and with exactly these headers beside those of every call.
+
+        Args:
+            url: Where to; ASCII.
+            body: What to send.
+            headers: Such as its Content-Type.
+            timeout_seconds: How long the call may take in all, in the place of the transport's own time.
+
+        Raises:
+            TransportFault: As `get` does.
+        """

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import certifi
@@ -10,7 +11,7 @@ from pycurl import AsyncCurlMulti
 
 from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
-from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, RawReply, Transport, TransportFault
+from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, PostingTransport, RawReply, TransportFault
 
 __all__ = ["CurlTransport", "curl_version"]
 
@@ -47,7 +48,10 @@ def curl_version() -> str:
 
 
 class _Handle:
-    """An easy handle, set up once for all of its calls, and the body that it is receiving."""
+    """An easy handle, set up once for all of its calls, and the body that it is receiving.
+
+    One is used for `GET` only or for `POST` only, so that neither has to undo what the other has set.
+    """
 
     def __init__(self, ca_certs: str) -> None:
         self.curl = pycurl.Curl()
@@ -71,9 +75,21 @@ class _Handle:
         self.curl.setopt(pycurl.TIMEOUT_MS, max(round(1000 * seconds), _LEAST_MILLISECONDS))
         return self.curl
 
+    def prepare_post(self, url: str, seconds: float, body: bytes, headers: Mapping[str, str]) -> pycurl.Curl:
+        """Return the easy handle, ready to send a body."""
+        # libcurl may go on using a multiplexed connection that died without a word.
+        self.curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        self.curl.setopt(pycurl.POST, 1)
+        self.curl.setopt(pycurl.POSTFIELDS, body)
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        # Without `Expect`, which few servers answer: libcurl would wait for them.
+        self.curl.setopt(pycurl.HTTPHEADER, ["Accept-Encoding: identity", "Expect:", *lines])
+        return self.prepare(url, seconds)
+
     def reply(self) -> RawReply:
         """Return what the call that has ended received."""
-        return RawReply(self.curl.getinfo(pycurl.RESPONSE_CODE), bytes(self._body))
+        content_type = self.curl.getinfo_raw(pycurl.CONTENT_TYPE) or b""
+        return RawReply(self.curl.getinfo(pycurl.RESPONSE_CODE), bytes(self._body), content_type.decode("latin-1"))
 
     def _receive(self, part: bytes) -> int:
         """Take a part of the body; a number other than its length makes libcurl give the call up."""
@@ -83,7 +99,11 @@ class _Handle:
         return len(part)
 
 
-class CurlTransport(Transport):
+#: Makes a handle ready for a call that may take so many seconds.
+_Preparation = Callable[[_Handle, float], pycurl.Curl]
+
+
+class CurlTransport(PostingTransport):
     """Speaks HTTP/2 where TLS offers it, else HTTP/1.1.
 
     Args:
@@ -99,17 +119,29 @@ class CurlTransport(Transport):
         self._ca_certs = ca_certs or certifi.where()
         self._multi = AsyncCurlMulti()
         self._free = asyncio.Semaphore(max_connections)
-        self._handles: list[_Handle] = []
+        self._getting: list[_Handle] = []
+        self._posting: list[_Handle] = []
 
     async def get(self, url: str) -> RawReply:
         """Fetch a URL; see `Transport.get`."""
-        deadline = time.monotonic() + self._timeout_seconds
+        return await self._call(
+            self._getting, lambda handle, seconds: handle.prepare(url, seconds), self._timeout_seconds
+        )
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_seconds: float) -> RawReply:
+        """Send a body; see `PostingTransport.post`."""
+        return await self._call(
+            self._posting, lambda handle, seconds: handle.prepare_post(url, seconds, body, headers), timeout_seconds
+        )
+
+    async def _call(self, handles: list[_Handle], prepare: _Preparation, timeout_seconds: float) -> RawReply:
+        deadline = time.monotonic() + timeout_seconds
         await self._take_connection(deadline)
         try:
-            handle = self._handles.pop() if self._handles else _Handle(self._ca_certs)
+            handle = handles.pop() if handles else _Handle(self._ca_certs)
             # A caller cancelled here ends the call, and its handle is not used again.
-            outcome = await self._outcome(handle, url, deadline - time.monotonic())
-            self._handles.append(handle)
+            outcome = await self._outcome(handle, prepare, deadline - time.monotonic())
+            handles.append(handle)
         finally:
             self._free.release()
         if isinstance(outcome, TransportFault):
@@ -123,10 +155,10 @@ class CurlTransport(Transport):
             await asyncio.wait(under_way, timeout=self._timeout_seconds)
         await self._multi.aclose()
 
-    async def _outcome(self, handle: _Handle, url: str, seconds: float) -> RawReply | TransportFault:
+    async def _outcome(self, handle: _Handle, prepare: _Preparation, seconds: float) -> RawReply | TransportFault:
         """Return the fault, so that it is chained to nothing: libcurl's error may quote the URL."""
         try:
-            await self._multi.perform(handle.prepare(url, seconds))
+            await self._multi.perform(prepare(handle, seconds))
         except pycurl.error as error:
             return _fault_of(error)
         return handle.reply()

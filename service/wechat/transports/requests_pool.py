@@ -6,12 +6,13 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from requests import Request
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -20,12 +21,12 @@ from urllib3.util import Timeout
 
 from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
-from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, RawReply, Transport, TransportFault
+from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, PostingTransport, RawReply, TransportFault
 
 __all__ = ["RequestsTransport"]
 
 
-class RequestsTransport(Transport):
+class RequestsTransport(PostingTransport):
     """Speaks HTTP/1.1, each call in a thread of the transport's own pool.
 
     The threads share one session. What a session changes while it works is switched off (cookies, redirects, the
@@ -48,10 +49,17 @@ class RequestsTransport(Transport):
 
     async def get(self, url: str) -> RawReply:
         """Fetch a URL; see `Transport.get`."""
-        call = self._threads.submit(self._fetch, url, time.monotonic() + self._timeout_seconds)
+        return await self._call(Request("GET", url), self._timeout_seconds)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_seconds: float) -> RawReply:
+        """Send a body; see `PostingTransport.post`."""
+        return await self._call(Request("POST", url, data=body, headers=dict(headers)), timeout_seconds)
+
+    async def _call(self, request: Request, timeout_seconds: float) -> RawReply:
+        call = self._threads.submit(self._fetch, request, time.monotonic() + timeout_seconds)
         outcome = asyncio.wrap_future(call)
         try:
-            await asyncio.wait((outcome,), timeout=self._timeout_seconds)
+            await asyncio.wait((outcome,), timeout=timeout_seconds)
         finally:
             never_sent = call.cancel()
         if never_sent or not outcome.done():
@@ -66,18 +74,19 @@ class RequestsTransport(Transport):
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         self._session.close()
 
-    def _fetch(self, url: str, deadline: float) -> RawReply | TransportFault:
+    def _fetch(self, request: Request, deadline: float) -> RawReply | TransportFault:
         """Fetch in a thread. Returns the fault, so that it is chained to nothing: these libraries' errors hold URLs."""
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return TransportFault(FaultReason.TIMEOUT, reply_started=False)
         limit: Any = Timeout(total=remaining)  # which the stubs of requests do not know, unlike its documentation
         try:
-            with self._session.get(url, timeout=limit, stream=True, allow_redirects=False) as response:
+            prepared = self._session.prepare_request(request)
+            with self._session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as response:
                 body = _body_of(response)
                 if len(body) > MAX_BODY_BYTES:
                     return TransportFault(FaultReason.TOO_LARGE, reply_started=True)
-                return RawReply(response.status_code, body)
+                return RawReply(response.status_code, body, response.headers.get("Content-Type", ""))
         except Exception as error:  # noqa: BLE001 - what a hostile reply makes these libraries raise is not listed
             return _fault_of(error)
 

@@ -1,6 +1,7 @@
 """A peer that behaves as a test tells it to, byte by byte, and transports to reach it."""
 
 import asyncio
+import re
 import socket
 import struct
 
@@ -24,6 +25,7 @@ class Peer:
         self.acts = acts
         self.connections = 0
         self.heads = []
+        self.bodies = []
         self.asked = asyncio.Event()
         self.alpn = []
         self._ssl_context = ssl_context
@@ -52,6 +54,8 @@ class Peer:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 self.heads.append(head)
+                length = re.search(r"(?im)^content-length: (\d+)", head)
+                self.bodies.append(await reader.readexactly(int(length[1])) if length else b"")
                 self.asked.set()
                 path = head.split(" ")[1].split("?")[0]
                 await self.acts.get(path, answer(http(b"{}")))(writer)

@@ -184,6 +184,54 @@ async def test_redirects_are_not_followed_and_cookies_not_kept(start_peer, trans
 
 
 @pytest.mark.gen_test
+async def test_body_is_sent_as_it_is_and_the_type_of_the_reply_is_told(start_peer, transport, http_reply, answering):
+    body = b"<xml>\x00\xff" + 20_000 * b"x"
+    peer = await start_peer({"/hook": answering(http_reply("某".encode()))})
+
+    for _ in range(2):
+        reply = await transport.post(peer.url + "/hook?a=1", body, {"Content-Type": "text/xml"}, timeout_seconds=2)
+
+    assert (reply.status, reply.body, reply.content_type) == (200, "某".encode(), "text/plain")
+    assert peer.bodies == [body, body]
+    assert peer.connections == 1
+    head = peer.heads[0].lower()
+    assert head.startswith("post /hook?a=1 http/1.1")
+    assert "content-type: text/xml\r\n" in head
+    assert "expect" not in head
+
+
+@pytest.mark.gen_test
+async def test_fetching_and_sending_do_not_mix(start_peer, transport):
+    peer = await start_peer()
+    await transport.post(peer.url + "/", b"body", {"X-Own": "1"}, timeout_seconds=2)
+    await transport.get(peer.url + "/")
+    await transport.post(peer.url + "/", b"", {}, timeout_seconds=2)
+
+    assert [head.split(" ")[0] for head in peer.heads] == ["POST", "GET", "POST"]
+    assert peer.bodies == [b"body", b"", b""]
+    assert ["x-own" in head.lower() for head in peer.heads] == [True, False, False]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", FAULTS)
+async def test_sending_fails_as_fetching_does_within_its_own_time(
+    name, misbehaviours, start_peer, open_transport, transport_name
+):
+    transport = open_transport(transport_name, timeout_seconds=60)
+    peer = await start_peer({"/bad": misbehaviours[name]})
+
+    assert await fault_of(transport.post(peer.url + "/bad", b"body", {}, timeout_seconds=0.5)) == FAULTS[name]
+
+
+@pytest.mark.gen_test
+async def test_sending_follows_no_redirect(start_peer, transport, misbehaviours):
+    peer = await start_peer({"/moved": misbehaviours["redirect"]})
+
+    assert (await transport.post(peer.url + "/moved", b"body", {}, timeout_seconds=2)).status == 302
+    assert len(peer.heads) == 1
+
+
+@pytest.mark.gen_test
 async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_name):
     transport = make_transport(transport_name, 2.0, 2)
     closing = asyncio.Event()
