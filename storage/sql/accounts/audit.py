@@ -13,7 +13,16 @@ from storage.base.errors import InvalidRecord
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import audit_log
 
-__all__ = ["AuditAction", "AuditEntry", "AuditLog", "AuditPage", "AuditQuery", "AuditResult", "NewAuditEntry"]
+__all__ = [
+    "AuditAction",
+    "AuditEntry",
+    "AuditLog",
+    "AuditPage",
+    "AuditQuery",
+    "AuditResult",
+    "NewAuditEntry",
+    "audit_values",
+]
 
 #: What the columns hold; longer texts are cut, since an entry must never fail for what a browser calls itself.
 _SUBJECT_LENGTH = 128
@@ -38,6 +47,7 @@ class AuditAction(StrEnum):
     USER_PROFILE = "user_profile"
     USER_REVOKE = "user_revoke"
     USER_ERASE = "user_erase"
+    USER_PROFILE_DROP = "user_profile_drop"
     USERS_EXPORT = "users_export"
     JOB_START = "job_start"
     JOB_PAUSE = "job_pause"
@@ -142,19 +152,7 @@ class AuditLog:
 
     def record(self, entry: NewAuditEntry) -> None:
         """Write an entry; when this returns, it is committed."""
-        values = {
-            "at": entry.at,
-            "operator": entry.operator,
-            "action": entry.action,
-            "result": entry.result,
-            "appid": entry.appid,
-            "openid": entry.openid,
-            "subject": entry.subject[:_SUBJECT_LENGTH],
-            "address": entry.address[:_ADDRESS_LENGTH],
-            "user_agent": entry.user_agent[:_USER_AGENT_LENGTH],
-            "request_id": entry.request_id,
-            "details": json.dumps(dict(entry.details), ensure_ascii=False),
-        }
+        values = audit_values(entry)
         self._database.write(lambda connection: connection.execute(insert(audit_log), values))
 
     def page(self, query: AuditQuery) -> AuditPage:
@@ -179,6 +177,23 @@ class AuditLog:
     def _delete(self, ids: Sequence[int]) -> int:
         gone = delete(audit_log).where(_ROW.id.in_(ids))
         return self._database.write(lambda connection: connection.execute(gone).rowcount)
+
+
+def audit_values(entry: NewAuditEntry) -> dict[str, Any]:
+    """Return an entry as a row, for a transaction that writes it together with what it tells."""
+    return {
+        "at": entry.at,
+        "operator": entry.operator,
+        "action": entry.action,
+        "result": entry.result,
+        "appid": entry.appid,
+        "openid": entry.openid,
+        "subject": entry.subject[:_SUBJECT_LENGTH],
+        "address": entry.address[:_ADDRESS_LENGTH],
+        "user_agent": entry.user_agent[:_USER_AGENT_LENGTH],
+        "request_id": entry.request_id,
+        "details": json.dumps(dict(entry.details), ensure_ascii=False),
+    }
 
 
 def _selected(query: AuditQuery) -> Select[Any]:

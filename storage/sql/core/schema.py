@@ -28,6 +28,7 @@ __all__ = [
     "api_keys",
     "audit_log",
     "authorizations",
+    "event_deliveries",
     "instances",
     "jobs",
     "metadata",
@@ -301,5 +302,18 @@ instances = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("pauses", _long_text(), nullable=False),
     PrimaryKeyConstraint("name"),
+    **_MYSQL_OPTIONS,
+)
+
+#: Events that WeChat pushed, each by a digest, and when it was acted on; kept for about a day.
+event_deliveries = Table(
+    "event_deliveries",
+    metadata,
+    Column("digest", _digest(), nullable=False),
+    Column("owner", _word(64), nullable=False),
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
+    PrimaryKeyConstraint("digest"),
+    Index(None, "claimed_at"),
     **_MYSQL_OPTIONS,
 )
