@@ -32,6 +32,9 @@ _SERVICE_LINK = re.compile(rf"{PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(
 #: An EncodingAESKey is 32 bytes in base64, without the padding.
 _EVENT_AES_KEY = re.compile(r"[A-Za-z0-9+/]{43}")
 
+#: How names end that no public name server knows (RFC 2606, 6762, 8375, ICANN's `internal`, and Kubernetes).
+_PRIVATE_NAMES = (".internal", ".local", ".localhost", ".home.arpa", ".test", ".svc")
+
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -127,9 +130,41 @@ def _optional_folder(text: str) -> Path | None:
 
 
 def _event_aes_key(text: str) -> str:
-    if text and not _EVENT_AES_KEY.fullmatch(text):
-        raise ValueError("43 letters and digits, as shown in the account's console, or empty")
+    if text and not all(_EVENT_AES_KEY.fullmatch(key.strip()) for key in text.split(",")):
+        raise ValueError(
+            "43 letters and digits, as shown in the account's console; two of these separated by a comma; or empty"
+        )
     return text
+
+
+def _event_forward_url(text: str) -> str:
+    """Read the address of a server of one's own. What people write must not cross the internet in clear."""
+    if not text:
+        return ""
+    expected = (
+        "an https:// URL without user, password and fragment; or an http:// one of a private address or of a name "
+        "that only a private network knows, such as http://10.0.0.5/wechat, http://backend:8000 or "
+        "http://backend.internal"
+    )
+    try:
+        parts = urlsplit(text)
+        host, has_port = parts.hostname or "", parts.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    is_url = text.isascii() and text.isprintable() and " " not in text and "#" not in text and "@" not in parts.netloc
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_private(host))
+    if not (is_url and host and has_port and is_safe):
+        raise ValueError(expected)
+    return text
+
+
+def _is_private(host: str) -> bool:
+    """Return whether a host is one that is not reached over the internet, as far as its name tells."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_PRIVATE_NAMES)
+    return address.is_private or address.is_link_local
 
 
 def _number(kind: Callable[[str], T], low: float, high: float) -> Callable[[str], T]:
@@ -187,8 +222,13 @@ def _accounts(text: str) -> tuple[Account, ...]:
             raise ValueError(form)
         if not (account.appid and account.secret):
             raise ValueError("a list in which each account has an appid and a secret")
-        if account.event_aes_key and not _EVENT_AES_KEY.fullmatch(account.event_aes_key):
-            raise ValueError("a list in which each event_aes_key has 43 letters and digits")
+        for name, parse in (("event_aes_key", _event_aes_key), ("event_forward_url", _event_forward_url)):
+            try:
+                parse(getattr(account, name))
+            except ValueError as error:
+                raise ValueError(f"a list in which each {name} is {error}") from None
+        if account.event_forward_url and not account.event_token:
+            raise ValueError("a list in which each account with an event_forward_url has an event_token")
     if len({account.appid for account in accounts}) < len(accounts):
         raise ValueError("a list that names each appid once")
     return accounts
@@ -203,8 +243,8 @@ class Settings:
     accounts: tuple[Account, ...] = _setting(
         "",
         _accounts,
-        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "event_token", "event_aes_key"}, '
-        "the last three optional. The first is the default.",
+        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "event_token", "event_aes_key", '
+        '"event_forward_url"}, the last four optional. The first is the default.',
         secret=True,
     )
     database_url: str = _setting(
@@ -269,7 +309,15 @@ class Settings:
     event_aes_key: str = _setting(
         "",
         _event_aes_key,
-        "The EncodingAESKey of pushed events. With it, events that are not encrypted are refused.",
+        "The EncodingAESKey of pushed events. With it, events that are not encrypted are refused. While the key is "
+        "changed: the new one and the last one, separated by a comma.",
+        secret=True,
+    )
+    event_forward_url: str = _setting(
+        "",
+        _event_forward_url,
+        "Your own server for what users write to the account: everything that WeChat pushes is passed on to it, and "
+        "its replies go back. https://, or http:// in a private network.",
         secret=True,
     )
     wechat_api_url: str = _setting("https://api.weixin.qq.com", _http_url, "WeChat's API.")
@@ -331,8 +379,10 @@ class Settings:
         """
         if self.accounts and (self.appid or self.secret):
             raise SettingsError(f"set either {PREFIX}ACCOUNTS or {PREFIX}APPID and {PREFIX}SECRET, not both")
-        if self.accounts and (self.event_token or self.event_aes_key):
-            raise SettingsError(f"with {PREFIX}ACCOUNTS, put event_token and event_aes_key into its entries")
+        if self.accounts and (self.event_token or self.event_aes_key or self.event_forward_url):
+            raise SettingsError(
+                f"with {PREFIX}ACCOUNTS, put event_token, event_aes_key and event_forward_url into its entries"
+            )
         if self.accounts:
             return self.accounts
         if not (self.appid and self.secret):
@@ -340,7 +390,15 @@ class Settings:
                 f"no account is configured: set {PREFIX}APPID and {PREFIX}SECRET "
                 "(try the service without one by: wechat-openid demo)"
             )
-        return (Account(self.appid, self.secret, event_token=self.event_token, event_aes_key=self.event_aes_key),)
+        return (
+            Account(
+                self.appid,
+                self.secret,
+                event_token=self.event_token,
+                event_aes_key=self.event_aes_key,
+                event_forward_url=self.event_forward_url,
+            ),
+        )
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -365,6 +423,8 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
             problems.append(f"{PREFIX}{row.name.upper()} must be {error}")
     if values.get("id_token_audience") and not values.get("public_url"):
         problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
+    if values.get("event_forward_url") and not values.get("event_token"):
+        problems.append(f"{PREFIX}EVENT_FORWARD_URL needs {PREFIX}EVENT_TOKEN, by which messages are known as WeChat's")
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(**values)

@@ -42,6 +42,7 @@ AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.USER_PROFILE: N_("Fetch a profile"),
     AuditAction.USER_REVOKE: N_("Revoke a user"),
     AuditAction.USER_ERASE: N_("Erase a user"),
+    AuditAction.USER_PROFILE_DROP: N_("Drop a profile"),
     AuditAction.USERS_EXPORT: N_("Export users"),
     AuditAction.JOB_START: N_("Start a bulk job"),
     AuditAction.JOB_PAUSE: N_("Pause a bulk job"),
@@ -87,6 +88,8 @@ DETAIL_LABELS: Mapping[str, str] = {
     "users": N_("Users"),
     "job": N_("Job"),
     "outcome": N_("Result"),
+    "revoke_info": N_("Revoked permissions"),
+    "kept": N_("Kept"),
 }
 #: What their values are called, where they are words.
 DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
@@ -95,11 +98,15 @@ DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
         SignInRefusal.WRONG_PASSWORD: N_("wrong password"),
         SignInRefusal.DISABLED: N_("operator disabled"),
         SignInRefusal.TOO_MANY_ATTEMPTS: N_("too many attempts"),
+        # Events of WeChat's.
+        "user_authorization_revoke": N_("revoked by the user in WeChat"),
+        "user_authorization_cancellation": N_("WeChat account closed by the user"),
     },
     "role": ROLE_LABELS,
     "before": ROLE_LABELS,
     "after": ROLE_LABELS,
     "doing": ACTION_LABELS,
+    "kept": {"newer_authorization": N_("newer authorization")},
 }
 
 

@@ -7,6 +7,8 @@ from service.authorization.profiles import ProfileNotGranted, SnapshotUser
 from service.authorization.states import InvalidState
 from service.tokens.breaker import AccountPaused
 from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.webhooks.receiver import PushesNotTaken
+from service.webhooks.signed_query import InvalidSignature
 from service.wechat.errcodes import Kind
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
 from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
@@ -73,6 +75,10 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return ApiError(400, Kind.REAUTHORIZE, str(error), error.errcode)
         case ExchangeUnderWay():
             return ApiError(504, Kind.RETRY, str(error), retry_after=1)
+        case PushesNotTaken():
+            return ApiError(404, "not_found", "nothing is taken for this account: its EVENT_TOKEN is not set")
+        case InvalidSignature():
+            return ApiError(403, "signature", str(error))
         case InvalidState():
             return ApiError(400, Kind.REAUTHORIZE, str(error))
         case ProfileNotGranted():

@@ -7,6 +7,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from service.observability.multiprocess import is_shared
 from service.tokens.refresher import Refresh, RefreshResult
+from service.webhooks.receiver import MessageKind
+from service.webhooks.relay import RelayOutcome
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 from storage.pauses import AccountPause
@@ -44,6 +46,18 @@ class Metrics:
             ["appid", "endpoint", "kind"],
             registry=self._registry,
         )
+        self._messages = Counter(
+            "wechat_openid_pushed_messages",
+            "Messages that WeChat pushed, by what they are.",
+            ["appid", "kind"],
+            registry=self._registry,
+        )
+        self._relays = Counter(
+            "wechat_openid_relayed_messages",
+            "Messages that were passed on to EVENT_FORWARD_URL, by what came of it.",
+            ["appid", "outcome"],
+            registry=self._registry,
+        )
         self._replies = Counter(
             "wechat_openid_http_replies", "HTTP replies.", ["handler", "status"], registry=self._registry
         )
@@ -58,6 +72,10 @@ class Metrics:
         self._calls_by = {(e, o): self._calls.labels(e, o) for e in Endpoint for o in outcomes}
         self._seconds_by = {endpoint: self._call_seconds.labels(endpoint) for endpoint in Endpoint}
         for appid in appids:
+            for message_kind in MessageKind:
+                self._messages.labels(appid, message_kind)
+            for relay_outcome in RelayOutcome:
+                self._relays.labels(appid, relay_outcome)
             for endpoint in Endpoint:
                 for kind in (Kind.CONFIGURATION, Kind.RATE_LIMITED):  # those that a breaker pauses for
                     self._pauses.labels(appid, endpoint, kind)
@@ -79,6 +97,14 @@ class Metrics:
     def pause(self, pause: AccountPause) -> None:
         """Count the beginning of a pause."""
         self._pauses.labels(pause.appid, pause.endpoint, pause.kind).inc()
+
+    def message(self, appid: str, kind: MessageKind) -> None:
+        """Count one message that WeChat pushed."""
+        self._messages.labels(appid, kind).inc()
+
+    def relay(self, appid: str, outcome: RelayOutcome) -> None:
+        """Count one message that was passed on."""
+        self._relays.labels(appid, outcome).inc()
 
     def store_up(self, up: bool) -> None:
         """Note whether the store answers."""

@@ -9,7 +9,7 @@ import traceback
 
 __all__ = ["RedactingFilter", "install_redaction", "redact"]
 
-_NAMES = "secret|appsecret|code|access_token|refresh_token"
+_NAMES = "secret|appsecret|code|access_token|refresh_token|signature|msg_signature"
 #: `secret=…` in a query, itself percent-encoded or not, but not the end of a longer name (`status_code=200`).
 _QUERY_VALUE = re.compile(rf"((?:\b|(?<=%3F)|(?<=%26))(?:{_NAMES})(?:=|%3D))[^&\s\"'<>()\[\]#\\]*", re.IGNORECASE)
 #: `"access_token": "…"`, in JSON and in the repr of a dictionary.

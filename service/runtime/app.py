@@ -35,8 +35,9 @@ from service.tokens.manager import TokenManager
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.refresher import TokenRefresher
 from service.tokens.scheduler import RefreshScheduler
-from service.webhooks.audit import EventAudit
-from service.webhooks.pushed import PushedEvents
+from service.webhooks.processor import EventProcessor
+from service.webhooks.receiver import PushReceiver
+from service.webhooks.relay import MessageRelay
 from service.wechat.client import WeChatClient
 from service.wechat.errors import WeChatError
 from storage.activity import ActivityKind
@@ -45,6 +46,7 @@ from storage.sealing import KeyRing
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.core.engine import Database
+from storage.sql.work.event_deliveries import EventDeliveries
 from storage.sql.work.instances import Instances
 from storage.vault import TokenVault
 
@@ -72,7 +74,7 @@ class Service:
     exchange: CodeExchange
     tokens: TokenManager
     profiles: Profiles
-    events: PushedEvents
+    pushes: PushReceiver
     scheduler: RefreshScheduler
     metrics: Metrics
     rate_limit: RateLimit
@@ -84,7 +86,7 @@ class Service:
         await self.jobs.stop()
         await self.exchange.drain()
         await self.profiles.drain()
-        await self.events.drain()
+        await self.pushes.drain()
         await self.tokens.drain()
         await self.activity.stop()
         await self.heartbeat.stop()
@@ -98,6 +100,7 @@ def make_service(
     vault: TokenVault,
     database: Database,
     client: WeChatClient,
+    relay: MessageRelay,
     clock: Clock,
     metrics: Metrics,
 ) -> Service:
@@ -108,7 +111,6 @@ def make_service(
     tokens = TokenManager(vault, refresher, clock, policy)
     profiles = Profiles(vault, client, tokens, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
-    audit_log = AuditLog(database)
     activity = ActivityLog(vault, clock)
     dashboard = make_admin_services(
         settings,
@@ -131,7 +133,7 @@ def make_service(
         vault=vault,
         api_keys=api_keys,
         dashboard=dashboard,
-        audit_retention=AuditRetention(audit_log, clock, settings.audit_retention_days),
+        audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
         activity=activity,
         heartbeat=Heartbeat(
             Instances(database),
@@ -150,7 +152,13 @@ def make_service(
         exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
         tokens=tokens,
         profiles=profiles,
-        events=PushedEvents(vault, profiles, EventAudit(audit_log, clock)),
+        pushes=PushReceiver(
+            {account.appid: account for account in settings.all_accounts()},
+            EventProcessor(vault, profiles, EventDeliveries(database), clock),
+            relay,
+            clock,
+            observe=metrics.message,
+        ),
         scheduler=RefreshScheduler(
             vault,
             refresher,
@@ -179,7 +187,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
         *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
         *identity.routes(public_keys(service.keys)),
         *files.routes(settings.verification_files),
-        *events.routes(service.events, page_services.accounts, service.clock),
+        *events.routes(service.pushes),
         *ops.health_routes(),
         *extra_routes,
     ]

@@ -12,8 +12,9 @@ from pathlib import Path
 from service.observability.metrics import Metrics
 from service.runtime.app import Service, make_service
 from service.settings import Settings, SettingsError
+from service.webhooks.relay import RELAY_SECONDS, MessageRelay
 from service.wechat.client import WeChatClient
-from service.wechat.transports import TransportUnavailable, make_transport
+from service.wechat.transports import PostingTransport, TransportUnavailable, make_transport
 from storage.base.clock import Clock, SystemClock
 from storage.base.errors import SchemaNotReady
 from storage.base.schema_report import SchemaReport, SchemaState
@@ -27,6 +28,8 @@ from storage.vault import TokenVault
 __all__ = ["DEFAULT_KEY_FILE", "open_client", "open_database", "open_keys", "open_service", "open_store"]
 
 DEFAULT_KEY_FILE = Path("var/secret-keys")
+#: Messages that are passed on at once, in each process; more wait within their time.
+_RELAY_CONNECTIONS = 64
 
 _logger = logging.getLogger(__name__)
 
@@ -83,16 +86,23 @@ def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
     Raises:
         SettingsError: WECHAT_TRANSPORT names one that is not installed.
     """
-    try:
-        transport = make_transport(
-            settings.wechat_transport,
-            settings.wechat_timeout_seconds,
-            settings.wechat_max_connections,
-            ca_certs=settings.wechat_ca_file or None,
-        )
-    except TransportUnavailable as error:
-        raise SettingsError(str(error)) from None
+    transport = _open_transport(
+        settings,
+        settings.wechat_timeout_seconds,
+        settings.wechat_max_connections,
+        ca_certs=settings.wechat_ca_file or None,
+    )
     return WeChatClient(transport, api_url=settings.wechat_api_url, observe=metrics.call)
+
+
+def open_relay(settings: Settings, metrics: Metrics) -> MessageRelay:
+    """Return what passes pushed messages on. Call it in the event loop that will use it.
+
+    Raises:
+        SettingsError: WECHAT_TRANSPORT names one that is not installed.
+    """
+    transport = _open_transport(settings, RELAY_SECONDS, _RELAY_CONNECTIONS)
+    return MessageRelay(transport, within_seconds=RELAY_SECONDS, observe=metrics.relay)
 
 
 @asynccontextmanager
@@ -114,6 +124,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
     instance = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
     vault = TokenVault(store, keys, instance=instance, on_availability=metrics.store_up)
     client = open_client(settings, metrics)
+    relay = open_relay(settings, metrics)
     try:
         await vault.check_keys()
         yield make_service(
@@ -122,13 +133,24 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             vault=vault,
             database=database,
             client=client,
+            relay=relay,
             clock=clock or SystemClock(),
             metrics=metrics,
         )
     finally:
+        await relay.close()
         await client.close()
         await vault.close()
         database.close()
+
+
+def _open_transport(
+    settings: Settings, timeout_seconds: float, max_connections: int, *, ca_certs: str | None = None
+) -> PostingTransport:
+    try:
+        return make_transport(settings.wechat_transport, timeout_seconds, max_connections, ca_certs=ca_certs)
+    except TransportUnavailable as error:
+        raise SettingsError(str(error)) from None
 
 
 def _require_current(report: SchemaReport) -> None:

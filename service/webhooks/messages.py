@@ -1,9 +1,12 @@
 """What a pushed message says: XML or JSON, read into flat fields, and the events about authorizations among them."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from xml.etree.ElementTree import Element
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
@@ -12,9 +15,16 @@ from service.webhooks.crypto import InvalidMessage
 
 __all__ = ["AuthorizationEvent", "EventKind", "read_event", "read_fields"]
 
-_LARGEST_NUMBER_LENGTH = 12
 #: Openids have 28 characters; stores keep up to this many.
 _LONGEST_OPENID = 128
+_LONGEST_REVOKE_INFO = 64
+_MOMENT = re.compile(r"[1-9][0-9]{9}")
+#: Characters that XML does not allow; people's messages hold them all the same.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+_NUMBER = re.compile(r"[0-9]+")
+#: Permissions whose data the service never has: address, invoice, card, microphone, location, photos.
+_OTHER_PERMISSIONS = frozenset({"201", "202", "203", "204", "206", "207"})
 
 
 class EventKind(StrEnum):
@@ -31,7 +41,8 @@ class AuthorizationEvent:
 
     Attributes:
         happened_at: When, as WeChat says; it may be told a day later.
-        revoke_info: Which permissions were taken back, in WeChat's numbers; empty where it does not say.
+        revoke_info: Which permissions were taken back, in WeChat's numbers, separated by commas; empty where it does
+            not say.
     """
 
     kind: EventKind
@@ -40,18 +51,38 @@ class AuthorizationEvent:
     happened_at: int
     revoke_info: str = ""
 
+    @property
+    def erases(self) -> bool:
+        """Whether the user's data must be deleted, and not only the profile dropped.
+
+        A revocation deletes unless it names only permissions whose data the service never has. Where it names none,
+        or one that is not known here, it deletes.
+        """
+        if self.kind is not EventKind.REVOKED:
+            return self.kind is EventKind.CANCELLED
+        return not set(self.revoke_info.split(",")) <= _OTHER_PERMISSIONS
+
+    @property
+    def digest(self) -> bytes:
+        """What tells the event from all others, however often and in whatever encryption it is delivered."""
+        words = [self.kind.value, self.appid, self.openid, self.happened_at, self.revoke_info]
+        return hashlib.sha256(json.dumps(words).encode()).digest()
+
 
 def read_fields(body: bytes) -> dict[str, str]:
     """Read a message, XML or JSON, into its fields. Entities and document types are not expanded but refused.
 
+    Messages hold what people typed: characters that XML does not allow are left out, bytes that are not UTF-8 replaced.
+
     Raises:
         InvalidMessage: It is neither.
     """
+    text = body.decode("utf-8-sig", errors="replace")
     try:
-        if body.lstrip()[:1] == b"{":
-            content = json.loads(body)
+        if text.lstrip()[:1] == "{":
+            content = json.loads(text, strict=False)
             return {name: str(value) for name, value in content.items() if isinstance(value, str | int)}
-        root = fromstring(body, forbid_dtd=True)
+        root = _read_xml(body, text)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         raise InvalidMessage("the message is neither XML nor JSON as WeChat sends it") from None
     return {child.tag: child.text or "" for child in root}
@@ -61,7 +92,7 @@ def read_event(fields: Mapping[str, str], appid: str) -> AuthorizationEvent | No
     """Return the event that a message tells, or None when it is about something else.
 
     Raises:
-        InvalidMessage: It is one, but of another account or without its user.
+        InvalidMessage: It is one, but of another account or without its user or time.
     """
     if fields.get("MsgType") != "event" or fields.get("Event") not in set(EventKind):
         return None
@@ -70,6 +101,16 @@ def read_event(fields: Mapping[str, str], appid: str) -> AuthorizationEvent | No
     openid, happened_at = fields.get("OpenID", ""), fields.get("CreateTime", "")
     if not 0 < len(openid) <= _LONGEST_OPENID or not openid.isascii() or not openid.isprintable():
         raise InvalidMessage("the event names no user")
-    if not happened_at.isdecimal() or len(happened_at) > _LARGEST_NUMBER_LENGTH:
+    if not _MOMENT.fullmatch(happened_at):
         raise InvalidMessage("the event has no time")
-    return AuthorizationEvent(EventKind(fields["Event"]), appid, openid, int(happened_at), fields.get("RevokeInfo", ""))
+    revoke_info = ",".join(_NUMBER.findall(fields.get("RevokeInfo", "")[:_LONGEST_REVOKE_INFO]))
+    return AuthorizationEvent(EventKind(fields["Event"]), appid, openid, int(happened_at), revoke_info)
+
+
+def _read_xml(body: bytes, text: str) -> Element:
+    try:
+        return fromstring(body, forbid_dtd=True)
+    except (ParseError, ValueError, LookupError):
+        # The declaration may name an encoding that the text is not in, or that nobody knows.
+        readable = _NOT_XML.sub("", _XML_DECLARATION.sub("", text, count=1))
+        return fromstring(readable, forbid_dtd=True)

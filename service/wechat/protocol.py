@@ -45,7 +45,9 @@ class Account:
     Attributes:
         name: For people.
         event_token: What WeChat signs the account's pushed events with; empty where none are taken.
-        event_aes_key: Its EncodingAESKey, where pushed events are encrypted.
+        event_aes_key: Its EncodingAESKey, where pushed events are encrypted; while it is changed, the new one and the
+            last one, separated by a comma.
+        event_forward_url: The team's own server, which gets everything that is pushed; empty for none.
     """
 
     appid: str
@@ -53,6 +55,12 @@ class Account:
     name: str = ""
     event_token: str = field(default="", repr=False)
     event_aes_key: str = field(default="", repr=False)
+    event_forward_url: str = field(default="", repr=False)
+
+    @property
+    def event_aes_keys(self) -> tuple[str, ...]:
+        """The keys of `event_aes_key`, the newest first."""
+        return tuple(key.strip() for key in self.event_aes_key.split(",") if key.strip())
 
 
 @dataclass(frozen=True, slots=True)

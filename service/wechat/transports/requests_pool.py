@@ -82,6 +82,7 @@ class RequestsTransport(PostingTransport):
         limit: Any = Timeout(total=remaining)  # which the stubs of requests do not know, unlike its documentation
         try:
             prepared = self._session.prepare_request(request)
+            prepared.url = request.url  # as it is: `requests` writes a query anew
             with self._session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as response:
                 body = _body_of(response)
                 if len(body) > MAX_BODY_BYTES:

@@ -38,6 +38,21 @@ def test_identity_tokens_need_an_issuer():
         ("ALLOWED_ORIGINS", "https://h5.example.com/path"),
         ("REQUIRE_STATE", "maybe"),
         ("EVENT_AES_KEY", "too-short"),
+        ("EVENT_AES_KEY", f"{AES_KEY},too-short"),
+        ("EVENT_AES_KEY", f"{AES_KEY},"),
+        ("EVENT_FORWARD_URL", "backend:8000/x"),
+        ("EVENT_FORWARD_URL", "ftp://10.0.0.5/"),
+        ("EVENT_FORWARD_URL", "https:///wechat"),
+        ("EVENT_FORWARD_URL", "https://backend.example.com:0/"),
+        ("EVENT_FORWARD_URL", "https://backend.example.com:seven/"),
+        ("EVENT_FORWARD_URL", "https://user:password@backend.example.com/"),
+        ("EVENT_FORWARD_URL", "https://backend.example.com/#wechat"),
+        ("EVENT_FORWARD_URL", "https://backend.example.com/a b"),
+        ("EVENT_FORWARD_URL", "https://backend.example.com/微信"),
+        ("EVENT_FORWARD_URL", "https://[::1/"),
+        ("EVENT_FORWARD_URL", "http://backend.example.com/"),
+        ("EVENT_FORWARD_URL", "http://8.8.8.8/"),
+        ("EVENT_FORWARD_URL", "http://[2400:3200::1]/"),
         ("PROFILE_CACHE_SECONDS", "-1"),
     ],
 )
@@ -45,6 +60,42 @@ def test_what_cannot_work_is_named_and_not_quoted(name, value):
     with pytest.raises(SettingsError, match=name) as caught:
         load(**{name: value})
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://backend.example.com",
+        "https://backend.example.com:8443/wechat?a=b",
+        "http://127.0.0.1:8000/",
+        "http://10.0.0.5/wechat",
+        "http://[::1]:8000/",
+        "http://backend:8000/",
+        "http://backend.shop.svc.cluster.local/",
+        "http://backend.internal/",
+    ],
+)
+def test_messages_are_forwarded_over_tls_or_in_a_private_network(url):
+    [account] = load(APPID="wx1", SECRET="s", EVENT_TOKEN="token", EVENT_FORWARD_URL=url).all_accounts()
+    assert account.event_forward_url == url
+
+
+def test_nothing_is_forwarded_that_is_not_known_to_be_wechats():
+    url = "https://backend.example.com"
+    with pytest.raises(SettingsError, match="EVENT_TOKEN"):
+        load(APPID="wx1", SECRET="s", EVENT_FORWARD_URL=url)
+    with pytest.raises(SettingsError, match="event_token"):
+        load(ACCOUNTS=json.dumps([{"appid": "wx1", "secret": "s", "event_forward_url": url}]))
+    entry = {"appid": "wx1", "secret": "s", "event_token": "t", "event_forward_url": url}
+    assert load(ACCOUNTS=json.dumps([entry])).all_accounts()[0].event_forward_url == url
+    with pytest.raises(SettingsError, match="event_forward_url"):
+        load(ACCOUNTS=json.dumps([{**entry, "event_forward_url": "http://8.8.8.8"}]))
+
+
+def test_while_the_aes_key_is_changed_both_are_given():
+    keys = f"{AES_KEY}, {AES_KEY.swapcase()}"
+    [account] = load(APPID="wx1", SECRET="s", EVENT_TOKEN="token", EVENT_AES_KEY=keys).all_accounts()
+    assert account.event_aes_keys == (AES_KEY, AES_KEY.swapcase())
 
 
 def test_one_account_takes_events_by_the_settings_of_their_own():

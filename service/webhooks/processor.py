@@ -1,0 +1,169 @@
+"""`EventProcessor`: does what an event asks for, once, and writes down that it was done."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from service.authorization.profiles import Profiles
+from service.tokens.single_flight import SingleFlight
+from service.webhooks.messages import AuthorizationEvent, EventKind
+from service.webhooks.signed_query import LONGEST_AHEAD_SECONDS, OLDEST_SECONDS
+from storage.base.clock import Clock
+from storage.base.errors import StorageError, StoreBusy
+from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
+from storage.sql.work.event_deliveries import DeliveryState, EventDeliveries
+from storage.vault import TokenVault
+
+__all__ = ["EventProcessor"]
+
+T = TypeVar("T")
+
+#: An event that was claimed so long ago is refused as too old by now.
+_KEPT_SECONDS = OLDEST_SECONDS + LONGEST_AHEAD_SECONDS
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What became of an event: the action, whether there was anybody, and whether their authorization is newer."""
+
+    action: AuditAction
+    found: bool
+    is_newer: bool = False
+
+
+class EventProcessor:
+    """Acts on events. Belongs to one event loop.
+
+    Args:
+        vault: Where authorizations are kept.
+        profiles: What keeps profiles.
+        deliveries: Which events have been acted on, in all processes.
+        clock: What dates entries.
+        wait_seconds: How long to wait for another process that is acting on the same event.
+        poll_seconds: How often to look whether it is done.
+    """
+
+    def __init__(
+        self,
+        vault: TokenVault,
+        profiles: Profiles,
+        deliveries: EventDeliveries,
+        clock: Clock,
+        *,
+        wait_seconds: float = 4.0,
+        poll_seconds: float = 0.1,
+    ) -> None:
+        self._vault = vault
+        self._profiles = profiles
+        self._deliveries = deliveries
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._poll_seconds = poll_seconds
+        self._flights: SingleFlight[AuthorizationEvent, None] = SingleFlight()
+
+    async def process(self, event: AuthorizationEvent) -> None:
+        """Do what an event asks for; when this returns, that and its audit entry are committed.
+
+        However often an event is delivered, to however many processes, and whether or not one of them is killed
+        meanwhile, it is done once.
+
+        Raises:
+            StorageError: It is not done; deliver it again.
+        """
+        await self._flights.run(event, lambda: self._process_once(event))
+
+    async def drain(self) -> None:
+        """Return when everything under way has ended."""
+        await self._flights.drain()
+
+    async def _process_once(self, event: AuthorizationEvent) -> None:
+        owner = secrets.token_hex(16)
+        if not await self._claim(event, owner):
+            return
+        try:
+            effect = await self._act(event)
+            now = self._clock.now()
+            entry = _audit_entry(event, effect, now)
+            is_first = await _in_thread(lambda: self._deliveries.finish(event.digest, owner, now, entry))
+        except StorageError:
+            with suppress(StorageError):  # then the claim ends by its time
+                await _in_thread(lambda: self._deliveries.release(event.digest, owner))
+            raise
+        if is_first:
+            _log(event, effect)
+
+    async def _claim(self, event: AuthorizationEvent, owner: str) -> bool:
+        """Return whether this process is to act on an event. If another one is at it, wait for that."""
+        await _in_thread(lambda: self._deliveries.trim(self._clock.now() - _KEPT_SECONDS))
+        deadline = time.monotonic() + self._wait_seconds
+        while True:
+            state = await _in_thread(lambda: self._deliveries.claim(event.digest, owner, self._clock.now()))
+            if state is not DeliveryState.UNDER_WAY:
+                return state is DeliveryState.CLAIMED
+            if time.monotonic() >= deadline:
+                raise StoreBusy("another process is acting on the same event")
+            await asyncio.sleep(self._poll_seconds)
+
+    async def _act(self, event: AuthorizationEvent) -> _Effect:
+        user = event.appid, event.openid
+        if event.erases:
+            # Who authorizes in the very second of the event is erased: whichever came first, nothing is kept that
+            # should not be, and the user can authorize again.
+            if await self._vault.erase(*user, authorized_before=event.happened_at + 1):
+                return _Effect(AuditAction.USER_ERASE, found=True)
+            if await self._vault.get(*user) is None:
+                return _Effect(AuditAction.USER_ERASE, found=False)
+        found = await self._profiles.forget(*user)
+        return _Effect(AuditAction.USER_PROFILE_DROP, found, is_newer=event.erases)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+def _audit_entry(event: AuthorizationEvent, effect: _Effect, now: int) -> NewAuditEntry | None:
+    """Return what the audit log is to say. A profile that changed is no more than one that has grown old."""
+    if event.kind is EventKind.PROFILE_MODIFIED:
+        return None
+    details = {"reason": event.kind.value}
+    if event.revoke_info:
+        details["revoke_info"] = event.revoke_info
+    if effect.is_newer:
+        details["kept"] = "newer_authorization"
+    return NewAuditEntry(
+        at=now,
+        operator="",  # WeChat asked for it, on behalf of the user; no operator had a hand in it
+        action=effect.action,
+        result=AuditResult.SUCCESS,
+        appid=event.appid,
+        openid=event.openid,
+        details=details,
+    )
+
+
+def _log(event: AuthorizationEvent, effect: _Effect) -> None:
+    if effect.is_newer:
+        outcome = "the authorization is newer than that; its profile was dropped"
+    else:
+        outcome = "done" if effect.found else "there was nothing to do it to"
+    _logger.warning(
+        "audit: %s of %s for %s, sent by WeChat: %s",
+        event.kind,
+        event.openid,
+        event.appid,
+        outcome,
+        extra={
+            "event": event.kind.value,
+            "appid": event.appid,
+            "openid": event.openid,
+            "revoke_info": event.revoke_info,
+            "found": effect.found,
+        },
+    )
