@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from storage.base.clock import HOUR_SECONDS
 from storage.grants import Grant
 from storage.leases import Failed, Outcome, Refreshed, Rejected
 
 __all__ = ["Activity", "ActivityKind", "added_up", "hour_of", "of_grants", "of_outcomes"]
-
-HOUR_SECONDS = 3600
 
 
 class ActivityKind(StrEnum):

@@ -1,9 +1,9 @@
 """`SignInThrottle`: how often anybody may try to sign in. It is asked before a password is hashed."""
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 
+from storage.base.client_key import client_key
 from storage.base.clock import Clock
 from storage.sql.accounts.attempts import SignInAttempts
 
@@ -13,8 +13,8 @@ _WINDOW_SECONDS = 15 * 60
 _PER_NAME = 10
 _PER_ADDRESS = 30
 _IN_ALL = 300
-#: A network gives each of its IPv6 clients at least so many bits of prefix, and all addresses below it.
-_IPV6_CLIENT_PREFIX = 64
+#: What the column of the attempts' subjects has room for, behind the word that goes first.
+_LONGEST_ADDRESS = 64
 _EVERYBODY = "everybody"
 
 
@@ -66,10 +66,4 @@ def _of_name(name: str) -> str:
 
 
 def _of_address(address: str) -> str:
-    try:
-        network = ipaddress.ip_network(
-            (address.partition("%")[0], _IPV6_CLIENT_PREFIX if ":" in address else 32), strict=False
-        )
-    except ValueError:
-        return "address:" + address[:64]
-    return f"address:{network}"
+    return "address:" + client_key(address)[:_LONGEST_ADDRESS]

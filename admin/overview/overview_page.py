@@ -20,6 +20,7 @@ from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
 from admin.web.inputs import day_of
 from storage.activity import Activity, ActivityKind
+from storage.base.clock import DAY_SECONDS, HOUR_SECONDS
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.sql.accounts.operators import Role
 from storage.sql.work.instances import Instance
@@ -27,7 +28,6 @@ from storage.store import Capability
 
 __all__ = ["routes"]
 
-_HOUR, _DAY = 3600, 86_400
 _HOURS, _DAYS = 24, 14
 _CHARTED = (ActivityKind.AUTHORIZED, ActivityKind.REFRESHED)
 _FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_REQUIRED)
@@ -83,13 +83,13 @@ class OverviewHandler(AdminHandler):
             series=series,
             charts=[self._chart(series, kind) for kind in _CHARTED],
             kinds=(*_CHARTED, *_FAILURES),
-            failures=_failures(one for one in activity if one.hour > now - _DAY),
+            failures=_failures(one for one in activity if one.hour > now - DAY_SECONDS),
             instances=instances,
             schema=schema,
             pauses=[(instance, pause) for instance in instances for pause in instance.pauses if pause.until > now],
             accounts=services.account_names,
             today=day_of(now),
-            in_three_days=day_of(now + 3 * _DAY),
+            in_three_days=day_of(now + 3 * DAY_SECONDS),
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             labels=ACTIVITY_LABELS,
@@ -104,7 +104,7 @@ class OverviewHandler(AdminHandler):
     async def _activity(self, now: int) -> list[Activity]:
         if Capability.ACTIVITY not in self.services.vault.capabilities:
             return []
-        return await self.services.vault.activity(now - _DAYS * _DAY)
+        return await self.services.vault.activity(now - _DAYS * DAY_SECONDS)
 
     async def _instances(self, now: int) -> Sequence[Instance]:
         return await self.run(self.services.instances.live, now)
@@ -134,7 +134,7 @@ class OverviewHandler(AdminHandler):
 
 def _series(activity: Iterable[Activity], span: str, now: int) -> Series:
     """Add up what happened in each of the last hours, or days."""
-    length, number = (_HOUR, _HOURS) if span == "hours" else (_DAY, _DAYS)
+    length, number = (HOUR_SECONDS, _HOURS) if span == "hours" else (DAY_SECONDS, _DAYS)
     last = now - now % length
     starts = [last - length * back for back in range(number - 1, -1, -1)]
     counts = {kind: [0] * number for kind in ActivityKind}

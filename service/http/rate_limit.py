@@ -4,7 +4,6 @@ A flood of made-up codes would otherwise spend the account's quota at WeChat for
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections import Counter
 from typing import Protocol
@@ -14,6 +13,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError as CountersUnavailable
 
+from storage.base.client_key import client_key
 from storage.base.clock import Clock
 
 __all__ = ["RateLimit"]
@@ -21,8 +21,6 @@ __all__ = ["RateLimit"]
 _IN_PROCESS = "async+memory"
 #: A page waits for its answer; counters that take longer count as out of reach.
 _PATIENCE_SECONDS = 0.5
-#: A network gives each of its IPv6 clients at least so many bits of prefix, and all addresses below it.
-_IPV6_CLIENT_PREFIX = 64
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ class RateLimit:
 
         Where the counters cannot be reached the request passes: a limit that fails must not take logins down.
         """
-        client = _client_of(address)
+        client = client_key(address)
         for rate in self._rates:
             try:
                 ends_at = await self._counters.count(rate, client)
@@ -123,12 +121,3 @@ class _CountersElsewhere:
     async def close(self) -> None:
         # limits has no way to close what it opened; its bridge holds the client.
         await self._storage.bridge.storage.aclose()  # type: ignore[attr-defined] # known to its subclass only
-
-
-def _client_of(address: str) -> str:
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.ip_network((address.partition("%")[0], _IPV6_CLIENT_PREFIX), strict=False))
-    except ValueError:
-        return address

@@ -12,7 +12,7 @@ from enum import StrEnum
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.refresher import Refresh, RefreshResult, TokenRefresher
 from service.tokens.single_flight import SingleFlight
-from storage.base.clock import Clock
+from storage.base.clock import HOUR_SECONDS, Clock
 from storage.base.errors import SealError, StorageError
 from storage.leases import Lease
 from storage.users import Authorization, Status, Use
@@ -21,7 +21,7 @@ from storage.vault import TokenVault
 __all__ = ["NoAuthorization", "TokenManager", "TokenUnavailable", "UnavailableReason", "ValidToken"]
 
 #: A use is written down at most this often for each user.
-_NOTE_USE_SECONDS = 3600
+_NOTE_USE_SECONDS = HOUR_SECONDS
 #: Pauses before each new look at a row whose lease somebody else holds; together the longest wait.
 _WAIT_FOR_WINNER_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8, 0.8, 0.8)
 

@@ -3,9 +3,10 @@
 import random
 from dataclasses import dataclass, field
 
+from storage.base.clock import DAY_SECONDS
+
 __all__ = ["RefreshPolicy"]
 
-_DAY = 86_400
 
 #: The first pause after a failed refresh, and the longest.
 _FIRST_BACKOFF_SECONDS = 10
@@ -47,7 +48,7 @@ class RefreshPolicy:
 
     def is_active(self, now: int, last_used_at: int) -> bool:
         """Tell whether a user was seen recently enough to be kept fresh."""
-        return now - last_used_at < self.active_within_days * _DAY
+        return now - last_used_at < self.active_within_days * DAY_SECONDS
 
     def retry_at(self, now: int, failures: int) -> int:
         """Return when to try again after so many failures in a row: exponential, capped, spread by half."""

@@ -3,6 +3,11 @@
 import time
 from typing import Protocol
 
+__all__ = ["DAY_SECONDS", "HOUR_SECONDS", "Clock", "ManualClock", "SystemClock"]
+
+HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+
 
 class Clock(Protocol):
     """What tells the time."""

@@ -7,11 +7,12 @@ from tornado.web import StaticFileHandler
 
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
+from storage.base.clock import HOUR_SECONDS
 
 __all__ = ["routes"]
 
 _STATIC = Path(__file__).parents[1] / "static"
-_HELPER_KEPT_SECONDS = 3600
+_HELPER_KEPT_SECONDS = HOUR_SECONDS
 #: WeChat's files have 16 bytes.
 _LONGEST_VERIFICATION_FILE = 4096
 

@@ -7,14 +7,14 @@ from tornado.ioloop import IOLoop
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
 from service.tokens.manager import TokenManager
-from storage.base.clock import Clock
+from storage.base.clock import HOUR_SECONDS, Clock
 from storage.sql.accounts.api_keys import ApiKeys
 
 __all__ = ["routes"]
 
 _DEFAULT_MINIMUM_SECONDS = 300
 #: A token lives two hours; asking for one that lives longer would refresh it at every call.
-_LONGEST_MINIMUM_SECONDS = 3600
+_LONGEST_MINIMUM_SECONDS = HOUR_SECONDS
 _SECONDS = re.compile(r"[0-9]{1,4}")
 
 

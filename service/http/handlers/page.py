@@ -23,6 +23,7 @@ from service.settings import Network
 from service.wechat.errcodes import Kind
 from service.wechat.protocol import Account
 from service.wechat.scopes import BASE_SCOPE
+from storage.base.clock import DAY_SECONDS
 from storage.grants import WIDE_SCOPE
 
 __all__ = ["PageHandler", "PageServices"]
@@ -169,7 +170,9 @@ class PageHandler(JsonHandler):
 
     def set_session(self, session: Session) -> None:
         """Give the browser its session."""
-        self.set_plain_cookie(SessionSigner.cookie_name, self.services.sessions.sign(session), SESSION_DAYS * 86_400)
+        self.set_plain_cookie(
+            SessionSigner.cookie_name, self.services.sessions.sign(session), SESSION_DAYS * DAY_SECONDS
+        )
 
     def end_session(self) -> None:
         """Take the session back."""

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 
-from storage.base.clock import Clock
+from storage.base.clock import DAY_SECONDS, HOUR_SECONDS, Clock
 from storage.base.periodic import Periodic
 from storage.sql.accounts.audit import AuditLog
 
 __all__ = ["AuditRetention"]
 
-_DAY_SECONDS = 86_400
-_EVERY_SECONDS = 3600
+_EVERY_SECONDS = HOUR_SECONDS
 
 _logger = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class AuditRetention:
 
     async def trim(self) -> int:
         """Delete what is too old now; return how many entries there were."""
-        return await asyncio.to_thread(self._audit.trim, self._clock.now() - self._days * _DAY_SECONDS)
+        return await asyncio.to_thread(self._audit.trim, self._clock.now() - self._days * DAY_SECONDS)
 
     async def _round(self) -> None:
         deleted = await self.trim()

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
+from storage.base.clock import HOUR_SECONDS
 from storage.sql.accounts.operators import Role
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import operator_sessions, operators
@@ -16,7 +17,7 @@ __all__ = ["IDLE_SECONDS", "LONGEST_SECONDS", "Session", "Sessions"]
 #: A session ends when it was not used for so long, …
 IDLE_SECONDS = 30 * 60
 #: … and so long after it began in any case.
-LONGEST_SECONDS = 12 * 3600
+LONGEST_SECONDS = 12 * HOUR_SECONDS
 #: How exactly the last use is known, in seconds: not every request writes.
 _USE_PRECISION_SECONDS = 60
 _TOKEN_BYTES = 32

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
 
+from storage.base.clock import DAY_SECONDS
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 #: How far ahead refreshes are counted, and the ends of refresh tokens, in seconds.
 DUE_WITHIN = (1800, 3600, 7200)
-ENDING_WITHIN = 3 * 86_400
+ENDING_WITHIN = 3 * DAY_SECONDS
 
 _ROW = authorizations.c
 #: What the users of one account are indexed by.
