@@ -280,7 +280,8 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         "",
         _networks,
-        "Proxies whose X-Forwarded-For, -Proto and -Host are believed: addresses or networks, separated by commas.",
+        "Proxies whose X-Forwarded-For, -Proto and -Host, Forwarded and X-Real-IP are believed: addresses or networks, "
+        "separated by commas. Name all that stand in front.",
     )
     allowed_origins: tuple[str, ...] = _setting(
         "",

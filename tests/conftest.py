@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def settings(tmp_path: Path, simulator: RunningSimulator) -> Settings:
         wechat_authorize_url=simulator.authorize_url,
         wechat_timeout_seconds=2.0,
         rate_limit="",
+        trusted_proxies=(ip_network("127.0.0.1"),),  # as which tests name the visitor's address
         refresh_max_per_second=1000.0,
     )
 

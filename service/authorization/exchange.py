@@ -52,7 +52,7 @@ class Browser:
     """Who posts a code, as far as the service can tell.
 
     Attributes:
-        binding: Digest of the browser's cookie, or of its address and user agent where it has none.
+        binding: Digest of what it is known by: its state, its cookie, or its address; together with its user agent.
         appid: The account of its session, if it has one.
         openid: The user of its session, if it has one.
     """
@@ -62,9 +62,13 @@ class Browser:
     openid: str | None = None
 
     def owns(self, redeemed: RedeemedCode) -> bool:
-        """Tell whether a code's result is this browser's own: it posted the code, or its session is that user's."""
-        if (self.appid, self.openid) == (redeemed.appid, redeemed.openid):
-            return True
+        """Return whether a code's result is this browser's own.
+
+        A session that names a user owns that user's results and no other's, though it posted the code: its cookie may
+        have been planted by whoever signed in with it before. Any other browser owns what it posted.
+        """
+        if self.openid is not None:
+            return (self.appid, self.openid) == (redeemed.appid, redeemed.openid)
         return redeemed.binding is not None and hmac.compare_digest(redeemed.binding, self.binding)
 
 
@@ -168,10 +172,10 @@ class CodeExchange:
 
     async def _repeat(self, account: Account, earlier: _Redemption, browser: Browser) -> RedeemedCode:
         """Answer a code that is under way or was exchanged in this process."""
-        if hmac.compare_digest(earlier.binding, browser.binding):
-            return await self._result_in_time(earlier.task)
-        if earlier.task.done() and browser.owns(earlier.task.result()):
-            return earlier.task.result()
+        if earlier.task.done() or hmac.compare_digest(earlier.binding, browser.binding):
+            redeemed = await self._result_in_time(earlier.task)
+            if browser.owns(redeemed):
+                return redeemed
         raise CodeRefused(account.appid, CODE_USED, "code been used")
 
     async def _result_in_time(self, task: "asyncio.Task[RedeemedCode]") -> RedeemedCode:

@@ -19,12 +19,12 @@ from tornado.web import create_signed_value, decode_signed_value
 from storage.base.clock import Clock
 from storage.sealing import KeyRing
 
-__all__ = ["STATE_SECONDS", "Asked", "InvalidState", "IssuedState", "States"]
+__all__ = ["STATE_SECONDS", "Asked", "InvalidState", "IssuedState", "States", "Taker"]
 
 #: How long a user may take to answer WeChat's page.
 STATE_SECONDS = 600
 
-_COOKIE_PREFIX = "wechat_openid_state_"
+_COOKIE_NAME = "wechat_openid_state_"
 _STATE = re.compile(r"([0-9a-f]{8})([0-9a-f]{24})([0-9a-f]{32})")
 _NAME_BYTES = 12
 _DIGEST_LENGTH = 16
@@ -43,7 +43,7 @@ class Asked:
     """What a browser asked for when it began an authorization.
 
     Attributes:
-        redirect_uri: The page to come back to.
+        redirect_uri: The page to come back to, or its origin where that is all that matters.
         through_callback: Whether WeChat sends the code to the service instead of the page.
         code_digest: Of the code that the state was spent on; None while it is under way.
     """
@@ -54,6 +54,10 @@ class Asked:
     through_callback: bool
     ends_at: int
     code_digest: str | None = None
+
+    def is_for(self, origin: str) -> bool:
+        """Return whether it was begun for a page of an origin."""
+        return self.redirect_uri == origin or self.redirect_uri.startswith(f"{origin}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +70,45 @@ class IssuedState:
     asked: Asked
 
 
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes an answer of WeChat.
+
+    Attributes:
+        through_callback: Whether it is the service, for a page without script.
+        appid: The account whose code it is; None where the state says that.
+        origin: That of the page, where it says so.
+    """
+
+    through_callback: bool
+    appid: str | None = None
+    origin: str | None = None
+
+    def check(self, asked: Asked) -> None:
+        """Make sure that this is who the authorization was begun for.
+
+        Raises:
+            InvalidState: It is somebody else.
+        """
+        if self.through_callback is not asked.through_callback:
+            raise InvalidState("this authorization was not to end here")
+        if self.appid is not None and self.appid != asked.appid:
+            raise InvalidState("the authorization was begun for another account")
+        if self.origin is not None and not asked.is_for(self.origin):
+            raise InvalidState("the authorization was begun for a page of another origin")
+
+
 class States:
     """Issues states and verifies them. Belongs to one process.
 
     Args:
         keys: The ring whose keys the signing keys are derived from; rotating it keeps states under way good.
         clock: What states end by.
+        prefix: What the names of the cookies begin with.
     """
 
-    def __init__(self, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, keys: KeyRing, clock: Clock, prefix: str = "") -> None:
+        self._cookie_prefix = prefix + _COOKIE_NAME
         self._state_keys = tuple(keys.derived_keys("state").values())
         self._cookie_keys = keys.derived_keys("state cookie")
         self._newest = next(iter(self._cookie_keys))
@@ -93,25 +127,25 @@ class States:
         """Tell whether a state has the form of those issued here. Whether it is good is for `verify` to say."""
         return _STATE.fullmatch(state) is not None
 
-    def verify(self, state: str, cookies: Mapping[str, str], code: str | None = None) -> IssuedState:
-        """Return what the browser asked for, spending the state on the code if there is one.
+    def verify(self, state: str, cookies: Mapping[str, str], code: str, taker: Taker) -> IssuedState:
+        """Return what the browser asked for, spending the state on the code.
 
         Set the cookie it comes with in the answer: it says that the state is spent.
 
         Args:
             state: As it came back.
             cookies: All cookies of the browser, by name.
-            code: The code it came with; None when the user declined.
+            code: The code it came with, or what came in its place.
+            taker: Who took it; where that is not who it was begun for, it is not spent.
 
         Raises:
-            InvalidState: It is forged, altered, too old, another browser's, or was spent on another code.
+            InvalidState: It is forged, altered, too old, another browser's or page's, or was spent on another code.
         """
         name = self._authentic_name(state)
         asked = self._read_cookie(name, cookies)
         if asked is None:
             raise InvalidState("this browser did not begin this authorization, or its cookies are blocked")
-        if code is None:
-            return self._with_cookie(state, name, asked)
+        taker.check(asked)
         digest = hashlib.sha256(code.encode()).hexdigest()[:_DIGEST_LENGTH]
         spent_on = self._spent.get(name) or asked.code_digest or digest
         if not hmac.compare_digest(spent_on, digest):
@@ -122,15 +156,15 @@ class States:
 
     def under_way(self, cookies: Mapping[str, str]) -> list[Asked]:
         """Return what a browser has asked for and not received yet."""
-        asked = [self._read_cookie(name, cookies) for name in _names(cookies)]
+        asked = [self._read_cookie(name, cookies) for name in self._names(cookies)]
         return [one for one in asked if one is not None and one.code_digest is None]
 
     def superfluous_cookies(self, cookies: Mapping[str, str]) -> list[str]:
         """Return the names of state cookies to clear: those that mean nothing any more, and the oldest of too many."""
-        by_name = {name: self._read_cookie(name, cookies) for name in _names(cookies)}
+        by_name = {name: self._read_cookie(name, cookies) for name in self._names(cookies)}
         alive = sorted((asked.ends_at, name) for name, asked in by_name.items() if asked is not None)
         kept = {name for _, name in alive[-(_UNDER_WAY - 1) :]}
-        return [_COOKIE_PREFIX + name for name in by_name if name not in kept]
+        return [self._cookie_prefix + name for name in by_name if name not in kept]
 
     def _authentic_name(self, state: str) -> str:
         match = _STATE.fullmatch(state)
@@ -148,14 +182,14 @@ class States:
             [asked.appid, asked.scope, asked.redirect_uri, asked.through_callback, asked.ends_at, asked.code_digest],
             separators=(",", ":"),
         )
-        cookie_name = _COOKIE_PREFIX + name
+        cookie_name = self._cookie_prefix + name
         value = create_signed_value(
             self._cookie_keys, cookie_name, content, clock=self._clock.now, key_version=self._newest
         )
         return IssuedState(state, cookie_name, value.decode("ascii"), asked)
 
     def _read_cookie(self, name: str, cookies: Mapping[str, str]) -> Asked | None:
-        cookie_name = _COOKIE_PREFIX + name
+        cookie_name = self._cookie_prefix + name
         content = decode_signed_value(
             self._cookie_keys,
             cookie_name,
@@ -167,14 +201,14 @@ class States:
         asked = Asked(*json.loads(content)) if content is not None else None
         return asked if asked is not None and asked.ends_at > self._clock.now() else None
 
+    def _names(self, cookies: Mapping[str, str]) -> list[str]:
+        prefix = self._cookie_prefix
+        return [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)]
+
     def _remember(self, name: str, digest: str) -> None:
         self._spent[name] = digest
         while len(self._spent) > _REMEMBERED:
             self._spent.popitem(last=False)
-
-
-def _names(cookies: Mapping[str, str]) -> list[str]:
-    return [name.removeprefix(_COOKIE_PREFIX) for name in cookies if name.startswith(_COOKIE_PREFIX)]
 
 
 def _signature(key: bytes, stamp: str, name: str) -> str:

@@ -125,7 +125,8 @@ def _about_listeners(settings: Settings) -> CheckResult:
     if not settings.trusted_proxies:
         text = (
             "PUBLIC_URL is https://…, so a proxy stands in front, and TRUSTED_PROXIES does not name it: all visitors "
-            "seem to come from one address, which the rate limit counts as one"
+            "seem to come from one address, which the rate limit counts as one and by which none is told from another; "
+            "a code that is posted twice is answered twice to browsers with a cookie only"
         )
         return CheckResult("listeners", CheckStatus.WARNING, text)
     return CheckResult(

@@ -1,73 +1,180 @@
-"""Who a request comes from, and to which address it was sent, with trusted proxies in between."""
+"""`Clients`: who a request comes from, and to which address it was sent, with trusted proxies in between."""
 
 import hashlib
 import ipaddress
+import logging
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tornado.httputil import HTTPServerRequest
 
 from service.authorization.exchange import Browser
 from service.authorization.sessions import Session
+from service.authorization.states import IssuedState
+from service.http.forwarding import IPAddress, forwarded_elements, forwarded_for, parse_hop, real_ip
 from service.settings import Network
 
-__all__ = ["browser_of", "client_address", "service_address"]
+__all__ = ["Clients"]
 
+_FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
+#: Addresses that a visitor from the internet cannot have; a load balancer, a NAT or a container's gateway has them.
+_INNER_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.168.0.0/16", "::/128", "::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+
+_logger = logging.getLogger(__name__)
 
 
-def client_address(request: HTTPServerRequest, trusted_proxies: Sequence[Network]) -> str:
-    """Return the address of the client.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a request seems to come from, and whether that can be the visitor's own address."""
 
-    X-Forwarded-For is read from its end, as long as each hop was added by a trusted proxy; what stands before the
-    first untrusted hop was written by whoever sent it and proves nothing.
+    address: str
+    is_visitors: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What a list of hops tells: where it ends, which addresses it passed, and whether it was read to its beginning."""
+
+    origin: IPAddress
+    passed: frozenset[IPAddress]
+    is_whole: bool
+
+
+class Clients:
+    """Tells clients by their address and browsers by what they bring.
+
+    Args:
+        trusted_proxies: Whose word is taken on the hops before them.
+        public_url: The service's address as browsers see it; empty where nobody says.
     """
-    address = _parsed(request.remote_ip or "")
-    if address is None:
-        return request.remote_ip or ""
-    hops = [hop.strip() for header in request.headers.get_list("X-Forwarded-For") for hop in header.split(",")]
-    while hops and any(address in network for network in trusted_proxies):
-        hop = _parsed(hops.pop())
-        if hop is None:
-            break
-        address = hop
-    return str(address)
 
+    def __init__(self, trusted_proxies: Sequence[Network], public_url: str) -> None:
+        self._trusted_proxies = trusted_proxies
+        self._public_url = public_url
+        self._warned = False
 
-def service_address(request: HTTPServerRequest, public_url: str, trusted_proxies: Sequence[Network]) -> str:
-    """Return the service's own address as the browser sees it, without a slash at its end.
+    def address(self, request: HTTPServerRequest) -> str:
+        """Return the address of the client, as far as it can be told: it is what limits count by.
 
-    That is PUBLIC_URL; without it, what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host; without such a
-    proxy, what the request itself was sent to. What anybody else forwards is not read.
-    """
-    if public_url:
-        return public_url
-    scheme, authority = request.protocol, request.host
-    peer = _parsed(request.remote_ip or "")
-    if peer is not None and any(peer in network for network in trusted_proxies):
-        # The last value is the nearest proxy's own; those before it came with the request.
-        forwarded_scheme = _last_value(request, "X-Forwarded-Proto")
-        scheme = forwarded_scheme if forwarded_scheme in {"http", "https"} else scheme
-        forwarded_authority = _last_value(request, "X-Forwarded-Host")
-        authority = forwarded_authority if _AUTHORITY.fullmatch(forwarded_authority) else authority
-    return f"{scheme}://{authority}"
+        Hops are read from the end, as long as each was added by a trusted proxy; what stands before the first
+        untrusted hop was written by whoever sent it and proves nothing. Where headers contradict each other one of
+        them came with the request, and it is the proxy's address.
+        """
+        return self._find(request).address
 
+    def browser(self, request: HTTPServerRequest, session: Session | None, state: IssuedState | None = None) -> Browser:
+        """Tell a browser by the state that it brought back, else by its session cookie, else by address and user agent.
 
-def browser_of(request: HTTPServerRequest, session: Session | None, trusted_proxies: Sequence[Network]) -> Browser:
-    """Tell a browser by its session cookie, or by its address and user agent where it has none.
-
-    Behind a proxy while TRUSTED_PROXIES names none, all visitors come from one address, and user agents repeat: a
-    browser without a cookie is then nobody's double, rather than everybody's.
-    """
-    if session is not None:
-        binding = hashlib.sha256(b"browser|" + session.browser_id.encode()).digest()
-        return Browser(binding, session.appid, session.openid)
-    if not trusted_proxies and "X-Forwarded-For" in request.headers:
+        An address counts only where it can be the visitor's own. Behind a proxy that names nobody all visitors have
+        the proxy's, and user agents repeat: a browser without a cookie is then nobody's double, rather than
+        everybody's.
+        """
+        user_agent = request.headers.get("User-Agent", "")
+        if state is not None:
+            return Browser(_binding("state", state.cookie_name, user_agent))
+        if session is not None:
+            return Browser(_binding("browser", session.browser_id, user_agent), session.appid, session.openid)
+        found = self._find(request)
+        if found.is_visitors:
+            return Browser(_binding("address", found.address, user_agent))
+        self._warn(request)
         return Browser(secrets.token_bytes(32))
-    traits = f"{client_address(request, trusted_proxies)}|{request.headers.get('User-Agent', '')}"
-    return Browser(hashlib.sha256(b"address|" + traits.encode()).digest())
+
+    def service_address(self, request: HTTPServerRequest) -> str:
+        """Return the service's own address as the browser sees it, without a slash at its end.
+
+        That is the configured one; without it, what a trusted proxy says in X-Forwarded-Proto and X-Forwarded-Host or
+        in Forwarded; without such a proxy, what the request itself was sent to. What anybody else forwards is not read.
+        """
+        if self._public_url:
+            return self._public_url
+        scheme, authority = request.protocol, request.host
+        peer = parse_hop(request.remote_ip or "")
+        if peer is not None and self._trusts(peer):
+            # The last value is the nearest proxy's own; those before it came with the request.
+            nearest = (forwarded_elements(request.headers) or [{}])[-1]
+            told_scheme = _last_value(request, "X-Forwarded-Proto") or nearest.get("proto", "").lower()
+            scheme = told_scheme if told_scheme in {"http", "https"} else scheme
+            told_authority = _last_value(request, "X-Forwarded-Host") or nearest.get("host", "")
+            authority = told_authority if _AUTHORITY.fullmatch(told_authority) else authority
+        return f"{scheme}://{authority}"
+
+    def _find(self, request: HTTPServerRequest) -> _Found:
+        headers = request.headers
+        peer = parse_hop(request.remote_ip or "")
+        if peer is None:
+            return _Found(request.remote_ip or "", is_visitors=False)
+        names_others = any(name in headers for name in _FORWARDING_HEADERS)
+        if not self._trusts(peer):
+            # The service speaks no TLS: with an https address its peer is a proxy, one that nobody has named.
+            is_proxy = names_others or self._public_url.startswith("https://") or _is_inner(peer)
+            return _Found(str(peer), is_visitors=not is_proxy)
+        way = self._way(request, peer) if names_others else None
+        if way is None:
+            return _Found(str(peer), is_visitors=False)
+        is_visitors = way.is_whole and not self._trusts(way.origin) and not _is_inner(way.origin)
+        return _Found(str(way.origin), is_visitors)
+
+    def _way(self, request: HTTPServerRequest, peer: IPAddress) -> _Way | None:
+        """Return what the headers of a trusted peer tell; None where they contradict each other."""
+        headers = request.headers
+        ways = []
+        if "X-Forwarded-For" in headers:
+            ways.append(self._walk(peer, forwarded_for(headers)))
+        if "Forwarded" in headers:
+            ways.append(self._walk(peer, [element.get("for", "") for element in forwarded_elements(headers)] or [""]))
+        if "X-Real-IP" in headers:
+            real = real_ip(headers)
+            if not ways:
+                ways.append(_Way(real or peer, frozenset(), is_whole=real is not None))
+            elif real not in ways[0].passed:
+                return None
+        return ways[0] if len({way.origin for way in ways}) == 1 else None
+
+    def _walk(self, peer: IPAddress, hops: list[str]) -> _Way:
+        address, passed = peer, {peer}
+        while hops and self._trusts(address):
+            hop = parse_hop(hops.pop())
+            if hop is None:
+                return _Way(address, frozenset(passed), is_whole=False)
+            address = hop
+            passed.add(hop)
+        return _Way(address, frozenset(passed), is_whole=not hops)
+
+    def _trusts(self, address: IPAddress) -> bool:
+        return any(address in network for network in self._trusted_proxies)
+
+    def _warn(self, request: HTTPServerRequest) -> None:
+        """Say once what keeps visitors from being told apart, unless nothing tells of a proxy, as while developing."""
+        is_behind_proxy = (
+            bool(self._trusted_proxies)
+            or self._public_url.startswith("https://")
+            or any(name in request.headers for name in _FORWARDING_HEADERS)
+        )
+        if self._warned or not is_behind_proxy:
+            return
+        self._warned = True
+        _logger.warning(
+            "a visitor's own address cannot be told from what the proxies in front say: a code that is posted twice is "
+            "answered twice to browsers with a cookie only, and RATE_LIMIT may count many visitors as one; let "
+            "TRUSTED_PROXIES name every proxy, and each of them send X-Forwarded-For"
+        )
+
+
+def _binding(kind: str, name: str, user_agent: str) -> bytes:
+    return hashlib.sha256(f"{kind}|{name}|{user_agent}".encode()).digest()
 
 
 def _last_value(request: HTTPServerRequest, name: str) -> str:
@@ -76,10 +183,5 @@ def _last_value(request: HTTPServerRequest, name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an address; IPv4 clients of a socket that takes both come as `::ffff:10.0.0.1`, which is 10.0.0.1."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return (address.version == 6 and address.ipv4_mapped) or address  # noqa: PLR2004 - the version of IPv6
+def _is_inner(address: IPAddress) -> bool:
+    return any(address in network for network in _INNER_NETWORKS)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 
 from tornado.web import Application, RequestHandler
@@ -15,7 +14,7 @@ from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
 from service.authorization.states import States
-from service.http.clients import client_address, service_address
+from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
 from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
@@ -112,6 +111,7 @@ def make_service(
     profiles = Profiles(vault, client, tokens, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
     activity = ActivityLog(vault, clock)
+    operators = Clients(settings.trusted_proxies, settings.admin_url)
     dashboard = make_admin_services(
         settings,
         vault=vault,
@@ -123,8 +123,8 @@ def make_service(
         profiles=profiles,
         breaker=breaker,
         clock=clock,
-        client_address=partial(client_address, trusted_proxies=settings.trusted_proxies),
-        own_address=partial(service_address, public_url=settings.admin_url, trusted_proxies=settings.trusted_proxies),
+        client_address=operators.address,
+        own_address=operators.service_address,
     )
     return Service(
         settings=settings,
@@ -197,6 +197,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
 def _page_services(service: Service) -> PageServices:
     settings = service.settings
     origins = AllowedOrigins.of(settings.allowed_origins, settings.public_url)
+    cookies = CookiePolicy.suiting(settings.public_url, origins)
     id_tokens = None
     if settings.id_token_audience:
         id_tokens = IdTokens(
@@ -205,16 +206,15 @@ def _page_services(service: Service) -> PageServices:
     return PageServices(
         exchange=service.exchange,
         profiles=service.profiles,
-        sessions=SessionSigner(service.keys, service.clock),
-        states=States(service.keys, service.clock),
+        sessions=SessionSigner(service.keys, service.clock, cookies.prefix),
+        states=States(service.keys, service.clock, cookies.prefix),
         id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},
         rate_limit=service.rate_limit,
-        trusted_proxies=settings.trusted_proxies,
-        public_url=settings.public_url,
+        clients=Clients(settings.trusted_proxies, settings.public_url),
         origins=origins,
         refused_origins=RefusedOrigins(service.clock),
-        cookies=CookiePolicy.suiting(settings.public_url, origins),
+        cookies=cookies,
         authorize_page=settings.wechat_authorize_url,
         require_state=settings.require_state,
     )

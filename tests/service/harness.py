@@ -35,6 +35,7 @@ class Page:
     client: AsyncHTTPClient
     url: str
     user_agent: str = "MicroMessenger/8.0"
+    address: str = "203.0.113.7"
     cookie: str | None = None
 
     async def post_code(self, code: str, **fields: Any) -> HTTPResponse:
@@ -44,7 +45,11 @@ class Page:
         return await self.post(urlencode(fields).encode(), "application/x-www-form-urlencoded")
 
     async def post(self, body: bytes, content_type: str) -> HTTPResponse:
-        headers = {"Content-Type": content_type, "User-Agent": self.user_agent}
+        headers = {
+            "Content-Type": content_type,
+            "User-Agent": self.user_agent,
+            "X-Forwarded-For": self.address,
+        }
         if self.cookie:
             headers["Cookie"] = self.cookie
         response = await self.client.fetch(
@@ -87,6 +92,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "WECHAT_API_URL": settings.wechat_api_url,
         "WECHAT_AUTHORIZE_URL": settings.wechat_authorize_url,
         "RATE_LIMIT": "",
+        "TRUSTED_PROXIES": ",".join(map(str, settings.trusted_proxies)),
     }
     return {**os.environ, **{f"WECHAT_OPENID_{name}": value for name, value in wanted.items()}}
 

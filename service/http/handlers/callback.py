@@ -8,7 +8,7 @@ two failed rounds the visitor is shown what is wrong instead.
 from urllib.parse import urlencode, urlsplit
 
 from service.authorization.sessions import Session
-from service.authorization.states import Asked, InvalidState
+from service.authorization.states import Asked, InvalidState, Taker
 from service.http.errors import DECLINED, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.error_page import ErrorPageHandler
@@ -36,20 +36,20 @@ class CallbackHandler(ErrorPageHandler):
         await self.check_rate()
         services = self.services
         code = self.get_query_argument("code", "") or DECLINED_CODE
-        state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code)
+        taker = Taker(through_callback=True)
+        state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code, taker)
         asked = state.asked
-        if not asked.through_callback or not services.origins.admits(asked.redirect_uri):
+        if not services.origins.admits(asked.redirect_uri):
             raise InvalidState("this authorization was not to end here")
         self._asked = asked
         if code == DECLINED_CODE:
             self.set_state_cookie(state)
             self._go_back({"error": DECLINED.kind, "error_description": DECLINED.errmsg})
             return
-        session = self.session()
         redeemed = await services.exchange.exchange(
-            self.account(asked.appid), code, self.browser(session), asked_scope=asked.scope
+            self.account(asked.appid), code, self.browser(state), asked_scope=asked.scope
         )
-        self.set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
+        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
         self.set_state_cookie(state)
         self._set_failed_rounds(0)
         self._go_back({})

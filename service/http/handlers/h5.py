@@ -5,7 +5,7 @@ from typing import Any
 
 from service.authorization.id_tokens import IdTokens
 from service.authorization.sessions import Session
-from service.authorization.states import InvalidState, IssuedState
+from service.authorization.states import InvalidState, IssuedState, Taker
 from service.http.body import InvalidBody, names_for_message, read_fields
 from service.http.errors import CODE_MISSING, DECLINED, ApiError
 from service.http.handlers.base import Route
@@ -62,10 +62,9 @@ class GetCodeHandler(PageHandler):
             return
         id_tokens = self._id_tokens() if post.id_token else None
         state = self._check_state(post, account.appid)
-        session = self.session()
         asked_scope = BASE_SCOPE if state is None else state.asked.scope
-        redeemed = await services.exchange.exchange(account, post.code, self.browser(session), asked_scope=asked_scope)
-        self.set_session((session or Session.new()).of_user(redeemed.appid, redeemed.openid))
+        redeemed = await services.exchange.exchange(account, post.code, self.browser(state), asked_scope=asked_scope)
+        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
         if state is not None:
             self.set_state_cookie(state)
         reply: dict[str, Any] = {
@@ -91,21 +90,26 @@ class GetCodeHandler(PageHandler):
         """
         states = self.services.states
         if states.is_ours(post.state):
-            issued = states.verify(post.state, self.browser_cookies, post.code)
-            if issued.asked.appid != appid:
-                raise InvalidState("the authorization was begun for another account")
-            return issued
+            taker = Taker(through_callback=False, appid=appid, origin=self._page_origin())
+            return states.verify(post.state, self.browser_cookies, post.code, taker)
         if self.services.require_state or self._awaits_a_state():
             raise InvalidState("the state is missing or was not issued here")
         return None
 
     def _awaits_a_state(self) -> bool:
-        origin = self.request.headers.get("Origin")
+        origin = self._page_origin()
         return any(
-            origin is None or origin == origin_of(asked.redirect_uri)
+            origin is None or asked.is_for(origin)
             for asked in self.services.states.under_way(self.browser_cookies)
             if not asked.through_callback
         )
+
+    def _page_origin(self) -> str | None:
+        """Return the origin of the page that posts; None where its browser does not say."""
+        origin = self.request.headers.get("Origin")
+        if origin is None or origin == "null":
+            return origin_of(self.request.headers.get("Referer", ""))
+        return origin
 
     def _id_tokens(self) -> IdTokens:
         if self.services.id_tokens is None:

@@ -11,7 +11,7 @@ from service.authorization.id_tokens import IdTokens
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
 from service.authorization.states import STATE_SECONDS, IssuedState, States
-from service.http.clients import browser_of, client_address, service_address
+from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins, headers_to_allow, is_foreign, origin_error, readable_origin
 from service.http.errors import ApiError
@@ -19,7 +19,6 @@ from service.http.handlers.base import JsonHandler
 from service.http.origins import AllowedOrigins, origin_of
 from service.http.rate_limit import RateLimit
 from service.http.return_address import without_answer
-from service.settings import Network
 from service.wechat.errcodes import Kind
 from service.wechat.protocol import Account
 from service.wechat.scopes import BASE_SCOPE
@@ -52,8 +51,7 @@ class PageServices:
     id_tokens: IdTokens | None
     accounts: dict[str, Account]
     rate_limit: RateLimit
-    trusted_proxies: tuple[Network, ...]
-    public_url: str
+    clients: Clients
     origins: AllowedOrigins
     refused_origins: RefusedOrigins
     cookies: CookiePolicy
@@ -64,11 +62,10 @@ class PageServices:
 class PageHandler(JsonHandler):
     """Answers pages of the allowed origins, errors included, and refuses what pages of other origins send."""
 
-    challenge = f'Cookie cookie-name="{SessionSigner.cookie_name}"'
-
     def initialize(self, services: PageServices) -> None:
         """Take what the handler needs."""
         self.services = services
+        self.challenge = f'Cookie cookie-name="{services.sessions.cookie_name}"'
         self._appid: str | None = None
 
     def set_default_headers(self) -> None:
@@ -117,7 +114,7 @@ class PageHandler(JsonHandler):
     @property
     def own_address(self) -> str:
         """The service's address as the browser sees it."""
-        return service_address(self.request, self.services.public_url, self.services.trusted_proxies)
+        return self.services.clients.service_address(self.request)
 
     @property
     def browser_cookies(self) -> Mapping[str, str]:
@@ -126,7 +123,9 @@ class PageHandler(JsonHandler):
 
     def session(self) -> Session | None:
         """Return the browser's session, if it has a good one."""
-        return self.services.sessions.verify(self.get_cookie(SessionSigner.cookie_name))
+        sessions = self.services.sessions
+        session = sessions.verify(self.get_cookie(sessions.cookie_name))
+        return session or sessions.verify_older(self.get_cookie(sessions.older_cookie_name))
 
     def require_user(self) -> tuple[str, str]:
         """Return appid and openid of the session's user.
@@ -140,9 +139,9 @@ class PageHandler(JsonHandler):
         self._appid = session.appid
         return session.appid, session.openid
 
-    def browser(self, session: Session | None) -> Browser:
-        """Tell who posts a code."""
-        return browser_of(self.request, session, self.services.trusted_proxies)
+    def browser(self, state: IssuedState | None) -> Browser:
+        """Tell who posts a code, which may have come with a good state."""
+        return self.services.clients.browser(self.request, self.session(), state)
 
     async def check_rate(self) -> None:
         """Count this request against the rate of its address.
@@ -150,8 +149,7 @@ class PageHandler(JsonHandler):
         Raises:
             ApiError: The address has had its share.
         """
-        address = client_address(self.request, self.services.trusted_proxies)
-        retry_after = await self.services.rate_limit.count(address)
+        retry_after = await self.services.rate_limit.count(self.services.clients.address(self.request))
         if retry_after is not None:
             raise ApiError(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
 
@@ -170,13 +168,14 @@ class PageHandler(JsonHandler):
 
     def set_session(self, session: Session) -> None:
         """Give the browser its session."""
-        self.set_plain_cookie(
-            SessionSigner.cookie_name, self.services.sessions.sign(session), SESSION_DAYS * DAY_SECONDS
-        )
+        sessions = self.services.sessions
+        self.set_plain_cookie(sessions.cookie_name, sessions.sign(session), SESSION_DAYS * DAY_SECONDS)
 
     def end_session(self) -> None:
         """Take the session back."""
-        self.set_plain_cookie(SessionSigner.cookie_name, "", 0)
+        sessions = self.services.sessions
+        for name in {sessions.cookie_name, sessions.older_cookie_name}:
+            self.set_plain_cookie(name, "", 0)
 
     def set_state_cookie(self, state: IssuedState) -> None:
         """Tie a state to the browser, or note there that it is spent."""

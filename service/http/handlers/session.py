@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from service.authorization.sessions import Session
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 
@@ -16,9 +17,19 @@ class SessionHandler(PageHandler):
         appid, openid = self.require_user()
         self.write_json({"appid": appid, "openid": openid})
 
+    def post(self) -> None:
+        """Give the browser a cookie, if it has none yet: a code that it posts is then its own, to post again."""
+        sessions = self.services.sessions
+        if sessions.verify(self.get_cookie(sessions.cookie_name)) is None:
+            self.set_session(Session.new())
+        self._answer_nothing()
+
     def delete(self) -> None:
         """Sign out. What is stored about the user stays."""
         self.end_session()
+        self._answer_nothing()
+
+    def _answer_nothing(self) -> None:
         self.set_status(HTTPStatus.NO_CONTENT)
         self.clear_header("Content-Type")
 

@@ -23,7 +23,7 @@ def signer(clock):
 
 @pytest.fixture
 def session():
-    return Session.new().of_user("wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M")
+    return Session.of_user("wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M")
 
 
 def test_a_session_is_read_as_it_was_signed(signer, session):
@@ -37,8 +37,23 @@ def test_browsers_get_different_names(signer):
     assert min(map(len, names)) >= 16
 
 
-def test_a_browser_keeps_its_name_when_its_user_changes(session):
-    assert session.of_user("wx2", "o2") == Session(session.browser_id, "wx2", "o2")
+def test_each_sign_in_has_a_name_of_its_own():
+    sessions = [Session.of_user("wx1", "o1") for _ in range(2)]
+    assert len({session.browser_id for session in sessions}) == 2
+    assert {(session.appid, session.openid) for session in sessions} == {("wx1", "o1")}
+
+
+def test_an_older_cookie_says_whose_it_is_and_its_name_is_not_kept(signer, session, clock):
+    prefixed = SessionSigner(KeyRing.parse(OLD), clock, "__Host-")
+    older = prefixed.verify_older(signer.sign(session))
+    assert (older.appid, older.openid) == (session.appid, session.openid)
+    assert older.browser_id != session.browser_id
+    assert prefixed.verify(signer.sign(session)) is None  # it cannot be passed off as a newer one
+    assert prefixed.verify_older(prefixed.sign(session)) is None
+    assert prefixed.verify_older(signer.sign(Session.new())) is None
+    clock.advance(SESSION_DAYS * DAY + 1)
+    assert prefixed.verify_older(signer.sign(session)) is not None
+    assert prefixed.verify_older(None) is None
 
 
 def test_a_cookie_altered_anywhere_is_nobodys(signer, session):

@@ -1,3 +1,6 @@
+"""Whom a request comes from, and what tells one browser from another."""
+
+import logging
 import socket
 from ipaddress import ip_network
 from types import SimpleNamespace
@@ -8,19 +11,38 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, RequestHandler
 
 from service.authorization.sessions import Session
-from service.http.clients import browser_of, client_address
+from service.authorization.states import States
+from service.http.clients import Clients
+from storage.base.clock import ManualClock
+from storage.sealing import KeyRing, generate_key
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "127.0.0.1", "2001:db8:a::/48")))
+VISITOR = "203.0.113.9"
 
 
-def a_request(peer, *forwarded, user_agent="MicroMessenger/8.0"):
-    """Make a request from a peer, with any number of X-Forwarded-For headers."""
+def a_request(peer, *forwarded, user_agent="MicroMessenger/8.0", **others):
+    """Make a request from a peer, with any number of X-Forwarded-For headers, and others by name."""
     headers = HTTPHeaders({"Host": "h5.example.com", "User-Agent": user_agent})
     for value in forwarded:
         headers.add("X-Forwarded-For", value)
+    for name, values in others.items():
+        for value in [values] if isinstance(values, str) else values:
+            headers.add(name.replace("_", "-"), value)
     connection = SimpleNamespace(context=SimpleNamespace(remote_ip=peer, protocol="http"))
     start_line = RequestStartLine("POST", "/getCode", "HTTP/1.1")
     return HTTPServerRequest(start_line=start_line, headers=headers, connection=connection)
+
+
+def client_address(request, proxies):
+    return Clients(proxies, "").address(request)
+
+
+def binding(*arguments, proxies=PROXIES, public_url="https://h5.example.com", session=None, **others):
+    return Clients(proxies, public_url).browser(a_request(*arguments, **others), session).binding
+
+
+def is_told_by_address(*arguments, **options):
+    return binding(*arguments, **options) == binding(*arguments, **options)
 
 
 def test_the_client_is_the_last_hop_that_no_trusted_proxy_is(subtests):
@@ -47,6 +69,17 @@ def test_the_client_is_the_last_hop_that_no_trusted_proxy_is(subtests):
         ("127.0.0.1", [], "127.0.0.1"),
         # garbage is where the chain ends
         ("10.0.0.1", [""], "10.0.0.1"),
+        # with ports, in brackets, in quotes, with a zone
+        ("10.0.0.1", ["203.0.113.9:51234"], "203.0.113.9"),
+        ("10.0.0.1", ["198.51.100.1:1, 203.0.113.9:51234, 10.0.0.2:80"], "203.0.113.9"),
+        ("10.0.0.1", ["[2001:db8:b::9]:51234"], "2001:db8:b::9"),
+        ("10.0.0.1", ["[2001:db8:b::9]"], "2001:db8:b::9"),
+        ("10.0.0.1", ['"[2001:db8:b::9]:51234"'], "2001:db8:b::9"),
+        ("10.0.0.1", ["2001:db8:b:0:0:0:0:9:51234"], "2001:db8:b::9"),
+        ("10.0.0.1", ["[::ffff:203.0.113.9]:51234"], "203.0.113.9"),
+        ("10.0.0.1", ["2001:db8:b::9%eth0"], "2001:db8:b::9"),
+        ("10.0.0.1", ["203.0.113.9:"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9:http"], "10.0.0.1"),
         ("10.0.0.1", ["unknown"], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.9, unknown, 10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", ["203.0.113.9,"], "10.0.0.1"),
@@ -97,30 +130,157 @@ async def test_a_listener_for_both_families_knows_its_ipv4_proxy(http):
     await server.close_all_connections()
 
 
+def test_other_headers_of_trusted_proxies_are_read(subtests):
+    for headers, client in (
+        ({"X_Real_IP": VISITOR}, VISITOR),
+        ({"X_Real_IP": f"{VISITOR}:51234"}, VISITOR),
+        ({"X_Real_IP": "[2001:db8:b::9]:51234"}, "2001:db8:b::9"),
+        ({"Forwarded": f"for={VISITOR}"}, VISITOR),
+        ({"Forwarded": f"For={VISITOR}:51234;Proto=https;By=10.0.0.1"}, VISITOR),
+        ({"Forwarded": f'proto=https; for="{VISITOR}:51234" ;host=h5.example.com'}, VISITOR),
+        ({"Forwarded": 'for="[2001:db8:b::9]:51234"'}, "2001:db8:b::9"),
+        ({"Forwarded": 'for="\\[2001:db8:b::9\\]"'}, "2001:db8:b::9"),
+        ({"Forwarded": f"for=198.51.100.1, for={VISITOR}, for=10.0.0.2"}, VISITOR),
+        ({"Forwarded": ("for=198.51.100.1", f"for={VISITOR}")}, VISITOR),
+        # names nobody, or is not well formed
+        ({"Forwarded": "for=unknown"}, "10.0.0.1"),
+        ({"Forwarded": "for=_hidden"}, "10.0.0.1"),
+        ({"Forwarded": "proto=https"}, "10.0.0.1"),
+        ({"Forwarded": f"for={VISITOR};for=198.51.100.1"}, "10.0.0.1"),
+        ({"Forwarded": f'for="198.51.100.1, for={VISITOR}'}, "10.0.0.1"),
+        ({"Forwarded": 'for=198.51.100.1;x=", for="[2001:db8:b::9]"'}, "10.0.0.1"),
+        ({"Forwarded": f"for={VISITOR} for=198.51.100.1"}, "10.0.0.1"),
+        ({"Forwarded": ""}, "10.0.0.1"),
+        ({"X_Real_IP": ""}, "10.0.0.1"),
+        ({"X_Real_IP": (VISITOR, "198.51.100.1")}, "10.0.0.1"),
+        ({"X_Real_IP": f"{VISITOR}, 198.51.100.1"}, "10.0.0.1"),
+    ):
+        with subtests.test(headers=headers):
+            assert client_address(a_request("10.0.0.1", **headers), PROXIES) == client
+            assert client_address(a_request("192.0.2.1", **headers), PROXIES) == "192.0.2.1"
+
+
+def test_headers_that_agree_are_one_and_others_prove_nothing(subtests):
+    for forwarded, others, client in (
+        ([VISITOR], {"X_Real_IP": VISITOR}, VISITOR),
+        ([f"{VISITOR}, 10.0.0.2"], {"X_Real_IP": "10.0.0.2"}, VISITOR),  # the header of the second proxy in a row
+        ([VISITOR], {"Forwarded": f"for={VISITOR}"}, VISITOR),
+        # one of them came with the request
+        ([VISITOR], {"X_Real_IP": "198.51.100.1"}, "10.0.0.1"),
+        ([VISITOR], {"X_Real_IP": "junk"}, "10.0.0.1"),
+        ([VISITOR], {"Forwarded": "for=198.51.100.1"}, "10.0.0.1"),
+        ([f"{VISITOR}, 10.0.0.7"], {"X_Real_IP": "198.51.100.1"}, "10.0.0.1"),
+        ([], {"Forwarded": f"for={VISITOR}", "X_Real_IP": "198.51.100.1"}, "10.0.0.1"),
+    ):
+        with subtests.test(forwarded=forwarded, others=others):
+            assert client_address(a_request("10.0.0.1", *forwarded, **others), PROXIES) == client
+            assert is_told_by_address("10.0.0.1", *forwarded, **others) is (client == VISITOR)
+
+
+def test_a_browser_without_a_cookie_is_told_by_an_address_that_can_be_its_own(subtests):
+    for arguments in (
+        {"arguments": ["10.0.0.1", VISITOR]},
+        {"arguments": ["10.0.0.1", f"{VISITOR}:51234"]},
+        {"arguments": ["10.0.0.1", f"{VISITOR}, 10.0.0.2"]},
+        {"arguments": ["10.0.0.1"], "X_Real_IP": VISITOR},
+        {"arguments": ["10.0.0.1"], "Forwarded": f'for="{VISITOR}:51234"'},
+        {"arguments": [VISITOR], "public_url": "", "proxies": ()},  # nobody in between
+    ):
+        with subtests.test(**arguments):
+            assert is_told_by_address(*arguments.pop("arguments"), **arguments)
+
+
+def test_an_address_that_may_be_a_proxys_tells_nobody(subtests):
+    nobody = {"proxies": ()}
+    for peer, forwarded, options in (
+        # a trusted proxy names nobody, or nobody that can be read
+        ("10.0.0.1", [], {}),
+        ("10.0.0.1", ["unknown"], {}),
+        ("10.0.0.1", [""], {}),
+        ("10.0.0.1", [], {"X_Real_IP": "junk"}),
+        ("10.0.0.1", [], {"Forwarded": "for=_gazonk"}),
+        # it names a proxy
+        ("10.0.0.1", ["10.0.0.2"], {}),
+        ("10.0.0.1", ["192.168.1.1"], {}),
+        ("10.0.0.1", ["100.64.0.1"], {}),
+        ("10.0.0.1", ["::1"], {}),
+        ("10.0.0.1", ["fd00::1"], {}),
+        ("10.0.0.1", [f"198.51.100.1, {VISITOR}"], {}),  # one that nobody trusts, with more behind it
+        # no proxy is named, and there must be one
+        (VISITOR, [], nobody),
+        (VISITOR, [], {"public_url": "https://h5.example.com"}),
+        (VISITOR, ["198.51.100.1"], {"public_url": "", **nobody}),
+        (VISITOR, [], {"public_url": "", "X_Real_IP": "198.51.100.1", **nobody}),
+        (VISITOR, [], {"public_url": "", "Forwarded": "for=198.51.100.1", **nobody}),
+        ("172.17.0.1", [], {"public_url": "", **nobody}),
+        ("127.0.0.1", [], {"public_url": "", **nobody}),
+        ("::ffff:192.168.0.1", [], {"public_url": "", **nobody}),
+        ("fe80::1", [], {"public_url": "", **nobody}),
+        ("", [], {"public_url": "", **nobody}),
+    ):
+        with subtests.test(peer=peer, forwarded=forwarded, options=options):
+            assert not is_told_by_address(peer, *forwarded, **options)
+
+
 def test_a_browser_with_a_session_is_told_by_its_cookie_wherever_it_is():
-    session = Session("browser-1").of_user("wx1", "o1")
-    here, there = (browser_of(a_request(peer, user_agent=peer), session, ()) for peer in ("192.0.2.1", "192.0.2.2"))
+    session = Session("browser-1", "wx1", "o1")
+    here, there = (Clients((), "").browser(a_request(peer), session) for peer in ("192.0.2.1", "10.0.0.1"))
     assert here == there
     assert (here.appid, here.openid) == ("wx1", "o1")
-    assert here.binding != browser_of(a_request("192.0.2.1"), Session("browser-2"), ()).binding
+    assert binding("192.0.2.1", session=Session("browser-1")) != binding("192.0.2.1", session=Session("browser-2"))
+    assert binding("192.0.2.1", session=session) != binding("192.0.2.1", session=session, user_agent="another")
 
 
-def test_a_browsers_binding_does_not_change_when_its_user_does():
-    request, session = a_request("192.0.2.1"), Session("browser-1")
-    assert browser_of(request, session, ()).binding == browser_of(request, session.of_user("wx1", "o1"), ()).binding
+def test_a_browser_that_brings_a_state_back_is_told_by_it_alone():
+    states, clients = States(KeyRing.parse(generate_key()), ManualClock()), Clients((), "https://h5.example.com")
+    one, another = (states.issue("wx1", "snsapi_base", "https://h5.example.com") for _ in range(2))
+    request, session = a_request("127.0.0.1"), Session("browser-1", "wx1", "o1")
+    assert clients.browser(request, session, one) == clients.browser(request, None, one)
+    assert clients.browser(request, None, one) != clients.browser(request, None, another)
 
 
 def test_a_browser_without_a_session_is_told_by_address_and_user_agent():
-    def binding(*arguments, **options):
-        return browser_of(a_request(*arguments, **options), None, PROXIES).binding
-
-    assert binding("192.0.2.1") == binding("192.0.2.1", "198.51.100.1") == binding("10.0.0.1", "192.0.2.1")
-    assert len({binding("192.0.2.1"), binding("192.0.2.2"), binding("192.0.2.1", user_agent="another")}) == 3
+    assert binding("10.0.0.1", VISITOR) == binding("10.0.0.7", VISITOR)
+    different = {
+        binding("10.0.0.1", VISITOR),
+        binding("10.0.0.1", "198.51.100.1"),
+        binding("10.0.0.1", VISITOR, user_agent="another"),
+    }
+    assert len(different) == 3
 
 
 def test_no_user_agent_can_stand_for_a_cookie():
-    session = Session("browser-1")
-    with_cookie = browser_of(a_request("192.0.2.1"), session, ())
-    without = browser_of(a_request("", user_agent="browser-1"), None, ())
-    assert with_cookie.binding != without.binding
-    assert (without.appid, without.openid) == (None, None)
+    with_cookie = binding("10.0.0.1", VISITOR, session=Session("browser-1"), user_agent="x")
+    assert with_cookie != binding("10.0.0.1", VISITOR, user_agent="browser-1|x")
+
+
+def test_the_log_says_once_that_visitors_cannot_be_told_apart(caplog):
+    caplog.set_level(logging.WARNING)
+    while_developing = Clients((), "")
+    while_developing.browser(a_request("127.0.0.1"), None)
+    assert not caplog.records
+    for proxies, public_url, headers in (
+        (PROXIES, "", {}),
+        ((), "https://h5.example.com", {}),
+        ((), "", {"X_Real_IP": VISITOR}),
+    ):
+        caplog.clear()
+        clients = Clients(proxies, public_url)
+        for _ in range(3):
+            clients.browser(a_request("127.0.0.1", **headers), None)
+        assert len(caplog.records) == 1
+        assert "TRUSTED_PROXIES" in caplog.text
+
+
+def test_the_services_own_address_is_what_trusted_proxies_say(subtests):
+    for peer, headers, address in (
+        ("10.0.0.1", {"X_Forwarded_Host": "a.example", "X_Forwarded_Proto": "https"}, "https://a.example"),
+        ("10.0.0.1", {"Forwarded": "for=1.1.1.1;host=a.example;proto=https"}, "https://a.example"),
+        ("10.0.0.1", {"Forwarded": 'host=evil.example, for=1.1.1.1;host="a.example:8443"'}, "http://a.example:8443"),
+        ("10.0.0.1", {"Forwarded": 'host="a.example/path"'}, "http://h5.example.com"),
+        ("192.0.2.1", {"Forwarded": "host=evil.example;proto=https"}, "http://h5.example.com"),
+    ):
+        with subtests.test(peer=peer, headers=headers):
+            assert Clients(PROXIES, "").service_address(a_request(peer, **headers)) == address
+    told = {"X_Forwarded_Host": "a.example"}
+    assert Clients(PROXIES, "https://b.example").service_address(a_request("10.0.0.1", **told)) == "https://b.example"

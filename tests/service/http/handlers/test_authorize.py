@@ -43,7 +43,7 @@ async def test_extras_stand_between_state_and_fragment(browser):
 async def test_the_state_is_bound_to_the_browser_by_a_cookie_that_ends(browser):
     response = await browser.fetch("/authorize?" + urlencode({"redirect_uri": PAGE}))
     [cookie] = response.headers.get_list("Set-Cookie")
-    assert cookie.startswith("wechat_openid_state_")
+    assert cookie.startswith("__Host-wechat_openid_state_")
     for attribute in ("HttpOnly", "Secure", "SameSite=Lax", "Max-Age=600", "Path=/"):
         assert attribute in cookie
     assert response.headers["Cache-Control"] == "no-store"
@@ -156,7 +156,7 @@ async def callback_of(browser, headers=None):
 
 
 async def test_what_strangers_forward_is_not_believed(browser_of_changed):
-    browser = await browser_of_changed(public_url="")
+    browser = await browser_of_changed(public_url="", trusted_proxies=())
     assert await callback_of(browser, FORWARDED) == f"{browser.url}/callback"
 
 

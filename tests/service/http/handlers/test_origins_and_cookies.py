@@ -238,13 +238,13 @@ async def test_a_session_tells_its_own_user_until_it_is_ended(browser, another_b
 
 async def test_every_altered_byte_of_the_cookie_leaves_nobody_signed_in(browser, wechat):
     await browser.post_code(wechat.issue_code())
-    good = browser.cookies["wechat_openid"]
+    good = browser.cookies["__Host-wechat_openid"]
     for position in range(0, len(good), 7):
-        browser.cookies["wechat_openid"] = (
+        browser.cookies["__Host-wechat_openid"] = (
             good[:position] + ("x" if good[position] != "x" else "y") + good[position + 1 :]
         )
         assert (await browser.fetch("/session")).code == 401, position
-    browser.cookies["wechat_openid"] = good
+    browser.cookies["__Host-wechat_openid"] = good
     assert (await browser.fetch("/session")).code == 200
 
 

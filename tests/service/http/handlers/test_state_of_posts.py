@@ -76,6 +76,26 @@ async def test_another_page_of_the_browser_may_still_be_a_plain_sample(browser, 
     assert is_refused(await browser.post_code(wechat.issue_code(), state="123", headers=here))
 
 
+async def test_a_page_of_another_allowed_origin_cannot_spend_a_state(browser, wechat, subtests):
+    state = await browser.begin()
+    for headers in (
+        {"Origin": "https://api.example.com"},
+        {"Referer": "https://api.example.com/page"},
+    ):
+        with subtests.test(headers=headers):
+            assert is_refused(await browser.post_code(wechat.issue_code(), state=state, headers=headers))
+    assert wechat.calls[EXCHANGE] == 0
+    here = {"Origin": PAGE_ORIGIN}
+    assert (await browser.post_code(wechat.issue_code(), state=state, headers=here)).code == 200
+
+
+async def test_a_state_of_the_callback_is_not_taken_from_a_page(browser, wechat):
+    state = await browser.begin(flow="callback")
+    assert is_refused(await browser.post_code(wechat.issue_code(), state=state))
+    response = await browser.fetch(f"/callback?code={wechat.issue_code()}&state={state}")
+    assert (response.code, wechat.calls[EXCHANGE]) == (302, 1)
+
+
 async def test_where_states_are_required_nothing_else_is_taken(browser_of_changed, wechat):
     browser = await browser_of_changed(require_state=True)
     for fields in ({}, {"state": "123"}, {"state": "0" * 64}):
