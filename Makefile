@@ -47,7 +47,7 @@ test: $(READY) $(CLIENTS) ## Run every test (under ten minutes)
 
 .PHONY: test-clusters
 test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sentinel (ONLY=quick: minutes)
-	$(BIN)/python -m pytest tests/clusters -m "clusters$(if $(ONLY), and $(ONLY))" -rP -q
+	$(BIN)/python -m pytest -m "clusters$(if $(ONLY), and $(ONLY))" -rP -q
 
 .PHONY: test-large
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)

@@ -23,9 +23,12 @@ POOL_OVERFLOW = 10
 #: How long a caller waits for a free connection, in seconds.
 POOL_SECONDS = 10
 #: How often a transaction is tried that the database gave up, or whose connection broke before its commit.
-ATTEMPTS = 5
-#: The longest pause before the second try, in seconds; it doubles with each. Chance keeps rivals out of step.
+#: Nodes of Galera that write the same row give each other's transactions up again and again.
+ATTEMPTS = 10
+#: The longest pause before the second try, in seconds; it doubles with each up to a limit. Chance keeps rivals out of
+#: step.
 PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.25
 
 HOW_TO_MIGRATE = "run: wechat-openid migrate (in a checkout also: alembic upgrade head)"
 
@@ -165,7 +168,7 @@ class Database:
                     return result
             except exc.DBAPIError as error:
                 if attempt < ATTEMPTS and self._came_to_nothing(error, committing=committing):
-                    time.sleep(random.uniform(0, PAUSE_SECONDS * 2 ** (attempt - 1)))  # noqa: S311 - no secret
+                    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempt - 1))))  # noqa: S311 - no secret
                     continue
                 failure = self._translated(error)
             except exc.TimeoutError:

@@ -160,12 +160,15 @@ def _connected(driver: Any, options: dict[str, Any]) -> Any:
     failure = None
     connection = driver.connect(**options, defer_connect=True)
     try:
-        seconds = options["connect_timeout"]
-        network = socket.create_connection((options["host"], options["port"]), seconds)
-        network.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        network.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        network.recv(1, socket.MSG_PEEK)
-        network.settimeout(None)
+        network = socket.create_connection((options["host"], options["port"]), options["connect_timeout"])
+        try:
+            network.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            network.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            network.recv(1, socket.MSG_PEEK)
+            network.settimeout(None)
+        except OSError:
+            network.close()
+            raise
         connection.connect(network)
     except OSError as error:
         failure = type(error).__name__

@@ -1,8 +1,5 @@
 """Options of DATABASE_URL, as they are written for drivers of several languages."""
 
-import ssl
-
-import pymysql
 import pytest
 from sqlalchemy import text
 
@@ -76,30 +73,6 @@ def pymysql_has_tls(url):
         return database.read(lambda connection: connection.scalar(text("SELECT @@have_ssl"))) == "YES"
     finally:
         database.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "verify_mode", "checks_name"),
-    [
-        ("ssl-mode=REQUIRED", ssl.CERT_NONE, False),
-        ("ssl=true", ssl.CERT_NONE, False),
-        ("ssl-mode=VERIFY_CA", ssl.CERT_REQUIRED, False),
-        ("sslMode=VERIFY_IDENTITY", ssl.CERT_REQUIRED, True),
-        ("tls=true", ssl.CERT_REQUIRED, True),
-        ("useSSL=true&verifyServerCertificate=true", ssl.CERT_REQUIRED, False),
-        ("ssl_ca=/etc/ssl/certs/ca-certificates.crt", ssl.CERT_REQUIRED, True),
-        ("ssl_ca=/etc/ssl/certs/ca-certificates.crt&ssl_check_hostname=false", ssl.CERT_REQUIRED, False),
-        ("ssl-mode=REQUIRED&sslmode=verify-full", ssl.CERT_REQUIRED, True),
-    ],
-)
-def test_what_is_said_of_tls_decides_what_is_verified(monkeypatch, options, verify_mode, checks_name):
-    """The strictest of several words."""
-    seen = []
-    monkeypatch.setattr(pymysql, "connect", lambda **given: seen.append(given) or (_ for _ in ()).throw(OSError()))
-    with pytest.raises(StoreUnavailable):
-        connects(f"mysql://user:{SECRET}@127.0.0.1/name?{options}")
-    [given] = seen
-    assert (given["ssl"].verify_mode, given["ssl"].check_hostname) == (verify_mode, checks_name)
 
 
 @pytest.mark.parametrize(

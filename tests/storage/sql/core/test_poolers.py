@@ -24,6 +24,7 @@ def pooled_url(postgresql_database):
         yield url
 
 
+@pytest.mark.clusters
 class TestThroughAPooler(TokenStoreContract):
     @pytest.fixture
     def url(self, pooled_url):
