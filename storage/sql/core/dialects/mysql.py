@@ -49,8 +49,9 @@ class MySQL(Dialect):
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": HANG_SECONDS,
         "write_timeout": HANG_SECONDS,
-        # Without strictness a token that is too long would be cut short in silence.
-        "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES')",
+        # Without strictness a token that is too long would be cut short in silence; with safe updates, statements are
+        # refused for the plan that the optimizer chose.
+        "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES'), sql_safe_updates = 0",
     }
     # Building an index takes its time.
     migrating_options: ClassVar[Mapping[str, Any]] = {"read_timeout": None, "write_timeout": None}
