@@ -6,6 +6,7 @@ store would take them two or three at a time, it gives more of them a moment to 
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
@@ -54,11 +55,20 @@ class GroupCommit(Generic[T, R]):
         self._linger_seconds = linger_seconds
         self._pending: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
+        self._attempt_began_at: float | None = None
+        self._has_failed_attempts = False
+        #: How long the last transaction took that was committed, in seconds.
+        self.last_seconds = 0.0
 
     @property
     def pending(self) -> int:
         """How many items wait for their transaction to begin."""
         return len(self._pending)
+
+    def is_late(self, seconds: float) -> bool:
+        """Tell whether a transaction has been under way for longer, or has failed and is tried again."""
+        began_at = self._attempt_began_at
+        return self._has_failed_attempts or (began_at is not None and time.monotonic() - began_at > seconds)
 
     def submit(self, item: T) -> asyncio.Future[R]:
         """Queue an item; the future is done when its transaction is.
@@ -96,24 +106,28 @@ class GroupCommit(Generic[T, R]):
     async def _commit(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         """Write a batch and answer its callers, trying again for a moment while the store is unavailable."""
         items = [item for item, _ in batch]
-        for delay in (*self._retry_delays, None):
-            try:
-                results = await self._write_once(items)
-            except TimeoutError:
-                # A second try would only queue behind the one that hangs.
-                _fail(batch, StoreUnavailable(f"the store did not confirm a write in {self._timeout_seconds:g} s"))
-            except StoreUnavailable as error:
-                if delay is not None:
-                    await asyncio.sleep(delay)
-                    continue
-                _fail(batch, error)
-            except InvalidRecord as error:
-                await self._commit_apart(batch, error)
-            except Exception as error:  # noqa: BLE001 - whatever a store raises is for the callers, not for the loop
-                _fail(batch, error)
-            else:
-                _answer(batch, results)
-            return
+        try:
+            for delay in (*self._retry_delays, None):
+                try:
+                    results = await self._write_once(items)
+                except TimeoutError:
+                    # A second try would only queue behind the one that hangs.
+                    _fail(batch, StoreUnavailable(f"the store did not confirm a write in {self._timeout_seconds:g} s"))
+                except StoreUnavailable as error:
+                    if delay is not None:
+                        self._has_failed_attempts = True
+                        await asyncio.sleep(delay)
+                        continue
+                    _fail(batch, error)
+                except InvalidRecord as error:
+                    await self._commit_apart(batch, error)
+                except Exception as error:  # noqa: BLE001 - whatever a store raises is for the callers, not the loop
+                    _fail(batch, error)
+                else:
+                    _answer(batch, results)
+                return
+        finally:
+            self._has_failed_attempts = False
 
     async def _commit_apart(self, batch: list[tuple[T, asyncio.Future[R]]], error: InvalidRecord) -> None:
         """Halve a refused batch until the bad row is alone, so that it fails alone."""
@@ -125,8 +139,14 @@ class GroupCommit(Generic[T, R]):
         await self._commit(batch[middle:])
 
     async def _write_once(self, items: list[T]) -> Sequence[R]:
-        async with asyncio.timeout(self._timeout_seconds):
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._write, items)
+        self._attempt_began_at = began_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                results = await asyncio.get_running_loop().run_in_executor(self._executor, self._write, items)
+        finally:
+            self._attempt_began_at = None
+        self.last_seconds = time.monotonic() - began_at
+        return results
 
 
 def _answer(batch: list[tuple[T, asyncio.Future[R]]], results: Sequence[R]) -> None:

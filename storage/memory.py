@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
+from threading import RLock
 from typing import ClassVar, Self
 
 from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
@@ -32,7 +32,7 @@ class MemoryTokenStore(TokenStore):
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lock = Lock()
+        self._lock = RLock()
         self._rows: dict[Key, Row] = {}
         self._codes: dict[bytes, Key] = {}
         self._activity: Counter[tuple[int, str, ActivityKind, int]] = Counter()
@@ -50,6 +50,15 @@ class MemoryTokenStore(TokenStore):
             for grant in grants:
                 self._save_one(grant)
             self._count(of_grants(grants))
+
+    def probe(self, grants: Sequence[Grant]) -> None:
+        """See `TokenStore.probe`."""
+        with self._lock:
+            self.save(grants)
+            for grant in grants:
+                self.erase(grant.appid, grant.openid)
+            for key in [key for key in self._activity if key[1] in {grant.appid for grant in grants}]:
+                del self._activity[key]
 
     def get(self, appid: str, openid: str) -> Authorization | None:
         """See `TokenStore.get`."""

@@ -19,7 +19,7 @@ from storage.users import Authorization, Counts, Profile, Use
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
 #: Major and minor version of this contract. A store made for another major version is refused.
-API_VERSION = (2, 0)
+API_VERSION = (2, 1)
 
 
 class Capability(StrEnum):
@@ -78,6 +78,19 @@ class TokenStore(ABC):
         Raises:
             InvalidRecord: One of them cannot be stored; none was.
         """
+
+    def probe(self, grants: Sequence[Grant]) -> None:
+        """Store grants that are nobody's, as `save` would, and remove them; nobody ever sees them.
+
+        It is asked whether a store takes grants, without a code at stake. So it must do all that `save` does, down to
+        what makes a write durable: a full disk must fail it. Afterwards the store is as it was; what counts and ids
+        are made of may go up. Without a method of its own, a store is asked by `touch` to write down a use of nobody,
+        which leaves nothing behind, either.
+
+        Args:
+            grants: Of an appid that no account has.
+        """
+        self.touch([Use(one.appid, one.openid, one.authorized_at, None) for one in grants])
 
     @abstractmethod
     def get(self, appid: str, openid: str) -> Authorization | None:

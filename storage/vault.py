@@ -1,20 +1,21 @@
 """`TokenVault`: the asynchronous face of a token store. Seals, groups commits, keeps blocking work off the event loop.
 
-It also knows whether the store answers: while it does not, `reserve` refuses new exchanges, so that no user's code is
-spent on an authorization that could not be stored.
+While the store takes no grants, `reserve` refuses new exchanges, so that no user's code is spent on an authorization
+that could not be stored.
 """
 
 import asyncio
 import functools
 import itertools
-import logging
-from collections.abc import Callable, Iterator
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from storage.activity import Activity
-from storage.base.errors import SchemaNotReady, StorageError, StoreBusy, StoreUnavailable
+from storage.base.errors import InvalidRecord, SealError, StorageError, StoreBusy, StoreTooSlow, StoreUnavailable
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, SealedTokens
 from storage.group_commit import GroupCommit
@@ -23,18 +24,18 @@ from storage.sealing import KeyRing, Tokens
 from storage.store import Capability, TokenStore
 from storage.user_search import UserFilter, UserQuery, UserSearch
 from storage.users import Authorization, Counts, Profile, Status, Use
+from storage.write_gate import WriteGate
 
 __all__ = ["TokenVault"]
 
 T = TypeVar("T")
 
-#: Writing down a use of nobody changes nothing, and succeeds only where the store can write.
-_NOBODY = Use("", "", used_at=0, next_refresh_at=None)
-_LONGEST_PROBE_SECONDS = 30.0
 #: How long listing the newest or the oldest active users may take before the start.
 _KEY_CHECK_SECONDS = 60
-
-_logger = logging.getLogger(__name__)
+#: Failures that say nothing about whether grants can be stored.
+_OTHER_FAILURES = (InvalidRecord, SealError, StoreBusy, StoreTooSlow)
+#: As long as WeChat's tokens are.
+_LONG_TOKEN = "t" * 150
 
 
 class TokenVault:
@@ -48,9 +49,15 @@ class TokenVault:
         instance: A name for this process that no other has; it marks the leases.
         max_pending: Writes that may wait before new exchanges are refused.
         readers: Threads for reads.
-        probe_seconds: How soon an unavailable store is asked whether it is back; later each time that it turns out
-            not to be, up to half a minute.
-        on_availability: Called with False when the store stops answering, with True when it is back.
+        retry_delays: Pauses in seconds before grants are tried again while the store is unavailable. Their codes are
+            spent, so they are tried almost as long as a page waits.
+        late_seconds: How long a write may be under way before new exchanges wait for its end.
+        slow_seconds: How long it may take before new exchanges are refused until the store is faster. Together with
+            the write before it and with WeChat, it must fit into the time that a page waits.
+        probe_seconds: How soon a store that failed is asked whether it is back.
+        patience_seconds: How long an exchange waits where it is not known yet whether the store takes its grant.
+        relapse_seconds: How soon a code is risked again where a store failed that had seemed to be back.
+        on_availability: Called with False when the store stops taking grants, with True when it takes them again.
     """
 
     def __init__(
@@ -61,7 +68,12 @@ class TokenVault:
         instance: str,
         max_pending: int = 4096,
         readers: int = 4,
+        retry_delays: Sequence[float] = (0.05, 0.2, 0.5, 1.0, 1.5),
+        late_seconds: float = 0.25,
+        slow_seconds: float = 2.0,
         probe_seconds: float = 0.5,
+        patience_seconds: float = 2.0,
+        relapse_seconds: float = 10.0,
         on_availability: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -70,23 +82,30 @@ class TokenVault:
         self._claim_numbers = itertools.count(1)
         self._max_pending = max_pending
         self._reserved = 0
-        self._probe_seconds = probe_seconds
-        self._next_probe_seconds = probe_seconds
-        self._on_availability = on_availability
-        self._probing: asyncio.Task[None] | None = None
-        self._closing = False
+        self._late_seconds = late_seconds
+        self._slow_seconds = slow_seconds
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
         # Reads have threads of their own: a live token must not wait behind writes that wait for a lock.
         self._single_writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-single-writer")
         self._readers = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="store-reader")
-        self._grants = GroupCommit(_answering_none(store.save), self._writer, max_pending=max_pending)
+        self._grants = GroupCommit(
+            _answering_none(store.save), self._writer, max_pending=max_pending, retry_delays=retry_delays
+        )
         self._outcomes = GroupCommit(store.settle, self._writer, max_pending=max_pending)
         self._uses = GroupCommit(_answering_none(store.touch), self._writer, max_pending=max_pending)
+        self._gate = WriteGate(
+            self._probe,
+            self._is_late,
+            probe_seconds=probe_seconds,
+            patience_seconds=patience_seconds,
+            relapse_seconds=relapse_seconds,
+            on_availability=on_availability,
+        )
 
     @property
     def available(self) -> bool:
-        """Whether the store answered when it was last asked."""
-        return self._probing is None
+        """Whether the store takes grants, as far as is known."""
+        return self._gate.available
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -106,23 +125,33 @@ class TokenVault:
         """
         return self._store.user_search(limit_seconds) if Capability.USERS in self._store.capabilities else None
 
-    @contextmanager
-    def reserve(self) -> Iterator[None]:
-        """Make sure of a place for one grant before its code is spent.
+    @asynccontextmanager
+    async def reserve(self) -> AsyncIterator[None]:
+        """Make sure, before a code is spent, that its grant can be stored; wait a moment where that is open.
 
         Raises:
-            StoreUnavailable: The store is known to be down.
+            StoreUnavailable: The store takes no grants, or has not confirmed the last ones yet.
             StoreBusy: Too many grants wait already.
         """
-        if self._probing is not None:
-            raise StoreUnavailable("the store is down")
         if self._reserved >= self._max_pending:
             raise StoreBusy(f"{self._reserved} exchanges are under way")
         self._reserved += 1
         try:
-            yield
+            is_trial = await self._gate.enter()
+            try:
+                yield
+            finally:
+                self._gate.leave(is_trial)
         finally:
             self._reserved -= 1
+
+    async def check_writable(self) -> None:
+        """Make sure that the store takes grants: from what it took a moment ago, or by one that is removed again.
+
+        Raises:
+            StoreUnavailable: It does not, or has not confirmed its last writes yet.
+        """
+        await self._gate.check()
 
     def seal(self, appid: str, openid: str, tokens: Tokens) -> SealedTokens:
         """Seal tokens for the row of this user, with the newest key."""
@@ -142,8 +171,21 @@ class TokenVault:
         Raises:
             InvalidRecord: The store refuses this grant.
         """
-        await self._watched(self._grants.submit(grant))
-        self._next_probe_seconds = self._probe_seconds
+        try:
+            await self._grants.submit(grant)
+        except InvalidRecord as error:
+            self._gate.refused(error)
+            raise
+        except StoreBusy:
+            raise
+        except Exception as error:
+            # Whatever it was, the next grant would fare no better.
+            self._gate.failed(error)
+            raise
+        if self._grants.last_seconds > self._slow_seconds:
+            self._gate.failed(_too_slow(self._grants.last_seconds))
+        else:
+            self._gate.stored()
 
     async def settle(self, outcome: Outcome) -> bool:
         """Write what became of a lease; False when the authorization has changed hands since."""
@@ -217,11 +259,9 @@ class TokenVault:
 
     async def close(self) -> None:
         """Write what waits, then let go of the store."""
-        self._closing = True
+        await self._gate.close()
         for queue in (self._grants, self._outcomes, self._uses):
             await queue.drain()
-        if self._probing is not None:
-            self._probing.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._shut_down)
 
     def _shut_down(self) -> None:
@@ -243,36 +283,49 @@ class TokenVault:
     async def _watched(self, future: "asyncio.Future[T]") -> T:
         try:
             return await future
-        except (StoreUnavailable, SchemaNotReady) as error:
-            self._note_unavailable(error)
+        except StorageError as error:
+            if not isinstance(error, _OTHER_FAILURES):
+                self._gate.doubt(error)
             raise
+        finally:
+            self._gate.look_again()
 
-    def _note_unavailable(self, error: StorageError) -> None:
-        if self._probing is None and not self._closing:
-            _logger.error("the store is down; exchanges are refused until it is back: %s", error)
-            self._on_availability(False)
-            self._probing = asyncio.ensure_future(self._probe())
+    def _is_late(self) -> bool:
+        # They share a thread: whichever of them is held up, the next grant would be, too.
+        return any(queue.is_late(self._late_seconds) for queue in (self._grants, self._outcomes, self._uses))
 
-    async def _probe(self) -> None:
-        """Ask the store until it answers.
+    async def _probe(self, count: int) -> None:
+        """Store and remove grants that are nobody's, in the writer's thread, as exchanges would.
 
-        It is asked to write, in the writer's thread: a store that still hangs in a write, or that lets only read, is
-        not back. Where the next grant cannot be stored all the same (a full disk), the pauses grow, so that few
-        codes are spent in vain.
+        Raises:
+            StoreUnavailable: It took too long. Whatever the store raises is raised, too.
         """
-        pause = self._next_probe_seconds
-        self._next_probe_seconds = min(2 * pause, _LONGEST_PROBE_SECONDS)
-        while True:
-            await asyncio.sleep(pause)
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.touch, [_NOBODY])
-            except Exception as error:  # noqa: BLE001 - whatever it raises, the store is not back and is asked again
-                _logger.debug("the store is still down: %s", type(error).__name__)
-                continue
-            self._probing = None
-            self._on_availability(True)
-            _logger.warning("the store is back")
-            return
+        # No two probes, of whichever process, write the same rows.
+        appid, now = f"probe-{secrets.token_hex(8)}", int(time.time())
+        grants = [self._probe_grant(appid, f"o-{number}", now) for number in range(count)]
+        began_at = time.monotonic()
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.probe, grants)
+        seconds = time.monotonic() - began_at
+        if seconds > self._slow_seconds:
+            raise _too_slow(seconds)
+
+    def _probe_grant(self, appid: str, openid: str, now: int) -> Grant:
+        return Grant(
+            appid=appid,
+            openid=openid,
+            scope="snsapi_userinfo",
+            tokens=self.seal(appid, openid, Tokens(_LONG_TOKEN, _LONG_TOKEN)),
+            authorized_at=now,
+            expires_at=now,
+            refresh_expires_at=now,
+            unionid=openid,
+            code_digest=secrets.token_bytes(32),
+            code_binding=secrets.token_bytes(32),
+        )
+
+
+def _too_slow(seconds: float) -> StoreUnavailable:
+    return StoreUnavailable(f"the store took {seconds:.1f} s to confirm a write")
 
 
 def _answering_none(write: Callable[[list[T]], None]) -> Callable[[list[T]], list[None]]:

@@ -148,7 +148,7 @@ class CodeExchange:
         Raises:
             CodeRefused: The code is malformed, or was exchanged by another browser. WeChat was not asked.
             AccountPaused: Calls of this account cannot succeed now. WeChat was not asked.
-            StoreUnavailable: The store is down. If that was known beforehand, the code was not spent.
+            StoreUnavailable: The store is down or late. If that was known beforehand, the code was not spent.
             StoreBusy: Too many exchanges are under way. The code was not spent.
             WeChatError: WeChat refused, or gave no usable answer.
             ExchangeUnderWay: It takes longer than a page waits. It goes on; the same code may be posted again.
@@ -190,7 +190,7 @@ class CodeExchange:
         self, account: Account, code: str, digest: bytes, browser: Browser, asked_scope: str
     ) -> RedeemedCode:
         self._breaker.check(account.appid, Endpoint.EXCHANGE)
-        with self._vault.reserve():
+        async with self._vault.reserve():
             asked_at = self._clock.now()
             try:
                 reply = await self._client.exchange_code(account, code)

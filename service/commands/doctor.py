@@ -108,11 +108,14 @@ async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
         return CheckResult("token store", CheckStatus.BAD, str(error))
     try:
         await vault.check_keys()
+        await vault.check_writable()
     except StorageError as error:
         return CheckResult("token store", CheckStatus.BAD, str(error))
     finally:
         await vault.close()
-    return CheckResult("token store", CheckStatus.GOOD, f"{settings.token_store}: the keys open what is stored")
+    return CheckResult(
+        "token store", CheckStatus.GOOD, f"{settings.token_store}: takes authorizations; the keys open what is stored"
+    )
 
 
 def _about_listeners(settings: Settings) -> CheckResult:

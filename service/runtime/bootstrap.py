@@ -31,6 +31,9 @@ DEFAULT_KEY_FILE = Path("var/secret-keys")
 #: Messages that are passed on at once, in each process; more wait within their time.
 _RELAY_CONNECTIONS = 64
 
+#: How often a code is risked where a store refuses grants although it takes probes, in seconds.
+_RELAPSE_SECONDS = 10.0
+
 _logger = logging.getLogger(__name__)
 
 
@@ -122,7 +125,14 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
     store = await asyncio.to_thread(open_store, settings)
     metrics = Metrics([account.appid for account in settings.all_accounts()])
     instance = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
-    vault = TokenVault(store, keys, instance=instance, on_availability=metrics.store_up)
+    vault = TokenVault(
+        store,
+        keys,
+        instance=instance,
+        # Each worker finds out for itself; all of them together risk a code no more often than one would.
+        relapse_seconds=_RELAPSE_SECONDS * settings.workers,
+        on_availability=metrics.store_up,
+    )
     client = open_client(settings, metrics)
     relay = open_relay(settings, metrics)
     try:

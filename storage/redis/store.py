@@ -54,6 +54,13 @@ class RedisTokenStore(TokenStore):
 
     def save(self, grants: Sequence[Grant]) -> None:
         """See `TokenStore.save`; what survives a crash of the server is up to the server."""
+        self._save(grants, "kept")
+
+    def probe(self, grants: Sequence[Grant]) -> None:
+        """See `TokenStore.probe`."""
+        self._save(grants, "removed")
+
+    def _save(self, grants: Sequence[Grant], then: str) -> None:
         require_storable(grants, LARGEST)
         if any(grant.authorized_at < 0 for grant in grants):
             raise InvalidRecord("authorized_at is out of range.")
@@ -66,7 +73,7 @@ class RedisTokenStore(TokenStore):
         arguments.append(len(counted))
         for one in counted:
             arguments += (one.hour, counter_name(one), one.count)
-        self._redis.run("save", arguments)
+        self._redis.run("save", [*arguments, then])
 
     def get(self, appid: str, openid: str) -> Authorization | None:
         """See `TokenStore.get`."""

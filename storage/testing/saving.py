@@ -5,7 +5,7 @@ import pytest
 from storage.base.errors import InvalidRecord
 from storage.base.schema_report import SchemaState
 from storage.grants import RedeemedCode, SealedTokens
-from storage.store import API_VERSION, TokenStore
+from storage.store import API_VERSION, Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
     APPID,
@@ -23,6 +23,9 @@ from storage.testing.samples import (
 from storage.users import Authorization, Status
 
 __all__ = ["SavingContract"]
+
+#: An appid that no account has.
+_PROBED = "probe-0123456789abcdef"
 
 
 class SavingContract(Contract):
@@ -232,3 +235,34 @@ class SavingContract(Contract):
         assert found is not None
         assert (found.scope, found.authorized_at) == (BASE, NOW + 100)
         assert stored(store).scope == WIDE
+
+    def test_probe_leaves_nothing_behind(self, store: TokenStore) -> None:
+        """Neither users, nor counts of them, nor counts of what happened."""
+        store.save([a_grant(unionid="u-1")])
+        before = _everything(store)
+        store.probe([a_grant(f"o-{number}", appid=_PROBED, unionid=f"u-{number}") for number in range(20)])
+        assert _everything(store) == before
+        assert store.get(_PROBED, "o-1") is None
+
+    def test_probe_can_be_repeated_and_take_place_beside_grants(self, store: TokenStore) -> None:
+        """Neither a probe before nor exchanges and probes meanwhile are in its way."""
+
+        def work(number: int) -> None:
+            store.probe([a_grant(f"o-{one}", appid=f"{_PROBED}-{number}") for one in range(5)])
+            store.save([a_grant(f"o-{number}")])
+
+        for _ in range(3):
+            at_once(work)
+        assert all(store.get(APPID, f"o-{number}") for number in range(THREADS))
+
+
+def _everything(store: TokenStore) -> list[object]:
+    """Return what lists and counts show."""
+    shown: list[object] = []
+    if Capability.USERS in store.capabilities:
+        shown.append(store.counts().by_status)
+    if Capability.ACTIVITY in store.capabilities:
+        shown.append(store.activity(0))
+    if Capability.RESEALING in store.capabilities:
+        shown.append(store.sealed_page(0, 100))
+    return shown

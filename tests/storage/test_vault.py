@@ -6,7 +6,15 @@ from dataclasses import replace
 import pytest
 
 from storage.activity import Activity, ActivityKind
-from storage.base.errors import CannotOpen, InvalidRecord, SchemaNotReady, StoreBusy, StoreUnavailable, UnknownKey
+from storage.base.errors import (
+    CannotOpen,
+    InvalidRecord,
+    SchemaNotReady,
+    StorageError,
+    StoreBusy,
+    StoreUnavailable,
+    UnknownKey,
+)
 from storage.base.schema_report import SchemaState
 from storage.grants import Grant
 from storage.memory import MemoryTokenStore
@@ -20,6 +28,7 @@ from tests.waiting import until
 APPID = "wx0000000000000001"
 NOW = 1_800_000_000
 KEY = generate_key()
+QUICK = {"retry_delays": (0.001,), "probe_seconds": 0.01, "patience_seconds": 0.05, "relapse_seconds": 0.0}
 
 
 class BreakableStore(MemoryTokenStore):
@@ -29,11 +38,12 @@ class BreakableStore(MemoryTokenStore):
         super().__init__()
         self.error = None
         self.touch_error = None
+        self.save_error = None
+        self.attempts = 0
         self.writable = threading.Event()
         self.writable.set()
         self.writing = threading.Event()
         self.saves = []
-        self.touches = 0
         self.claims = []
         self.closed = 0
 
@@ -42,11 +52,14 @@ class BreakableStore(MemoryTokenStore):
             raise self.error
 
     def save(self, grants):
+        self.attempts += 1
         self.writing.set()
         self.writable.wait()
         self._answer()
+        if self.save_error is not None:
+            raise self.save_error
         super().save(grants)
-        self.saves.append([grant.openid for grant in grants])
+        self.saves.append([grant.openid for grant in grants if grant.appid == APPID])
 
     def get(self, appid, openid):
         self._answer()
@@ -61,7 +74,6 @@ class BreakableStore(MemoryTokenStore):
         return super().claim_due(appid, owner, limit, ttl, due_at)
 
     def touch(self, uses):
-        self.touches += 1
         self._answer()
         if self.touch_error is not None:
             raise self.touch_error
@@ -91,7 +103,7 @@ def open_vault(io_loop, store, changes):
             store,
             KeyRing.parse(keys),
             instance="host:1",
-            **{"probe_seconds": 0.01, "on_availability": changes.append, **options},
+            **{**QUICK, "on_availability": changes.append, **options},
         )
         vaults.append(vault)
         return vault
@@ -124,6 +136,7 @@ async def break_down(vault, store):
     store.error = StoreUnavailable("connection refused")
     with pytest.raises(StoreUnavailable):
         await vault.get(APPID, "o-1")
+    await until(lambda: not vault.available)
 
 
 @pytest.mark.gen_test
@@ -195,12 +208,12 @@ async def test_reads_and_single_writes_reach_the_store(vault):
 
 @pytest.mark.gen_test
 async def test_no_place_is_reserved_while_the_store_is_down(vault, store, changes):
-    with vault.reserve():
+    async with vault.reserve():
         pass
     await break_down(vault, store)
-    assert not vault.available
-    with pytest.raises(StoreUnavailable), vault.reserve():
-        pytest.fail("a code would be spent")
+    with pytest.raises(StoreUnavailable):
+        async with vault.reserve():
+            pytest.fail("a code would be spent")
     assert changes == [False]
 
 
@@ -212,22 +225,45 @@ async def test_a_store_that_answers_again_is_found_back(vault, store, changes):
     store.error = None
     await until(lambda: vault.available)
     assert changes == [False, True]
-    with vault.reserve():
+    async with vault.reserve():
         await vault.save(a_grant(vault))
     await break_down(vault, store)
     assert changes == [False, True, False]
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("read only"), RuntimeError("a bug that no store should raise")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailable("read only"),
+        StorageError("the database refuses a statement"),
+        SchemaNotReady("run: alembic upgrade head"),
+        OSError("no space left on device"),
+        RuntimeError("a bug that no store should raise"),
+    ],
+)
 @pytest.mark.gen_test
-async def test_a_store_that_can_be_read_but_not_written_is_not_back_and_is_asked_on(vault, store, error):
-    store.touch_error = error
-    await break_down(vault, store)
-    store.error = None
-    await until(lambda: store.touches >= 2)
+async def test_a_store_that_refuses_grants_for_whatever_reason_is_down_until_it_takes_one(vault, store, error):
+    store.save_error = error
+    with pytest.raises(type(error)):
+        await vault.save(a_grant(vault))
     assert not vault.available
-    store.touch_error = None
+    before = store.attempts
+    await until(lambda: store.attempts >= before + 2)
+    assert not vault.available
+    store.save_error = None
     await until(lambda: vault.available)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("no route"), StorageError("the database refuses a statement")])
+@pytest.mark.gen_test
+async def test_what_fails_alone_while_grants_are_taken_closes_nothing(vault, store, error):
+    store.touch_error = error
+    for _ in range(5):
+        with pytest.raises(type(error)):
+            await vault.touch(Use(APPID, "o-1", NOW, None))
+        async with vault.reserve():
+            await vault.save(a_grant(vault))
+    assert vault.available
 
 
 @pytest.mark.gen_test
@@ -238,41 +274,76 @@ async def test_missing_tables_are_an_outage_and_no_grant_is_tried_alone(vault, s
     assert {type(answer) for answer in answers} == {SchemaNotReady}
     assert len(store.saves) <= 2
     assert not vault.available
-    with pytest.raises(StoreUnavailable), vault.reserve():
+    with pytest.raises(StoreUnavailable):
+        async with vault.reserve():
+            pytest.fail("a code would be spent")
+
+
+@pytest.mark.gen_test
+async def test_while_a_write_hangs_no_code_is_spent_and_who_waits_goes_on_with_its_end(open_vault, store):
+    vault = open_vault(late_seconds=0.0, patience_seconds=60)
+    store.writable.clear()
+    saving = asyncio.ensure_future(vault.save(a_grant(vault)))
+    await until(store.writing.is_set)
+    spent = []
+
+    async def exchange(number):
+        async with vault.reserve():
+            spent.append(number)
+            await vault.save(a_grant(vault, f"o-{number}"))
+
+    waiting = [asyncio.ensure_future(exchange(number)) for number in range(10)]
+    await until(lambda: vault._reserved == 10)
+    assert await vault.get(APPID, "o-1") is None
+    assert spent == []
+    store.writable.set()
+    await asyncio.gather(saving, *waiting)
+    assert len(spent) == 10
+
+
+@pytest.mark.gen_test
+async def test_who_has_waited_for_a_late_write_is_refused_before_the_code_is_spent(open_vault, store):
+    vault = open_vault(late_seconds=0.0, patience_seconds=0.01)
+    store.writable.clear()
+    saving = asyncio.ensure_future(vault.save(a_grant(vault)))
+    await until(store.writing.is_set)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            async with vault.reserve():
+                pytest.fail("a code would be spent")
+    with pytest.raises(StoreUnavailable):
+        await vault.check_writable()
+    store.writable.set()
+    await saving
+    async with vault.reserve():
         pass
 
 
 @pytest.mark.gen_test
-async def test_a_store_that_comes_back_only_to_fail_again_is_asked_ever_later(open_vault, store, changes):
-    vault = open_vault(probe_seconds=0.01)
-    started = asyncio.get_running_loop().time()
-    for _ in range(6):
-        await break_down(vault, store)
-        store.error = None
-        await until(lambda: vault.available)
-    # 10, 20, 40 … 320 ms: the pauses alone add up to this.
-    assert asyncio.get_running_loop().time() - started >= 0.63
+async def test_a_store_whose_writes_take_almost_too_long_is_down(open_vault, store):
+    vault = open_vault(slow_seconds=0.0, probe_seconds=60)
     await vault.save(a_grant(vault))
-    await break_down(vault, store)
-    store.error = None
-    await until(lambda: vault.available)
-    assert changes.count(True) == 7
+    assert store.get(APPID, "o-1") is not None
+    assert not vault.available
 
 
 @pytest.mark.gen_test
-async def test_a_store_that_hangs_in_a_write_is_not_back_because_it_can_be_read(vault, store):
-    store.writable.clear()
-    saving = asyncio.ensure_future(vault.save(a_grant(vault)))
-    await until(store.writing.is_set)
-    await break_down(vault, store)
-    store.error = None
-    # The question whether the store is back waits behind the write that hangs.
-    await until(vault._writer._work_queue.qsize)
-    assert await vault.get(APPID, "o-1") is None
-    assert not vault.available
-    store.writable.set()
-    await saving
-    await until(lambda: vault.available)
+async def test_whether_the_store_takes_grants_is_found_out_without_one(vault, store):
+    await vault.check_writable()
+    assert store.attempts == 1
+    await vault.check_writable()
+    assert store.attempts == 1
+    assert (await vault.counts()).by_status == {}
+
+
+@pytest.mark.gen_test
+async def test_a_store_that_refuses_grants_is_found_out_before_the_first_code(vault, store):
+    store.save_error = StorageError("permission denied")
+    with pytest.raises(StoreUnavailable, match="permission denied"):
+        await vault.check_writable()
+    with pytest.raises(StoreUnavailable, match="permission denied"):
+        async with vault.reserve():
+            pytest.fail("a code would be spent")
 
 
 @pytest.mark.gen_test
@@ -286,14 +357,17 @@ async def test_a_failed_write_also_tells_that_the_store_is_down(vault, store, ch
 @pytest.mark.gen_test
 async def test_places_are_limited_and_given_back(open_vault):
     vault = open_vault(max_pending=2)
-    with vault.reserve():
-        with vault.reserve(), pytest.raises(StoreBusy), vault.reserve():
-            pytest.fail("a code would be spent")
-        with vault.reserve():
+    async with vault.reserve():
+        async with vault.reserve():
+            with pytest.raises(StoreBusy):
+                async with vault.reserve():
+                    pytest.fail("a code would be spent")
+        async with vault.reserve():
             pass
-    with pytest.raises(ZeroDivisionError), vault.reserve():
-        raise ZeroDivisionError
-    with vault.reserve(), vault.reserve():
+    with pytest.raises(ZeroDivisionError):
+        async with vault.reserve():
+            raise ZeroDivisionError
+    async with vault.reserve(), vault.reserve():
         pass
 
 
@@ -345,7 +419,7 @@ async def test_closing_writes_what_waits_and_lets_go_of_the_store(vault, store):
     saving.append(asyncio.ensure_future(vault.save(a_grant(vault, "o-waiting"))))
     await until(lambda: vault._grants.pending)
     closing = asyncio.ensure_future(vault.close())
-    await until(lambda: vault._closing)
+    await until(lambda: vault._gate._closing)
     assert store.closed == 0
     store.writable.set()
     await closing
@@ -370,7 +444,7 @@ async def test_closing_while_the_store_is_down_leaves_nothing_running(open_vault
 
 @pytest.mark.gen_test
 async def test_the_log_says_when_the_store_goes_and_comes_back_once_each(vault, store, caplog):
-    caplog.set_level(logging.WARNING, "storage.vault")
+    caplog.set_level(logging.WARNING, "storage.write_gate")
     await break_down(vault, store)
     await break_down(vault, store)
     store.error = None

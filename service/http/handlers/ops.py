@@ -10,6 +10,9 @@ from storage.vault import TokenVault
 
 __all__ = ["health_routes", "routes"]
 
+#: How long a probe may wait: those who ask give up soon.
+_ANSWER_SECONDS = 0.9
+
 
 class HealthHandler(JsonHandler):
     """`GET /healthz`: the process answers."""
@@ -29,16 +32,15 @@ class ReadyHandler(JsonHandler):
         self.vault = vault
 
     async def get(self) -> None:
-        """Ask the store whether it answers and whether its tables are as the code expects them."""
+        """Ask the store whether it takes an authorization, and whether its tables are as the code expects them."""
         try:
-            schema = await self.vault.check_schema()
-        except StorageError as error:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                schema = await self.vault.check_schema()
+                await self.vault.check_writable()
+        except (StorageError, TimeoutError) as error:
             self.set_status(503)
-            self.write_json({"status": "store_unavailable", "errmsg": str(error)})
-            return
-        if not self.vault.available:
-            self.set_status(503)
-            self.write_json({"status": "store_unavailable", "errmsg": "the store can be read but not written"})
+            message = str(error) or "the store does not answer in time"
+            self.write_json({"status": "store_unavailable", "errmsg": message})
             return
         ready = schema.state in {SchemaState.CURRENT, SchemaState.AHEAD}
         if not ready:

@@ -1,4 +1,5 @@
--- ARGV: the number of grants, the fields of each; the number of counts, hour, what and number of each.
+-- ARGV: the number of grants, the fields of each; the number of counts, hour, what and number of each; then `kept`, or
+-- `removed` for a probe, whose grants are nobody's and are taken away again.
 
 local KEPT = {'id', 'first_authorized_at', 'nickname', 'avatar_url', 'profile_at'}
 
@@ -42,11 +43,26 @@ local function granted(old, grant)
 end
 
 redis.call('SET', key('layout'), '2', 'NX')
-for _ = 1, tonumber(next_argument()) do
+local saved, counted = {}, {}
+for number = 1, tonumber(next_argument()) do
   local grant = next_fields()
   local old = read(user_of(grant))
-  replace(old, granted(old, grant))
+  saved[number] = granted(old, grant)
+  replace(old, saved[number])
 end
-for _ = 1, tonumber(next_argument()) do
-  count(next_argument(), next_argument(), next_argument())
+for number = 1, tonumber(next_argument()) do
+  counted[number] = {next_argument(), next_argument()}
+  count(counted[number][1], counted[number][2], next_argument())
+end
+if next_argument() == 'removed' then
+  for _, row in ipairs(saved) do
+    replace(row, nil)
+    redis.call('SREM', key('appids'), row.appid)
+  end
+  for _, one in ipairs(counted) do
+    redis.call('HDEL', key('activity', one[1]), one[2])
+    if redis.call('EXISTS', key('activity', one[1])) == 0 then
+      redis.call('ZREM', key('hours'), one[1])
+    end
+  end
 end

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self, TypeVar
 
@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from storage.base.errors import InvalidRecord, SchemaNotReady, StorageError, StoreTooSlow, StoreUnavailable
 from storage.sql.core.addresses import hosts_of, parse_url, place_of
 from storage.sql.core.dialects import dialect_named, supported
-from storage.sql.core.dialects.base import ARGUMENTS, HOSTS, PATIENT, Dialect, MigrationWaits
+from storage.sql.core.dialects.base import ARGUMENTS, HOSTS, PATIENT, Dialect, MigrationWaits, Step
 
 __all__ = ["HOW_TO_MIGRATE", "Database", "make_engine", "read_url"]
 
@@ -109,6 +109,8 @@ class Database:
         self._place = place_of(engine.url, engine.get_execution_options()[HOSTS])
         self._reader = engine.execution_options(**self.dialect.reading_options)
         self._writer = engine.execution_options(**self.dialect.writing_options)
+        own_driver = engine.dialect.driver == self.dialect.driver
+        self._at_once = engine.execution_options(**self.dialect.at_once_options) if own_driver else self._writer
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -135,6 +137,14 @@ class Database:
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run work that writes, in one transaction. When this returns, it is committed."""
         return self._run(self._writer, work)
+
+    def write_at_once(self, steps: Sequence[Step]) -> None:
+        """Execute statements, none of which returns anything, in one transaction, in as few round trips as can be.
+
+        When this returns, it is committed. Where a connection breaks before the answer, it may have been committed,
+        and is done again: it must do no harm a second time.
+        """
+        self._run(self._at_once, lambda connection: self.dialect.execute_at_once(connection, steps))
 
     @contextmanager
     def changing_schema(self, waits: MigrationWaits = PATIENT) -> Iterator[Connection]:

@@ -38,6 +38,8 @@ __all__ = [
     "COUNT_ALL",
     "COUNT_INACTIVE",
     "ERASE",
+    "ERASE_ACCOUNT",
+    "ERASE_ACTIVITY",
     "ERASE_EARLIER",
     "FIND_BY_CODE",
     "GET",
@@ -179,6 +181,10 @@ REVOKE = (
     )
 )
 ERASE: Delete = delete(authorizations).where(_is_user)
+ERASE_ACCOUNT: Delete = delete(authorizations).where(_ROW.appid == bindparam("the_appid"))
+ERASE_ACTIVITY: Delete = delete(activity).where(
+    activity.c.hour == bindparam("the_hour"), activity.c.appid == bindparam("the_appid")
+)
 ERASE_EARLIER: Delete = ERASE.where(_ROW.authorized_at < bindparam("the_moment"))
 
 # Counted from indexes alone: reading ten million rows for their status would take minutes. Few users are not active.

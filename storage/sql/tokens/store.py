@@ -10,6 +10,7 @@ from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grant
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
+from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import schema_report
@@ -48,17 +49,23 @@ class SqlTokenStore(TokenStore):
 
     def save(self, grants: Sequence[Grant]) -> None:
         """See `TokenStore.save`."""
-        if not grants:
-            return
+        if grants:
+            self._database.write_at_once(self._steps_of_saving(grants))
+
+    def probe(self, grants: Sequence[Grant]) -> None:
+        """See `TokenStore.probe`: one transaction that ends as every exchange's does, by a commit."""
+        counted = {(one.hour, one.appid) for one in of_grants(grants)}
+        removing: list[Step] = [
+            (statements.ERASE_ACCOUNT, [{"the_appid": appid} for appid in sorted({one.appid for one in grants})]),
+            (statements.ERASE_ACTIVITY, [{"the_hour": hour, "the_appid": appid} for hour, appid in sorted(counted)]),
+        ]
+        self._database.write_at_once([*self._steps_of_saving(grants), *removing])
+
+    def _steps_of_saving(self, grants: Sequence[Grant]) -> list[Step]:
         # One order for all who write, so that two batches do not wait for each other; a user's own order is kept.
         rows = [grant_fields(grant) for grant in sorted(grants, key=_user_of)]
-        counted = of_grants(grants)
-
-        def work(connection: Connection) -> None:
-            connection.execute(self._statements.save, rows)
-            self._add(connection, counted)
-
-        self._database.write(work)
+        # The counts come last, as many wait for these rows.
+        return [(self._statements.save, rows), (self._statements.count, _counts_of(of_grants(grants)))]
 
     def get(self, appid: str, openid: str) -> Authorization | None:
         """See `TokenStore.get`."""
@@ -263,12 +270,15 @@ class SqlTokenStore(TokenStore):
 
     def _add(self, connection: Connection, counted: Sequence[Activity]) -> None:
         """Add to the counts of activity: the last statement of its transaction, as many wait for these rows."""
-        rows = [
-            {"hour": one.hour, "appid": one.appid, "kind": one.kind.value, "errcode": one.errcode, "count": one.count}
-            for one in counted
-        ]
-        if rows:
-            connection.execute(self._statements.count, rows)
+        if counted:
+            connection.execute(self._statements.count, _counts_of(counted))
+
+
+def _counts_of(counted: Sequence[Activity]) -> list[Values]:
+    return [
+        {"hour": one.hour, "appid": one.appid, "kind": one.kind.value, "errcode": one.errcode, "count": one.count}
+        for one in counted
+    ]
 
 
 def _user(appid: str, openid: str) -> Values:

@@ -89,7 +89,7 @@ async def test_the_service_keeps_its_users_in_an_installed_package(
 
 async def test_the_package_is_listed_and_its_own_tests_pass(python, package, settings):
     listed = run(python, "-m", "service", "stores", env=environment_of(settings))
-    assert re.search(r"^shelf +wechat-openid-shelf +0\.1\.0 +1\.0 +sharing$", listed, re.MULTILINE)
+    assert re.search(r"^shelf +wechat-openid-shelf +0\.1\.0 +2\.0 +sharing$", listed, re.MULTILINE)
     few = "grant_comes_back or foreign_owner or killed_process"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:warnings", "-k", few]
     passed = run(python, "-m", "pytest", *options, "test_shelf_store.py", cwd=package)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Executable,
     Insert,
     NullPool,
     Table,
@@ -32,11 +33,15 @@ __all__ = [
     "Assignments",
     "Dialect",
     "MigrationWaits",
+    "Step",
 ]
 
 #: Given the row that was to be inserted, says what the row that is there already becomes. Assignments must be
 #: right when they are made one after the other, each seeing those before it, as MySQL does.
 Assignments = Callable[[Any], list[tuple[Column[Any], ColumnElement[Any]]]]
+
+#: A statement that returns nothing, and the values of each time that it is executed.
+Step = tuple[Executable, Sequence[Mapping[str, Any]]]
 
 #: The execution options of an engine that hold what its driver is given to connect, and the hosts it may connect to.
 ARGUMENTS = "connect_arguments"
@@ -80,9 +85,11 @@ class Dialect(ABC):
     connect_options: ClassVar[Mapping[str, Any]] = {}
     #: How a connection that migrates differs.
     migrating_options: ClassVar[Mapping[str, Any]] = {}
-    #: Execution options of a connection that only reads, and of one that writes.
+    #: Execution options of a connection that only reads, of one that writes, and of one for `execute_at_once` with the
+    #: driver named here.
     reading_options: ClassVar[Mapping[str, Any]] = {}
     writing_options: ClassVar[Mapping[str, Any]] = {}
+    at_once_options: ClassVar[Mapping[str, Any]] = {}
 
     def check(self, url: URL) -> None:  # noqa: B027 - most databases have nothing to add
         """Raise ValueError when a URL of this kind cannot serve."""
@@ -113,6 +120,11 @@ class Dialect(ABC):
     def product(self, connection: Connection) -> Product:
         """Return which database answers."""
         return product_of(str(connection.exec_driver_sql("SELECT version()").scalar_one()))
+
+    def execute_at_once(self, connection: Connection, steps: Sequence[Step]) -> None:
+        """Execute statements as one transaction, which the caller commits unless this has done so."""
+        for statement, values in steps:
+            connection.execute(statement, values)
 
     def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
         """Tell whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""

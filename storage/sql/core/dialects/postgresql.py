@@ -1,7 +1,7 @@
 """PostgreSQL, and what speaks its protocol and dialect."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy.types import BigInteger
 
 from storage.base.errors import StorageError
 from storage.sql.core.addresses import hosts_of
-from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect
+from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect, Step
 from storage.sql.core.driver_options import postgresql_options
 from storage.sql.core.products import Product, product_of
 
@@ -31,6 +31,8 @@ __all__ = ["PostgreSQL"]
 
 #: The lock that migrations take.
 MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
+#: The execution option of a pipeline's last statement: what ends the pipeline.
+LEAVING = "leaving_pipeline"
 #: What a statement fails with whose preparation went to another session: it is unknown there, its name is taken by
 #: another client's, or by one with other parameters.
 PREPARED_ELSEWHERE = frozenset({"26000", "42P05", "08P01"})
@@ -47,6 +49,8 @@ class PostgreSQL(Dialect):
         "tcp_user_timeout": HANG_SECONDS * 1000,
     }
     # A read of one statement is a transaction by itself; BEGIN and ROLLBACK would cost two round trips.
+    # Without this, the driver would wait for the answer to its own BEGIN.
+    at_once_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
     reading_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
 
     def options_of(self, url: URL) -> dict[str, Any]:
@@ -56,7 +60,7 @@ class PostgreSQL(Dialect):
         return {**postgresql_options(url.query), **(places if hosts else {})}
 
     def prepare(self, engine: Engine) -> None:
-        """Prepare statements only where sessions are our own.
+        """Prepare statements only where sessions are our own; give pipelines their end.
 
         A pooler that gives each transaction any session there is (PgBouncer in transaction mode) has the statements
         that this client prepared in other clients' sessions, under names that are theirs. A pooler hands out process
@@ -65,6 +69,7 @@ class PostgreSQL(Dialect):
         """
         if engine.dialect.driver != self.driver:
             return
+        event.listen(engine, "do_execute", _leave_pipeline)
         is_told = "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]
         seen: list[str] = []
 
@@ -83,6 +88,26 @@ class PostgreSQL(Dialect):
             code = self.code_of(context.original_exception)
             if code in PREPARED_ELSEWHERE:
                 seen.append(code)
+
+    def execute_at_once(self, connection: Connection, steps: Sequence[Step]) -> None:
+        """Send everything from BEGIN to COMMIT before the first answer is waited for: one round trip.
+
+        The server skips what comes after a statement that failed, COMMIT included.
+        """
+        if connection.dialect.driver != self.driver:
+            super().execute_at_once(connection, steps)
+            return
+        raw: Any = connection.connection.driver_connection
+        try:
+            with ExitStack() as pipeline:
+                pipeline.enter_context(raw.pipeline())
+                connection.exec_driver_sql("BEGIN")
+                super().execute_at_once(connection, steps)
+                connection.exec_driver_sql("COMMIT", execution_options={LEAVING: pipeline.close})
+        except BaseException:
+            with suppress(connection.dialect.loaded_dbapi.Error):  # a connection that broke is not given out again
+                raw.rollback()
+            raise
 
     def locks_migrations(self, connection: Connection) -> bool:
         """Take an advisory lock that the end of the session gives back.
@@ -148,6 +173,16 @@ class PostgreSQL(Dialect):
     def is_lost(self, error: BaseException) -> bool:
         """Tell a server that was the primary once (read_only_sql_transaction), and sessions shared by a pooler."""
         return self.code_of(error) in {"25006", *PREPARED_ELSEWHERE}
+
+
+def _leave_pipeline(cursor: Any, statement: str, _parameters: Any, context: Any) -> bool:
+    """End a pipeline with its last statement: here errors of all of them become SQLAlchemy's, as those of one do."""
+    leave = context.execution_options.get(LEAVING)
+    if leave is None:
+        return False
+    cursor.execute(statement)
+    leave()
+    return True
 
 
 def _surroundings(connection: Any) -> tuple[Product, bool]:

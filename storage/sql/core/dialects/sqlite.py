@@ -43,6 +43,7 @@ class SQLite(Dialect):
     package = "a Python that has the sqlite3 module"
     connect_options: ClassVar[Mapping[str, Any]] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     writing_options: ClassVar[Mapping[str, Any]] = {"begin": "BEGIN IMMEDIATE"}
+    at_once_options = writing_options
 
     def check(self, url: URL) -> None:
         """Refuse a database in memory: each connection would see one of its own."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from service.simulator.faults import Fault
-from storage.base.errors import StoreUnavailable
+from storage.base.errors import StorageError
 from storage.sql.core.engine import Database
 
 pytestmark = pytest.mark.gen_test
@@ -103,12 +103,16 @@ async def test_while_wechat_is_down_a_refused_token_is_answered_by_the_request_t
     assert (await ask(openid, key=api_key))[0] == 200
 
 
-async def test_not_ready_while_the_store_cannot_be_written(http, private_url, service):
-    service.vault._next_probe_seconds = 60
-    service.vault._note_unavailable(StoreUnavailable("read only"))
-    response = await http.fetch(f"{private_url}/readyz", raise_error=False)
-    assert response.code == 503
-    assert json.loads(response.body)["status"] == "store_unavailable"
+async def test_not_ready_while_the_store_refuses_grants(http, private_url, service, monkeypatch):
+    def refuse(grants):
+        raise StorageError("permission denied")
+
+    monkeypatch.setattr(service.vault._store, "probe", refuse)
+    for _ in range(2):
+        response = await http.fetch(f"{private_url}/readyz", raise_error=False)
+        assert response.code == 503
+        reply = json.loads(response.body)
+        assert (reply["status"], "permission denied" in reply["errmsg"]) == ("store_unavailable", True)
 
 
 async def test_health_readiness_and_metrics(http, private_url, page, wechat):

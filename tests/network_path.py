@@ -1,0 +1,115 @@
+"""A network path of a test's own between a client and a server: it delays, goes silent, and counts round trips."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class NetworkPath:
+    """Forwards the connections to `port` to a server; runs in a thread of its own.
+
+    Attributes:
+        delay_seconds: How long bytes take, one way.
+        round_trips: How often the client said something after it had heard the server. Without a delay it may hear
+            the answer to the first half of what it is still saying.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.delay_seconds = 0.0
+        self.round_trips = 0
+        self.port = 0
+        self._target = host, port
+        self._is_silent = False
+        self._server_spoke_last: dict[object, bool] = {}
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._begun = threading.Event()
+
+    def begin(self) -> None:
+        self._thread.start()
+        self._begun.wait()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+
+    def swallow(self) -> None:
+        """Forward nothing more, of any connection, and tell nobody: as a cable that was cut."""
+        self._is_silent = True
+
+    def restore(self) -> None:
+        """Forward new connections; what was swallowed stays so, and the connections that lost it stay silent."""
+        self._is_silent = False
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._begun.set()
+        await self._stop.wait()
+        server.close()
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection(*self._target)
+        connection = object()
+        self._server_spoke_last[connection] = True
+        try:
+            with contextlib.suppress(OSError):
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._pump(client, to_server, connection, is_client=True))
+                    pumps.create_task(self._pump(server, to_client, connection, is_client=False))
+        finally:
+            for writer in (to_client, to_server):
+                writer.close()
+
+    async def _pump(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, connection: object, *, is_client: bool
+    ) -> None:
+        """Forward one direction. Bytes keep their order and their distances."""
+        on_their_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def deliver() -> None:
+            while True:
+                arrives_at, data = await on_their_way.get()
+                await asyncio.sleep(arrives_at - self._loop.time())
+                if not data:
+                    target.write_eof()
+                    return
+                if not is_client:
+                    self._server_spoke_last[connection] = True
+                target.write(data)
+                await target.drain()
+
+        async with asyncio.TaskGroup() as tasks:
+            delivering = tasks.create_task(deliver())
+            is_cut = False
+            while data := await source.read(65536):
+                is_cut = is_cut or self._is_silent
+                if is_cut:
+                    continue
+                if is_client:
+                    self.round_trips += self._server_spoke_last[connection]
+                    self._server_spoke_last[connection] = False
+                on_their_way.put_nowait((self._loop.time() + self.delay_seconds, data))
+            if is_cut:
+                delivering.cancel()
+            else:
+                on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
+
+
+@contextmanager
+def network_path_to(host: str, port: int) -> Iterator[NetworkPath]:
+    """Open a path to a server, and close it at the end."""
+    path = NetworkPath(host, port)
+    path.begin()
+    try:
+        yield path
+    finally:
+        path.end()
