@@ -2,6 +2,10 @@
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The additional authenticated data
 is `appid|openid|column`, so a value that is moved to another user or to the other column does not open.
+
+Version 2 encrypts each row under a key of its own, derived by HKDF-Expand (RFC 5869) from `appid|openid`: random nonces
+of 96 bits serve one key 2**32 times (NIST SP 800-38D, 8.3), which all rows together would reach and one row never does.
+Version 1 used one key for all rows; its values still open.
 """
 
 import base64
@@ -17,7 +21,7 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
 from storage.grants import SealedRow, SealedTokens
@@ -25,11 +29,13 @@ from storage.users import Authorization
 
 __all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
 
-_VERSION = b"\x01"
+_ONE_KEY_FOR_ALL = b"\x01"
+_KEY_PER_ROW = b"\x02"
+_VERSIONS = frozenset({_ONE_KEY_FOR_ALL, _KEY_PER_ROW})
 _ID_BYTES = 4
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
-_HEADER_BYTES = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
+_HEADER_BYTES = len(_KEY_PER_ROW) + _ID_BYTES + _NONCE_BYTES
 _HOW_TO_MAKE_ONE = "make one with: wechat-openid keys generate"
 
 
@@ -71,7 +77,14 @@ class _Key:
     def __init__(self, material: bytes) -> None:
         self._material = material
         self.id = self.derive(b"key id", _ID_BYTES)
-        self.aead = AESGCM(self.derive(b"seal", _KEY_BYTES))
+        self._sealing_rows = self.derive(b"seal rows", _KEY_BYTES)
+        self._of_all_rows = AESGCM(self.derive(b"seal", _KEY_BYTES))
+
+    def cipher(self, version: bytes, row: str) -> AESGCM:
+        """Return what encrypts the values of a row, in one version of the form."""
+        if version == _ONE_KEY_FOR_ALL:
+            return self._of_all_rows
+        return AESGCM(HKDFExpand(hashes.SHA256(), _KEY_BYTES, info=row.encode()).derive(self._sealing_rows))
 
     def derive(self, purpose: bytes, length: int) -> bytes:
         return HKDF(hashes.SHA256(), length, salt=None, info=b"wechat-openid " + purpose).derive(self._material)
@@ -95,7 +108,7 @@ class KeyRing:
         ring = [_Key(key) for key in keys]
         self._newest = ring[0]
         self._by_id = {key.id: key for key in ring}
-        self._header = _VERSION + self._newest.id
+        self._header = _KEY_PER_ROW + self._newest.id
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -127,10 +140,11 @@ class KeyRing:
     def seal(self, appid: str, openid: str, tokens: Tokens) -> SealedTokens:
         """Seal both tokens of an authorization."""
         nonces = os.urandom(2 * _NONCE_BYTES)
-        row = f"{appid}|{openid}|"
+        row = _row(appid, openid)
+        cipher = self._newest.cipher(_KEY_PER_ROW, row)
         return SealedTokens(
-            self._seal(tokens.access_token, nonces[:_NONCE_BYTES], row + "access_token"),
-            self._seal(tokens.refresh_token, nonces[_NONCE_BYTES:], row + "refresh_token"),
+            self._seal(cipher, tokens.access_token, nonces[:_NONCE_BYTES], f"{row}|access_token"),
+            self._seal(cipher, tokens.refresh_token, nonces[_NONCE_BYTES:], f"{row}|refresh_token"),
         )
 
     def sealed_with(self, tokens: SealedTokens) -> frozenset[str]:
@@ -140,7 +154,7 @@ class KeyRing:
             CannotOpen: One of them is not a sealed value.
         """
         values = (tokens.access_token, tokens.refresh_token)
-        if any(len(value) <= _HEADER_BYTES or value[:1] != _VERSION for value in values):
+        if not all(map(_is_sealed, values)):
             raise CannotOpen("a sealed value is not in a form this version knows")
         return frozenset(value[1 : 1 + _ID_BYTES].hex() for value in values)
 
@@ -151,17 +165,18 @@ class KeyRing:
             UnknownKey: They were sealed with a key that is not in the ring.
             CannotOpen: They were altered, or sealed for another user or column.
         """
-        row = f"{authorization.appid}|{authorization.openid}|"
+        row = _row(authorization.appid, authorization.openid)
         return Tokens(
-            self._open(authorization.tokens.access_token, row + "access_token"),
-            self._open(authorization.tokens.refresh_token, row + "refresh_token"),
+            self._open(authorization.tokens.access_token, row, "access_token"),
+            self._open(authorization.tokens.refresh_token, row, "refresh_token"),
         )
 
-    def _seal(self, token: str, nonce: bytes, bound_to: str) -> bytes:
-        return self._header + nonce + self._newest.aead.encrypt(nonce, token.encode(), bound_to.encode())
+    def _seal(self, cipher: AESGCM, token: str, nonce: bytes, bound_to: str) -> bytes:
+        return self._header + nonce + cipher.encrypt(nonce, token.encode(), bound_to.encode())
 
-    def _open(self, sealed: bytes, bound_to: str) -> str:
-        if len(sealed) <= _HEADER_BYTES or sealed[:1] != _VERSION:
+    def _open(self, sealed: bytes, row: str, column: str) -> str:
+        bound_to = f"{row}|{column}"
+        if not _is_sealed(sealed):
             raise CannotOpen(f"the sealed value of {bound_to} is not in a form this version knows")
         key_id = sealed[1 : 1 + _ID_BYTES]
         key = self._by_id.get(key_id)
@@ -172,8 +187,16 @@ class KeyRing:
             )
         nonce = sealed[1 + _ID_BYTES : _HEADER_BYTES]
         try:
-            return key.aead.decrypt(nonce, sealed[_HEADER_BYTES:], bound_to.encode()).decode()
+            return key.cipher(sealed[:1], row).decrypt(nonce, sealed[_HEADER_BYTES:], bound_to.encode()).decode()
         except InvalidTag:
             raise CannotOpen(
                 f"the sealed value of {bound_to} does not open: it was altered or moved here from another row or column"
             ) from None
+
+
+def _is_sealed(value: bytes) -> bool:
+    return len(value) > _HEADER_BYTES and value[:1] in _VERSIONS
+
+
+def _row(appid: str, openid: str) -> str:
+    return f"{appid}|{openid}"

@@ -6,6 +6,10 @@ import sys
 from dataclasses import replace
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -106,6 +110,53 @@ def test_after_a_rotation_the_old_key_opens_and_the_new_one_seals():
     assert rotated.open(stored(before.seal(APPID, OPENID, TOKENS))) == TOKENS
     assert after.open(stored(rotated.seal(APPID, OPENID, TOKENS))) == TOKENS
     assert rotated.key_ids == (*after.key_ids, *before.key_ids)
+
+
+def key_material(ring_key: bytes, info: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"wechat-openid " + info).derive(ring_key)
+
+
+def test_each_row_is_encrypted_under_a_key_of_its_own():
+    """Opened here by what the module's docstring says, and by nothing of the module."""
+    of_all_rows = key_material(base64.urlsafe_b64decode(NEW), b"seal rows")
+    keys = set()
+    for openid in (OPENID, "o-somebody-else"):
+        sealed = RING.seal(APPID, openid, TOKENS)
+        key = HKDFExpand(hashes.SHA256(), 32, info=f"{APPID}|{openid}".encode()).derive(of_all_rows)
+        keys.add(key)
+        for column in ("access_token", "refresh_token"):
+            value, bound_to = getattr(sealed, column), f"{APPID}|{openid}|{column}".encode()
+            assert value[:1] == b"\x02"
+            assert AESGCM(key).decrypt(nonce_of(value), value[17:], bound_to).decode() == getattr(TOKENS, column)
+            with pytest.raises(InvalidTag):
+                AESGCM(of_all_rows).decrypt(nonce_of(value), value[17:], bound_to)
+    assert len(keys) == 2
+
+
+def sealed_by_version_1(key: bytes, openid: str = OPENID) -> SealedTokens:
+    """Seal as all versions before did: one key for all rows."""
+    values = {}
+    for column in ("access_token", "refresh_token"):
+        nonce = os.urandom(12)
+        text, bound_to = getattr(TOKENS, column).encode(), f"{APPID}|{openid}|{column}".encode()
+        encrypted = AESGCM(key_material(key, b"seal")).encrypt(nonce, text, bound_to)
+        values[column] = b"\x01" + key_material(key, b"key id")[:4] + nonce + encrypted
+    return SealedTokens(**values)
+
+
+def test_values_sealed_by_older_versions_open_and_are_bound_to_their_row_as_before():
+    old = base64.urlsafe_b64decode(OLD)
+    rotated = KeyRing.parse(f"{NEW},{OLD}")
+    assert rotated.open(stored(sealed_by_version_1(old))) == TOKENS
+    assert rotated.sealed_with(sealed_by_version_1(old)) == {KeyRing.parse(OLD).key_ids[0]}
+    with pytest.raises(CannotOpen, match="another row or column"):
+        rotated.open(stored(sealed_by_version_1(old), openid="o-somebody-else"))
+
+
+def test_a_value_relabelled_as_of_another_version_does_not_open():
+    sealed = RING.seal(APPID, OPENID, TOKENS)
+    with pytest.raises(CannotOpen, match="altered"):
+        RING.open(stored(replace(sealed, access_token=b"\x01" + sealed.access_token[1:])))
 
 
 def test_nonces_never_repeat():
