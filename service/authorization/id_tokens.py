@@ -54,8 +54,14 @@ class IdTokens:
         self._issuer = issuer
         self._audience = audience
 
-    def sign(self, redeemed: RedeemedCode) -> str:
-        """Return a token that says who was just authorized."""
+    def sign(self, redeemed: RedeemedCode, nonce: str = "") -> str:
+        """Return a token that says who was just authorized.
+
+        Args:
+            redeemed: What the code gave.
+            nonce: What the page's backend gave the page, to know its own visitor's token by (`nonce`, OpenID Connect
+                Core 1.0, 2); empty for none.
+        """
         now = self._clock.now()
         claims: dict[str, Any] = {
             "iss": self._issuer,
@@ -68,4 +74,6 @@ class IdTokens:
         }
         if redeemed.unionid:
             claims["unionid"] = redeemed.unionid
+        if nonce:
+            claims["nonce"] = nonce
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._kid})

@@ -12,7 +12,7 @@ import time
 import jwt
 import pytest
 
-from service.authorization.id_tokens import IdTokens, public_keys
+from service.authorization.id_tokens import ID_TOKEN_SECONDS, IdTokens, public_keys
 from storage.base.clock import ManualClock
 from storage.grants import RedeemedCode
 from storage.sealing import KeyRing, generate_key
@@ -111,6 +111,14 @@ def run(command, url, token):
 def test_a_good_token_gives_the_openid(command, key_set_url, make_token):
     verified = run(command, key_set_url, make_token())
     assert (verified.stdout.strip(), verified.returncode) == (OPENID, 0), verified.stderr
+
+
+def test_clocks_may_differ_by_some_seconds(command, key_set_url, make_token):
+    now = int(time.time())
+    tokens = {"just ended": make_token(at=now - ID_TOKEN_SECONDS - 1), "made in the future": make_token(at=now + 9)}
+    for name, token in tokens.items():
+        verified = run(command, key_set_url, token)
+        assert (verified.stdout.strip(), verified.returncode) == (OPENID, 0), (name, verified.stderr)
 
 
 def test_a_bad_token_gives_nothing(command, key_set_url, make_token, keys):

@@ -1,5 +1,6 @@
 """`POST /getCode`: the code that WeChat gave a page, for its user's openid."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,9 @@ from service.wechat.scopes import BASE_SCOPE
 
 __all__ = ["routes"]
 
-_TEXTS = ("code", "state", "appid")
+_TEXTS = ("code", "state", "appid", "nonce")
+#: Long enough for 512 random bits in hexadecimal; nothing that a backend would have to quote.
+_NONCE = re.compile(r"[A-Za-z0-9._~-]{0,128}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _CODE_IN_ADDRESS = "send code in the body of a POST, not in the address"
 
@@ -28,6 +31,7 @@ class _Post:
     code: str = field(default="", repr=False)
     state: str = field(default="", repr=False)
     appid: str = ""
+    nonce: str = field(default="", repr=False)
     id_token: bool = False
 
 
@@ -75,7 +79,7 @@ class GetCodeHandler(PageHandler):
         if redeemed.unionid:
             reply["unionid"] = redeemed.unionid
         if id_tokens is not None:
-            reply["id_token"] = id_tokens.sign(redeemed)
+            reply["id_token"] = id_tokens.sign(redeemed, post.nonce)
         self.write_json(reply)
 
     def _check_state(self, post: _Post, appid: str) -> IssuedState | None:
@@ -158,6 +162,10 @@ def _post_of(fields: dict[str, Any]) -> _Post:
     if not isinstance(wants_id_token, bool):
         raise ApiError(400, "request", "id_token must be true or false")
     texts = {name: fields.get(name) or "" for name in _TEXTS}
+    if _NONCE.fullmatch(texts["nonce"]) is None:
+        raise ApiError(400, "request", "nonce must be 1 to 128 letters, digits and -._~")
+    if texts["nonce"] and not wants_id_token:
+        raise ApiError(400, "request", "nonce is for an identity token: send id_token as true with it")
     return _Post(**texts, id_token=wants_id_token)
 
 

@@ -1,10 +1,10 @@
 /*
  * wechat-openid.js: an H5 page in WeChat's browser asks who its visitor is. ES5 and Promise; no dependency.
  *
- *   WechatOpenid.login({server, scope, appid, id_token})  the reply of POST /getCode, by way of WeChat if need be
- *   WechatOpenid.userinfo({lang})                         the visitor's profile
- *   WechatOpenid.logout()                                 ends the session
- *   getWebOpenId(code)                                    {result: reply}, for pages that get their code themselves
+ *   WechatOpenid.login({server, scope, appid, id_token, nonce})  the reply of POST /getCode, by way of WeChat if need be
+ *   WechatOpenid.userinfo({lang})                                the visitor's profile
+ *   WechatOpenid.logout()                                        ends the session
+ *   getWebOpenId(code)                                           {result: reply}, for pages that get their code themselves
  *
  * A promise is rejected with an Error that has the members of the service's refusal (error, errcode, errmsg,
  * authorize_url …), or with an `error` of this file: access_denied, tap_needed, loop, cancelled, network.
@@ -109,9 +109,9 @@
     if (known && known.code === code) { return Promise.resolve(known.reply); }
     if (!posts[code]) {
       posts[code] = request('POST', '/getCode', {
-        code: code, state: state, appid: options.appid, id_token: options.id_token
+        code: code, state: state, appid: options.appid, id_token: options.id_token, nonce: options.nonce
       }).then(function (reply) {
-        keep('reply', { code: code, appid: options.appid, reply: reply, at: Date.now() });
+        keep('reply', { code: code, appid: options.appid, nonce: options.nonce, reply: reply, at: Date.now() });
         keep('rounds', null);
         return reply;
       });
@@ -124,7 +124,8 @@
   function suits(known, options) {
     return known && known.appid === options.appid &&
       (options.scope !== WIDE || known.reply.scope.split(',').indexOf(WIDE) >= 0) &&
-      (!options.id_token || (known.reply.id_token && Date.now() - known.at < ID_TOKEN_GOOD_FOR));
+      (!options.id_token || (known.reply.id_token && known.nonce === options.nonce &&
+        Date.now() - known.at < ID_TOKEN_GOOD_FOR));
   }
 
   function tapped() {
@@ -153,7 +154,8 @@
 
   function login(given) {
     given = given || {};
-    var options = { scope: given.scope || 'snsapi_base', appid: given.appid, id_token: given.id_token };
+    var options = { scope: given.scope || 'snsapi_base', appid: given.appid, id_token: given.id_token,
+      nonce: given.nonce };
     if (given.server) { server = given.server.replace(/\/$/, ''); }
     var code = parameter('code');
     var state = parameter('state');

@@ -79,6 +79,26 @@ async def test_something_else_than_true_or_false_is_refused(browser, wechat):
     assert (await browser.post_code(wechat.issue_code(), id_token="yes")).code == 400
 
 
+async def test_a_token_carries_the_nonce_of_the_page(browser, wechat, clock):
+    for nonce in ("n-0S6_WzA2Mj", "a" * 128):
+        reply = reply_of(await browser.post_code(wechat.issue_code(), id_token=True, nonce=nonce))
+        assert (await verified(reply["id_token"], browser, clock.now()))["nonce"] == nonce
+    reply = reply_of(await browser.post_code(wechat.issue_code(), id_token=True, nonce=""))
+    assert "nonce" not in await verified(reply["id_token"], browser, clock.now())
+
+
+async def test_a_nonce_that_is_none_is_refused_before_the_code_is_spent(browser, wechat, subtests):
+    code = wechat.issue_code()
+    for nonce in ("a" * 129, 'n"', "n\n", "随机", "a b", 7, ["n"], {"n": 1}):
+        with subtests.test(nonce=nonce):
+            refused = await browser.post_code(code, id_token=True, nonce=nonce)
+            assert refused.code == 400
+            assert "nonce" in reply_of(refused)["errmsg"]
+    without_token = await browser.post_code(code, nonce="n-0S6_WzA2Mj")
+    assert (without_token.code, "id_token" in reply_of(without_token)["errmsg"]) == (400, True)
+    assert (await browser.post_code(code)).code == 200
+
+
 async def test_an_altered_token_does_not_verify(browser, wechat, clock):
     token = reply_of(await browser.post_code(wechat.issue_code(), id_token=True))["id_token"]
     head, claims, signature = token.split(".")
