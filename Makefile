@@ -57,6 +57,14 @@ test-large: $(READY) ## Rotate the keys of a million rows on each database (over
 contract: $(READY) ## Try every token store with the same tests, and show which passes what
 	$(BIN)/python -m tests.contract_table
 
+.PHONY: attacks
+attacks: $(READY) ## List what tests try against the service, into SECURITY.md
+	$(BIN)/python -m tests.attack_table --write
+
+.PHONY: fuzz
+fuzz: $(READY) ## Send 10,000 hostile requests to each listener, on SQLite and on PostgreSQL
+	TEST_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest tests/service/http/test_fuzzed_requests.py -q -rP
+
 .PHONY: clients
 clients: $(CLIENTS) ## Run client libraries against the simulator, into docs/simulator.md
 	$(BIN)/python -m tests.clients.table --write

@@ -32,6 +32,8 @@ _SERVICE_LINK = re.compile(rf"{PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(
 #: An EncodingAESKey is 32 bytes in base64, without the padding.
 _EVENT_AES_KEY = re.compile(r"[A-Za-z0-9+/]{43}")
 
+#: As containers and name servers have them.
+_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 #: How names end that no public name server knows (RFC 2606, 6762, 8375, ICANN's `internal`, and Kubernetes).
 _PRIVATE_NAMES = (".internal", ".local", ".localhost", ".home.arpa", ".test", ".svc")
 
@@ -121,6 +123,13 @@ def _origins(text: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse_origin(word.strip()) for word in text.split(",") if word.strip()))
     except ValueError:
         raise ValueError("origins separated by commas, such as https://h5.example.com,http://localhost:5173") from None
+
+
+def _host_names(text: str) -> tuple[str, ...]:
+    names = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("host names without a port, separated by commas, such as wechat-openid,admin.example.com")
+    return names
 
 
 def _optional_folder(text: str) -> Path | None:
@@ -275,7 +284,13 @@ class Settings:
         "",
         _optional_http_url,
         "The dashboard's address as browsers see it, without a path. Empty: the one that a request was sent to, or "
-        "what a trusted proxy says. With https:// its cookies are Secure.",
+        "what a trusted proxy says, with a host of ADMIN_HOSTS. With https:// its cookies are Secure.",
+    )
+    admin_hosts: tuple[str, ...] = _setting(
+        "",
+        _host_names,
+        "Further names by which programs may ask ADMIN_LISTEN, without a port, separated by commas, such as "
+        "`wechat-openid`. Addresses in numbers, `localhost` and ADMIN_URL's host always may; other names get 421.",
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         "",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 from tornado.web import Application, RequestHandler
 
@@ -21,8 +22,10 @@ from service.http.cors import RefusedOrigins
 from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
 from service.http.handlers.base import NotFoundHandler, Route, log_request
 from service.http.handlers.page import PageServices
+from service.http.handlers.private_application import PrivateApplication
 from service.http.in_flight import InFlight
 from service.http.origins import AllowedOrigins
+from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
 from service.runtime.admin_bridge import make_admin_services
@@ -223,6 +226,12 @@ def _page_services(service: Service) -> PageServices:
 
 def make_private_app(service: Service) -> Application:
     """Return the application that operators and other backends reach."""
+    settings = service.settings
+    side = PrivateSide(
+        [*settings.admin_hosts, settings.admin_listen.host, urlsplit(settings.admin_url).hostname or ""],
+        own_address=service.dashboard.origins.own_origin,
+        asked_address=partial(service_address, public_url="", trusted_proxies=settings.trusted_proxies),
+    )
     return _application(
         service.metrics,
         [
@@ -231,15 +240,21 @@ def make_private_app(service: Service) -> Application:
             *make_admin_routes(service.dashboard),
         ],
         AllowedOrigins(()),
+        partial(PrivateApplication, side=side),
     )
 
 
-def _application(metrics: Metrics, routes: Sequence[Route], origins: AllowedOrigins) -> Application:
+def _application(
+    metrics: Metrics,
+    routes: Sequence[Route],
+    origins: AllowedOrigins,
+    kind: Callable[..., Application] = Application,
+) -> Application:
     def note(handler: RequestHandler) -> None:
         metrics.reply(type(handler).__name__, handler.get_status())
         log_request(handler)
 
-    return Application(
+    return kind(
         list(routes),
         default_handler_class=NotFoundHandler,
         log_function=note,

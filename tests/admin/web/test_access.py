@@ -101,7 +101,7 @@ async def test_a_change_must_come_from_a_page_of_ours(signed_in, dashboard):
     for path in CHANGES:
         for origin in foreign:
             response = await owner.post(path, origin=origin)
-            if response.code != 403 or "This request came from another site." not in text_of(response):
+            if response.code != 403 or "his request came from another site" not in text_of(response):
                 wrong.append((path, origin, response.code))
     assert wrong == []
     assert dashboard.audit.page(AuditQuery()).entries == []

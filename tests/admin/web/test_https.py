@@ -35,7 +35,7 @@ def forwarded(browser):
 
 @pytest.mark.gen_test
 async def test_the_cookie_is_secure_and_of_this_host_alone_behind_a_trusted_proxy(behind):
-    browser = forwarded(await behind(trusted_proxies=(ip_network("127.0.0.1"),)))
+    browser = forwarded(await behind(trusted_proxies=(ip_network("127.0.0.1"),), admin_hosts=("admin.example.com",)))
     response = await browser.post("/admin/sign-in", origin=ORIGIN, name="ada", password=PASSWORD)
     assert response.code == 303
     [line] = [one for one in response.headers.get_list("Set-Cookie") if SESSION in one]
@@ -46,7 +46,7 @@ async def test_the_cookie_is_secure_and_of_this_host_alone_behind_a_trusted_prox
 
 @pytest.mark.gen_test
 async def test_a_session_of_https_is_not_taken_from_a_cookie_that_plain_http_can_set(behind):
-    browser = forwarded(await behind(trusted_proxies=(ip_network("127.0.0.1"),)))
+    browser = forwarded(await behind(trusted_proxies=(ip_network("127.0.0.1"),), admin_hosts=("admin.example.com",)))
     await browser.post("/admin/sign-in", origin=ORIGIN, name="ada", password=PASSWORD)
     browser.cookies = {"wechat_openid_session": browser.cookies[SESSION]}
     assert (await browser.get("/admin/me")).code == 303
@@ -72,7 +72,7 @@ async def test_the_setting_says_what_the_own_origin_is(behind):
 
 @pytest.mark.gen_test
 async def test_the_address_behind_a_proxy_is_throttled_and_not_the_proxy(behind):
-    browser = await behind(trusted_proxies=(ip_network("127.0.0.1"),))
+    browser = await behind(trusted_proxies=(ip_network("127.0.0.1"),), admin_hosts=("admin.example.com",))
     browser.headers["X-Forwarded-For"] = "192.0.2.1"
     for number in range(31):
         refused = await browser.sign_in(f"name-{number}", "x")
