@@ -1,4 +1,4 @@
-"""What a store counts by itself: the hour and kind of each grant and of each outcome that was written."""
+"""Activity: counts by hour and kind that a store keeps of the grants and outcomes it writes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from storage.base.clock import HOUR_SECONDS
 from storage.grants import Grant
 from storage.leases import Failed, Outcome, Refreshed, Rejected
 
-__all__ = ["Activity", "ActivityKind", "added_up", "hour_of", "of_grants", "of_outcomes"]
+__all__ = ["Activity", "ActivityKind", "count_grants", "count_outcomes", "hour_of", "sum_by_hour"]
 
 
 class ActivityKind(StrEnum):
@@ -48,18 +48,18 @@ def hour_of(at: int) -> int:
     return at - at % HOUR_SECONDS
 
 
-def of_grants(grants: Iterable[Grant]) -> list[Activity]:
+def count_grants(grants: Iterable[Grant]) -> list[Activity]:
     """Count grants."""
-    return added_up(Activity(grant.authorized_at, grant.appid, ActivityKind.AUTHORIZED, 0, 1) for grant in grants)
+    return sum_by_hour(Activity(grant.authorized_at, grant.appid, ActivityKind.AUTHORIZED, 0, 1) for grant in grants)
 
 
-def of_outcomes(outcomes: Iterable[Outcome]) -> list[Activity]:
-    """Count refreshes, failures and rejections; what was put off or given back is nothing that happened."""
-    return added_up(counted for outcome in outcomes if (counted := _of_outcome(outcome)) is not None)
+def count_outcomes(outcomes: Iterable[Outcome]) -> list[Activity]:
+    """Count refreshes, failures and rejections; deferred and released leases are not counted."""
+    return sum_by_hour(counted for outcome in outcomes if (counted := _of_outcome(outcome)) is not None)
 
 
-def added_up(activities: Iterable[Activity]) -> list[Activity]:
-    """Bring times to their hours and add up what is alike; sorted by hour, appid, kind and errcode."""
+def sum_by_hour(activities: Iterable[Activity]) -> list[Activity]:
+    """Round times down to their hours and sum what is alike; sorted by hour, appid, kind and errcode."""
     counts: Counter[tuple[int, str, ActivityKind, int]] = Counter()
     for one in activities:
         counts[hour_of(one.hour), one.appid, one.kind, one.errcode] += one.count

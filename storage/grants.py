@@ -11,7 +11,7 @@ WIDE_SCOPE = "snsapi_userinfo"
 
 
 def is_wide(scope: str) -> bool:
-    """Tell whether a scope, WeChat's comma separated list, opens the user's profile."""
+    """Return whether a scope, WeChat's comma separated list, opens the user's profile."""
     return WIDE_SCOPE in scope.split(",")
 
 

@@ -1,7 +1,7 @@
 """`GroupCommit`: writes that arrive while a transaction is under way go together into the next one.
 
-A durable commit costs a flush of the disk, whoever shares it. Grouping turns one flush for each write into one flush
-for all the writes of the last few milliseconds, and costs a lone write nothing. Where writes come thick but a fast
+A durable commit costs a flush of the disk, however many share it. Grouping turns a flush for each write into one for
+all the writes of the last few milliseconds, and costs a lone write nothing. Where writes come thick but a fast
 store would take them two or three at a time, it gives more of them a moment to join.
 """
 
@@ -66,7 +66,7 @@ class GroupCommit(Generic[T, R]):
         return len(self._pending)
 
     def is_late(self, seconds: float) -> bool:
-        """Tell whether a transaction has been under way for longer, or has failed and is tried again."""
+        """Return whether a transaction has been under way for longer, or has failed and is tried again."""
         began_at = self._attempt_began_at
         return self._has_failed_attempts or (began_at is not None and time.monotonic() - began_at > seconds)
 

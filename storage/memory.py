@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import RLock
 from typing import ClassVar, Self
 
-from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
+from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
@@ -25,7 +25,7 @@ class MemoryTokenStore(TokenStore):
     """Keeps everything in dictionaries under one lock. **Nothing survives the process**, and no other one sees it.
 
     Args:
-        clock: What tells the time to leases, in seconds since the epoch.
+        clock: The time that leases are measured by, in seconds since the epoch.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SHARING}
@@ -49,7 +49,7 @@ class MemoryTokenStore(TokenStore):
         with self._lock:
             for grant in grants:
                 self._save_one(grant)
-            self._count(of_grants(grants))
+            self._count(count_grants(grants))
 
     def probe(self, grants: Sequence[Grant]) -> None:
         """See `TokenStore.probe`."""
@@ -97,7 +97,7 @@ class MemoryTokenStore(TokenStore):
         require_storable(outcomes)
         with self._lock:
             written = [self._settle_one(outcome) for outcome in outcomes]
-            self._count(of_outcomes(outcome for outcome, done in zip(outcomes, written, strict=True) if done))
+            self._count(count_outcomes(outcome for outcome, done in zip(outcomes, written, strict=True) if done))
             return written
 
     def touch(self, uses: Sequence[Use]) -> None:
@@ -135,7 +135,7 @@ class MemoryTokenStore(TokenStore):
     def record(self, activities: Sequence[Activity]) -> None:
         """See `TokenStore.record`."""
         with self._lock:
-            self._count(added_up(activities))
+            self._count(sum_by_hour(activities))
 
     def revoke(self, appid: str, openid: str) -> bool:
         """See `TokenStore.revoke`."""

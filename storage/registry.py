@@ -1,4 +1,4 @@
-"""Token stores by name: entry points of the group `wechat_openid.token_stores`, ours and anybody's.
+"""Token stores by name, built-in or others': entry points of the group `wechat_openid.token_stores`.
 
 An entry point names a subclass of `storage.store.TokenStore`. A name that two distributions claim is refused rather
 than guessed, because the wrong store would look like lost users.
@@ -34,7 +34,7 @@ class InstalledStore:
         source = f"token store {self.name!r} of {self.distribution} {self.version}"
         try:
             store = self.entry_point.load()
-        except Exception as error:  # importing somebody's module runs it, and may fail in any way
+        except Exception as error:  # importing a module runs it, and may fail in any way
             raise RegistryError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(store, type) and issubclass(store, TokenStore)):
             raise RegistryError(f"{source} is not a subclass of storage.store.TokenStore: {self.entry_point.value}")

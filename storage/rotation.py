@@ -12,9 +12,9 @@ from storage.users import Status
 
 __all__ = ["KeyRotation", "RotationReport"]
 
-#: How often a row is tried that somebody else writes at the same moment.
+#: How often a row is tried that another process writes at the same moment.
 _ATTEMPTS = 5
-#: How many of the rows that do not open are told.
+#: How many of the rows that do not open are reported.
 _EXAMPLES = 5
 
 
@@ -42,7 +42,7 @@ class RotationReport:
 class KeyRotation:
     """Walks the rows by their ids and seals those anew that are not sealed with the newest key.
 
-    It never undoes what anybody else writes: each row is replaced only where it still holds what was read. It may be
+    It never undoes what other processes write: each row is replaced only where it still holds what was read. It may be
     ended at any moment and begun again: a row that is done needs only to be read.
 
     Args:
@@ -104,7 +104,7 @@ class KeyRotation:
         return changes
 
     def _write(self, changes: Sequence[Resealing], report: RotationReport) -> None:
-        """Write changes; rows that somebody else has written meanwhile are read and looked at again."""
+        """Write changes; rows that were written meanwhile are read and checked again."""
         for _ in range(_ATTEMPTS):
             if not changes:
                 return
@@ -116,7 +116,7 @@ class KeyRotation:
         self._count((change.row for change in changes), report)
 
     def _read_again(self, rows: Iterable[SealedRow]) -> Iterator[SealedRow]:
-        """Give rows as they are now; those that hold no tokens any more are left out."""
+        """Yield rows as they are now; those that hold no tokens any more are left out."""
         for row in rows:
             found = self._store.get(row.appid, row.openid)
             if found is not None and found.status is not Status.REVOKED:

@@ -1,6 +1,6 @@
 """`Row`: one authorization as a whole, and what becomes of it. For stores that keep rows as they are.
 
-A store that can read a row, put another in its place and keep everybody else away meanwhile has all that
+A store that can read a row, replace it and exclude other writers meanwhile has all that
 `storage.store.TokenStore` asks of it: the rules are here.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["Row"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An authorization, the code last exchanged for it, and who has leased it until when.
+    """An authorization, the code last exchanged for it, and the holder and end of its lease.
 
     Rows are values: a method returns the row that takes this one's place, or None where nothing may change.
     """
@@ -71,7 +71,7 @@ class Row:
         )
 
     def is_claimable(self, now: float) -> bool:
-        """Tell whether the row is active and leased by nobody."""
+        """Return whether the row is active and not leased."""
         is_free = self.lease_owner is None or self.lease_until <= now
         return is_free and self.authorization.status is Status.ACTIVE
 
@@ -149,7 +149,7 @@ class Row:
 
 
 def _outlives(stored: Authorization, grant: Grant) -> bool:
-    """Tell whether a stored authorization is wider than the grant, and alive."""
+    """Return whether a stored authorization is wider than the grant, and alive."""
     alive = stored.status is Status.ACTIVE and stored.refresh_expires_at > grant.authorized_at
     return alive and is_wide(stored.scope) and not is_wide(grant.scope)
 

@@ -104,7 +104,7 @@ class TokenStore(ABC):
     def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
         """Lease one active authorization for `ttl` seconds.
 
-        Raises the version. Returns None when it does not exist, is not active, or is leased by anybody (`owner`
+        Raises the version. Returns None when it does not exist, is not active, or is leased (`owner`
         included) for longer. Of any number of callers at once, at most one gets it.
         """
 

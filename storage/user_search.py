@@ -239,7 +239,7 @@ class UserSearch(ABC):
         return next((user.id for user in self.page(UserQuery(limit=1)).users), 0)
 
     def forecast(self, appids: Sequence[str], now: int) -> Forecast | None:  # noqa: ARG002 - for those that can
-        """Return what is coming for the users of some accounts, all counts capped; None where nobody can tell."""
+        """Return what is coming for the users of some accounts, all counts capped; None where the store cannot tell."""
         return None
 
     def require_supported(self, wanted: UserFilter, sort: UserSort = UserSort.ID) -> None:
@@ -250,7 +250,7 @@ class UserSearch(ABC):
 
 
 def page_of(users: Iterable[AuthorizedUser], query: UserQuery) -> UserPage:
-    """Return a page of users that are all at hand, for a store that has them so."""
+    """Return a page of the given users, for a store that has all of them in memory."""
     found = sorted(filter(query.filter.matches, users), key=query.place_of, reverse=query.descending)
     if query.after is not None:
         after = query.after
@@ -265,6 +265,6 @@ def page_of(users: Iterable[AuthorizedUser], query: UserQuery) -> UserPage:
 
 
 def count_of(users: Iterable[AuthorizedUser], wanted: UserFilter, cap: int) -> CappedCount:
-    """Count users that are all at hand."""
+    """Count the given users that a filter matches, up to a cap."""
     number = sum(map(wanted.matches, users))
     return CappedCount(min(number, cap), capped=number > cap)

@@ -34,7 +34,7 @@ def require_storable(records: Iterable[Grant | Outcome | Profile], largest: int 
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be encoded: half of a surrogate pair, as JSON may bring it, cannot."""
+    """Return whether a text can be encoded: half of a surrogate pair, as JSON may bring it, cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

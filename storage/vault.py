@@ -204,7 +204,7 @@ class TokenVault:
         return await self._read(lambda: self._store.find_by_code(digest, since))
 
     async def claim(self, appid: str, openid: str, ttl: int) -> Lease | None:
-        """Lease an active authorization for `ttl` seconds; None when somebody else holds it."""
+        """Lease an active authorization for `ttl` seconds; None when it is leased already."""
         owner = self._new_owner()
         return await self._write(lambda: self._store.claim(appid, openid, owner, ttl))
 
@@ -329,7 +329,7 @@ def _too_slow(seconds: float) -> StoreUnavailable:
 
 
 def _answering_none(write: Callable[[list[T]], None]) -> Callable[[list[T]], list[None]]:
-    """Give a write without results the shape that `GroupCommit` wants."""
+    """Adapt a write without results to `GroupCommit`."""
 
     def write_and_answer(items: list[T]) -> list[None]:
         write(items)

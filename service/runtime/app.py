@@ -230,7 +230,7 @@ def make_private_app(service: Service) -> Application:
     side = PrivateSide(
         [*settings.admin_hosts, settings.admin_listen.host, urlsplit(settings.admin_url).hostname or ""],
         own_address=service.dashboard.origins.own_origin,
-        asked_address=partial(service_address, public_url="", trusted_proxies=settings.trusted_proxies),
+        asked_address=Clients(settings.trusted_proxies, "").service_address,
     )
     return _application(
         service.metrics,

@@ -10,7 +10,7 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 class Clock(Protocol):
-    """What tells the time."""
+    """The current time."""
 
     def now(self) -> int:
         """Return whole seconds since the epoch, UTC."""

@@ -11,7 +11,7 @@ from storage.base.errors import InvalidRecord
 __all__ = ["LONGEST_PASSWORD", "SHORTEST_PASSWORD", "PasswordHashes", "generate_password"]
 
 SHORTEST_PASSWORD = 12
-#: A limit, so that nobody makes the server hash megabytes.
+#: A limit, so that no client makes the server hash megabytes.
 LONGEST_PASSWORD = 256
 _GENERATED_BYTES = 15
 
@@ -40,7 +40,7 @@ class PasswordHashes:
         return self._hasher.hash(password.encode("utf-8", "surrogatepass"))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """Tell whether a password is the one of a hash.
+        """Return whether a password is the one of a hash.
 
         None stands for an operator that does not exist: it is False at the cost of a wrong password, so that the
         time taken does not tell which names exist.

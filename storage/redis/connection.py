@@ -122,7 +122,7 @@ class Connection:
 
 
 def _sources() -> Iterator[tuple[str, str]]:
-    """Give each script by name, what all have in common before it."""
+    """Yield the name and source of each script, the common part first."""
     folder = files("storage.redis") / "scripts"
     common = (folder / "row.lua").read_text(encoding="utf-8")
     for name in SCRIPTS:

@@ -7,7 +7,7 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from storage.activity import Activity, added_up, hour_of, of_grants, of_outcomes
+from storage.activity import Activity, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.errors import InvalidRecord
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, SealedTokens, grant_fields
@@ -33,7 +33,7 @@ __all__ = ["RedisTokenStore"]
 LARGEST = 2**53
 #: How the data are laid out. `save.lua` and `migrate.lua` write it down; another number is another layout.
 LAYOUT = 2
-#: Users that one call of `migrate.lua` changes: a script holds up everybody else.
+#: Users that one call of `migrate.lua` changes: a script blocks all other clients.
 MIGRATION_BATCH = 1000
 
 
@@ -66,7 +66,7 @@ class RedisTokenStore(TokenStore):
             raise InvalidRecord("authorized_at is out of range.")
         if not grants:
             return
-        counted = of_grants(grants)
+        counted = count_grants(grants)
         arguments: list[Argument] = [len(grants)]
         for grant in grants:
             arguments += to_arguments(grant_fields(grant))
@@ -124,7 +124,7 @@ class RedisTokenStore(TokenStore):
                 held.version,
                 outcome.lease.owner,
             )
-            counted = of_outcomes([outcome])
+            counted = count_outcomes([outcome])
             arguments += (counted[0].hour, counter_name(counted[0])) if counted else ("", "")
             arguments += to_arguments(outcome_fields(outcome))
         return [bool(done) for done in self._redis.run("settle", arguments)]
@@ -176,7 +176,7 @@ class RedisTokenStore(TokenStore):
         """See `TokenStore.record`."""
         with self._redis.translating_errors():
             pipeline = self._redis.pipeline()
-            for one in added_up(activities):
+            for one in sum_by_hour(activities):
                 pipeline.zadd(self._redis.key("hours"), {str(one.hour): one.hour})
                 pipeline.hincrby(self._redis.key("activity", str(one.hour)), counter_name(one), one.count)
             pipeline.execute()

@@ -65,7 +65,7 @@ class ApiKeys:
 
         Notes the use of a valid key, to the minute.
         """
-        # Time tells nothing: what is looked up is a hash, which nobody can bring nearer to a stored one step by step.
+        # Time tells nothing: what is looked up is a hash, which cannot be brought nearer to a stored one step by step.
         wanted = select(api_keys).where(api_keys.c.key_hash == _hash(key), api_keys.c.revoked_at.is_(None))
         row = self._database.read(lambda connection: connection.execute(wanted).first())
         if row is None:

@@ -1,4 +1,4 @@
-"""How often somebody tried to sign in, counted for all processes together."""
+"""Attempts to sign in, counted for all processes together."""
 
 from collections.abc import Sequence
 

@@ -36,7 +36,7 @@ _ROW = audit_log.c
 
 
 class AuditAction(StrEnum):
-    """What was done."""
+    """The actions that are recorded."""
 
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
@@ -76,10 +76,10 @@ class AuditResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAuditEntry:
-    """What is to be written down.
+    """An entry to record.
 
     Attributes:
-        operator: Who; empty for somebody who is not signed in.
+        operator: The name; empty where the client is not signed in.
         action: An `AuditAction`, or the word of another version.
         result: An `AuditResult`, the same.
         appid: The account it was about; empty for none.
@@ -159,7 +159,7 @@ class AuditLog:
         """Return some entries, the newest first.
 
         Raises:
-            InvalidRecord: The cursor is none of ours.
+            InvalidRecord: The cursor is not one that `next_cursor` returned.
         """
         wanted = _selected(query).limit(query.limit + 1)
         rows = self._database.read(lambda connection: connection.execute(wanted).all())

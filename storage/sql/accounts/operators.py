@@ -26,7 +26,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
     def covers(self, needed: "Role") -> bool:
-        """Tell whether this role may do what `needed` may."""
+        """Return whether this role may do what `needed` may."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
@@ -48,7 +48,7 @@ class Operators:
     """Keeps operators. Passwords come here as hashes only.
 
     There is always an owner who can sign in, once there was one: the last one can neither be disabled nor given a
-    lesser role, else nobody could make another.
+    lesser role: otherwise none could be added any more.
     """
 
     def __init__(self, database: Database) -> None:
@@ -99,7 +99,7 @@ class Operators:
         self._change(name, last_signed_in_at=at)
 
     def set_role(self, name: str, role: Role) -> bool:
-        """Give an operator another role. False when there is no such operator.
+        """Change an operator's role. False when there is no such operator.
 
         Raises:
             InvalidRecord: It is the last owner.

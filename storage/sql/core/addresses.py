@@ -85,7 +85,7 @@ def _host(text: str) -> Host:
 
 
 def _wrong_part(url: str) -> str:
-    """Say which part of a URL it is that cannot be read."""
+    """Return which part of a URL cannot be read."""
     scheme, separator, _ = url.partition("://")
     if not separator or not scheme:
         return "it does not begin with the name of a database and ://"

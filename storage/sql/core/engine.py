@@ -148,7 +148,7 @@ class Database:
 
     @contextmanager
     def changing_schema(self, waits: MigrationWaits = PATIENT) -> Iterator[Connection]:
-        """Give a connection for migrations; whoever migrates the same database meanwhile waits."""
+        """Yield a connection for migrations; other processes that migrate the same database wait."""
         failure: StorageError
         try:
             with self.dialect.changing_schema(self.engine, waits) as connection:
@@ -190,7 +190,7 @@ class Database:
             raise failure
 
     def _came_to_nothing(self, error: exc.DBAPIError, *, committing: bool) -> bool:
-        """Tell whether the transaction surely changed nothing and may go through the next time."""
+        """Return whether the transaction surely changed nothing and may go through the next time."""
         if error.connection_invalidated:
             return not committing
         return error.orig is not None and self.dialect.is_rolled_back(error.orig)

@@ -17,7 +17,7 @@ from storage.sql.core.revisions import migrations_folder
 
 __all__ = ["upgrade", "write_upgrade"]
 
-#: How often a migration is tried that somebody else's may have disturbed, and the longest pause between, in seconds.
+#: How often a migration is tried that another process's may have disturbed, and the longest pause between, in seconds.
 ATTEMPTS = 20
 PAUSE_SECONDS = 1.0
 
@@ -57,7 +57,7 @@ def _upgrade(database: Database, progress: Callable[[str], None], waits: Migrati
 
 
 def write_upgrade(url: str, output: TextIO, since: str | None = None) -> None:
-    """Write the statements of an upgrade to the head out, for somebody else to run.
+    """Write the statements of an upgrade to the head out, for others to run.
 
     Args:
         url: A URL of the kind of database that they are for. It is not connected to.

@@ -1,6 +1,6 @@
 """`op.create_index_online` and `op.drop_index_online`: for migrations of tables that are in use.
 
-On PostgreSQL a plain CREATE INDEX keeps everybody from writing until it is done, for minutes where there are many
+On PostgreSQL a plain CREATE INDEX blocks all writes until it is done, for minutes where there are many
 rows. CREATE INDEX CONCURRENTLY does not, but it cannot be part of a transaction, and one that is broken off leaves an
 index behind that is not valid. MySQL and MariaDB (InnoDB) build an index beside the writers by themselves; SQLite
 builds it under its write lock.
@@ -81,7 +81,7 @@ def _is_postgresql(operations: Operations) -> bool:
 def _beside_writers(operations: Operations) -> Iterator[None]:
     """Leave the transaction, and be patient.
 
-    A concurrent build waits, without keeping anybody from anything, until all transactions that began before it have
+    A concurrent build waits, without blocking other sessions, until all transactions that began before it have
     ended.
     """
     lock_timeout_sql = dialect_named("postgresql").lock_timeout_sql

@@ -5,7 +5,7 @@ connection) has done a part of its steps, and nothing says which. Here each step
 as it should be is left, what is there and otherwise is told, and the rest is done. The other databases take a migration
 back as a whole.
 
-Statements that a migration gives to `op.execute` are not looked at; whoever writes them sees to it that they can be
+Statements that a migration gives to `op.execute` are not looked at; their author makes sure that they can be
 repeated.
 """
 
@@ -146,8 +146,8 @@ class _Resumable(MySQLImpl):
     def _require(same: bool, what: str) -> None:
         if not same:
             raise StorageError(
-                f"The migration was broken off, or somebody changed the tables: {what} is there already, but is not as "
-                "it should be. Put it right or drop it, and run the migration again."
+                f"The migration was broken off, or the tables were changed by hand: {what} is there already, "
+                "but is not as it should be. Put it right or drop it, and run the migration again."
             )
 
 

@@ -29,7 +29,7 @@ def head_revision() -> str:
 
 
 def schema_report(connection: Connection) -> SchemaReport:
-    """Say how a database's tables stand to the code.
+    """Compare a database's tables with the code.
 
     EMPTY is a database without any of our tables; AHEAD one at a revision that this code does not know.
     """

@@ -66,7 +66,7 @@ _is_one_of = _ROW.id.in_(bindparam("the_ids", expanding=True))
 
 
 def _constant(value: str | int) -> ColumnElement[Any]:
-    """Write a constant of ours into the statement: PyMySQL joins many rows to one INSERT only without parameters."""
+    """Return a constant as a part of the statement: PyMySQL joins many rows to one INSERT only without parameters."""
     return literal_column(f"'{value}'", String) if isinstance(value, str) else literal_column(str(value))
 
 
@@ -94,7 +94,7 @@ FIND_BY_CODE: Select[Any] = select(
     _ROW.authorized_at,
 ).where(_ROW.code_digest == bindparam("the_digest"))
 
-# Whoever locks several rows does so in one order, so that two do not wait for each other.
+# All transactions lock rows in one order, so that two do not wait for each other.
 LOCK_ROWS: Select[Any] = (
     select(_ROW.id, _ROW.version, _ROW.lease_owner).where(_is_one_of).order_by(_ROW.id).with_for_update()
 )
@@ -243,7 +243,7 @@ class Statements:
 
 
 def _taken_over(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
-    """Say what a grant makes of the row there is.
+    """Return what a grant makes of the existing row.
 
     The scope comes first. Whoever makes assignments one by one asks for `kept` again at each of them, and from then
     on the scope alone answers as it did at first: a narrow grant has either left a wide one in place, or made it
@@ -276,7 +276,7 @@ _ALWAYS_TAKEN: Sequence[str] = ("code_digest", "code_binding", "code_scope", "au
 
 
 def _is_wide(scope: ColumnElement[str]) -> ColumnElement[bool]:
-    """Say `records.is_wide` in SQL."""
+    """Return `storage.grants.is_wide` in SQL."""
     comma = _constant(",")
     return (comma + scope + comma).like(_constant(f"%,{WIDE_SCOPE.replace('_', '/_')},%"), escape="/")
 

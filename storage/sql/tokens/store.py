@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
 
-from storage.activity import Activity, ActivityKind, added_up, hour_of, of_grants, of_outcomes
+from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
@@ -25,7 +25,7 @@ __all__ = ["SqlTokenStore"]
 #: How many due rows are looked at for each one wanted, where rows that others are claiming cannot be skipped.
 SAMPLE_FACTOR = 4
 
-#: How long counting everybody may take: some seconds for ten million users.
+#: How long counting all users may take, in seconds; ten million take some.
 COUNT_SECONDS = 60
 
 Values = dict[str, Any]
@@ -54,7 +54,7 @@ class SqlTokenStore(TokenStore):
 
     def probe(self, grants: Sequence[Grant]) -> None:
         """See `TokenStore.probe`: one transaction that ends as every exchange's does, by a commit."""
-        counted = {(one.hour, one.appid) for one in of_grants(grants)}
+        counted = {(one.hour, one.appid) for one in count_grants(grants)}
         removing: list[Step] = [
             (statements.ERASE_ACCOUNT, [{"the_appid": appid} for appid in sorted({one.appid for one in grants})]),
             (statements.ERASE_ACTIVITY, [{"the_hour": hour, "the_appid": appid} for hour, appid in sorted(counted)]),
@@ -65,7 +65,7 @@ class SqlTokenStore(TokenStore):
         # One order for all who write, so that two batches do not wait for each other; a user's own order is kept.
         rows = [grant_fields(grant) for grant in sorted(grants, key=_user_of)]
         # The counts come last, as many wait for these rows.
-        return [(self._statements.save, rows), (self._statements.count, _counts_of(of_grants(grants)))]
+        return [(self._statements.save, rows), (self._statements.count, _counts_of(count_grants(grants)))]
 
     def get(self, appid: str, openid: str) -> Authorization | None:
         """See `TokenStore.get`."""
@@ -121,7 +121,7 @@ class SqlTokenStore(TokenStore):
             valid = [outcome for outcome, is_valid in zip(outcomes, written, strict=True) if is_valid]
             for statement, values in _settlements(valid):
                 connection.execute(statement, values)
-            self._add(connection, of_outcomes(valid))
+            self._add(connection, count_outcomes(valid))
             return written
 
         return self._database.write(work)
@@ -177,7 +177,7 @@ class SqlTokenStore(TokenStore):
 
     def record(self, activities: Sequence[Activity]) -> None:
         """See `TokenStore.record`."""
-        counted = added_up(activities)
+        counted = sum_by_hour(activities)
         if counted:
             self._database.write(lambda connection: self._add(connection, counted))
 
@@ -242,7 +242,7 @@ class SqlTokenStore(TokenStore):
         self._database.close()
 
     def _claim_locked(self, connection: Connection, due: Values, lease: Values) -> list[Authorization]:
-        """Claim rows that nobody else is claiming at the same time."""
+        """Claim rows that no other transaction is claiming."""
         rows = connection.execute(self._statements.due_locked, due).mappings().all()
         if rows:
             connection.execute(self._statements.claim_rows, {**lease, "the_ids": [row["id"] for row in rows]})

@@ -128,7 +128,7 @@ def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool
     if wanted.status is not None:
         conditions.append(_status_is(wanted.status))
         if wanted.status is not Status.ACTIVE:
-            # What the index leaves out, in its own words: by these SQLite sees that it may use it.
+            # The condition of the partial index, repeated literally: without it SQLite does not use the index.
             conditions.append(_ROW.status != literal_column(f"'{Status.ACTIVE.value}'"))
     if wanted.is_snapshotuser is not None:
         conditions.append(_ROW.is_snapshotuser if wanted.is_snapshotuser else ~_ROW.is_snapshotuser)
@@ -142,7 +142,7 @@ def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool
         text = wanted.searched.text
         conditions.append(column == text if wanted.searched.exact else dialect.starts_with(column, text))
     if wanted.searched is not None and wanted.searched.field is SearchField.UNIONID:
-        # Virtual unionids collide: a snapshot user is nobody's other account.
+        # Virtual unionids collide: a snapshot user is not the same person at another account.
         conditions.append(~_ROW.is_snapshotuser)
     return conditions
 

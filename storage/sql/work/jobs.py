@@ -148,7 +148,7 @@ class Jobs:
         return [_job(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
 
     def claim(self, owner: str, ttl: int) -> Job | None:
-        """Lease the oldest running job that nobody works on, for `ttl` seconds; None when there is none."""
+        """Lease the oldest running job that no process works on, for `ttl` seconds; None when there is none."""
         now = self._database.dialect.now()
         free = and_(_ROW.status == JobStatus.RUNNING.value, or_(_ROW.lease_until.is_(None), _ROW.lease_until < now))
         candidate = select(_ROW.id).where(free).order_by(_ROW.id).limit(1)
@@ -192,7 +192,7 @@ class Jobs:
         return self._database.write(work)
 
     def release(self, job_id: int, owner: str) -> None:
-        """Give a lease back, so that another process may go on at once."""
+        """Release a lease, so that another process may go on at once."""
         released = update(jobs).where(_ROW.id == job_id, _ROW.lease_owner == owner)
         self._change(released.values(lease_owner=None, lease_until=None))
 

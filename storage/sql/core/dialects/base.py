@@ -61,7 +61,7 @@ class MigrationWaits:
 
     Attributes:
         other_migration_seconds: For another process that migrates the same database.
-        table_lock_seconds: For whoever uses a table that is changed. All who come later wait behind the change.
+        table_lock_seconds: For the transactions that use a table that is changed. Later ones wait behind the change.
     """
 
     other_migration_seconds: int = 600
@@ -127,12 +127,12 @@ class Dialect(ABC):
             connection.execute(statement, values)
 
     def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
-        """Tell whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""
+        """Return whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""
         return True
 
     @contextmanager
     def changing_schema(self, engine: Engine, waits: MigrationWaits) -> Iterator[Connection]:
-        """Give a connection for migrations while nobody else migrates this database.
+        """Yield a connection for migrations while no other process migrates this database.
 
         It is a connection of its own and not in a transaction. The lock belongs to the session and outlives commits,
         because some changes cannot be made in a transaction, and some commit by themselves.
@@ -155,12 +155,12 @@ class Dialect(ABC):
     def locks_migrations(self, connection: Connection) -> bool:
         """Take the lock that keeps others from migrating, if it is free; return at once, out of any transaction.
 
-        Who waits must not be in a transaction: PostgreSQL builds an index concurrently only when transactions that
-        began before have ended, so that one who waited in a transaction for the builder would never stop waiting.
+        The waiting session must not be in a transaction: PostgreSQL builds an index concurrently only when the
+        transactions that began before have ended, and would wait for one that waits for the lock.
         """
 
     def has_locks_of_nodes(self, connection: Connection) -> bool:  # noqa: ARG002 - only Galera has
-        """Tell whether that lock is a node's own, so that somebody may be migrating through another node meanwhile."""
+        """Return whether that lock is a node's own, so that another process may be migrating through another node."""
         return False
 
     @abstractmethod
@@ -182,7 +182,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def is_too_slow(self, error: BaseException) -> bool:
-        """Tell whether a statement was given up for its time limit."""
+        """Return whether a statement was given up for its time limit."""
 
     def starts_with(self, column: Column[Any], prefix: str) -> ColumnElement[bool]:
         """Return the condition that a text begins with a prefix, in a form that an index serves."""
@@ -198,18 +198,18 @@ class Dialect(ABC):
 
     @abstractmethod
     def is_missing_schema(self, error: BaseException) -> bool:
-        """Tell whether a table or column is missing."""
+        """Return whether a table or column is missing."""
 
     def is_bad_value(self, error: BaseException) -> bool:  # noqa: ARG002 - only MySQL has to ask
-        """Tell whether a value was refused, where the driver's type of error does not say so."""
+        """Return whether a value was refused, where the driver's type of error does not say so."""
         return False
 
     def is_rolled_back(self, error: BaseException) -> bool:  # noqa: ARG002 - SQLite has one writer at a time
-        """Tell whether the database gave up the transaction for the sake of another: it may be repeated."""
+        """Return whether the database gave up the transaction for the sake of another: it may be repeated."""
         return False
 
     def is_lost(self, error: BaseException) -> bool:  # noqa: ARG002 - a file cannot be lost
-        """Tell whether a connection is of no use any more, where SQLAlchemy does not know the error as such."""
+        """Return whether a connection is of no use any more, where SQLAlchemy does not know the error as such."""
         return False
 
 
@@ -218,5 +218,5 @@ def _wait_for(take: Callable[[], bool], seconds: int) -> None:
     ends_at = time.monotonic() + seconds
     while not take():
         if time.monotonic() > ends_at:
-            raise StoreUnavailable(f"Somebody else has been migrating this database for {seconds} s.")
+            raise StoreUnavailable(f"Another process has been migrating this database for {seconds} s.")
         time.sleep(MIGRATION_POLL_SECONDS)

@@ -95,7 +95,7 @@ class MySQL(Dialect):
         return bool(taken == 1)
 
     def has_locks_of_nodes(self, connection: Connection) -> bool:
-        """Tell a node of Galera."""
+        """Recognize a node of Galera."""
         asked = connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'").one_or_none()
         return asked is not None and asked[1] == "ON"
 
@@ -125,7 +125,7 @@ class MySQL(Dialect):
                 connection.exec_driver_sql(f"SET SESSION {name} = DEFAULT")
 
     def is_too_slow(self, error: BaseException) -> bool:
-        """Tell ER_QUERY_TIMEOUT of MySQL and ER_STATEMENT_TIMEOUT of MariaDB."""
+        """Recognize ER_QUERY_TIMEOUT of MySQL and ER_STATEMENT_TIMEOUT of MariaDB."""
         return self.code_of(error) in {"3024", "1969"}
 
     def starts_with(self, column: Column[Any], prefix: str) -> ColumnElement[bool]:
@@ -137,19 +137,19 @@ class MySQL(Dialect):
         return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
 
     def is_missing_schema(self, error: BaseException) -> bool:
-        """Tell ER_NO_SUCH_TABLE and ER_BAD_FIELD_ERROR."""
+        """Recognize ER_NO_SUCH_TABLE and ER_BAD_FIELD_ERROR."""
         return self.code_of(error) in {"1146", "1054"}
 
     def is_bad_value(self, error: BaseException) -> bool:
-        """Tell the refusals that PyMySQL calls operational: no value, out of range, not of the charset, too long."""
+        """Recognize refusals that PyMySQL calls operational: no value, out of range, not of the charset, too long."""
         return self.code_of(error) in {"1048", "1264", "1366", "1406"}
 
     def is_rolled_back(self, error: BaseException) -> bool:
-        """Tell ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT and TiDB's write conflict."""
+        """Recognize ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT and TiDB's write conflict."""
         return self.code_of(error) in {"1213", "1205", "9007"}
 
     def is_lost(self, error: BaseException) -> bool:
-        """Tell MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once.
+        """Recognize MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once.
 
         And a Galera node that is not part of its cluster any more: it answers every statement by ER_UNKNOWN_COM_ERROR.
         """

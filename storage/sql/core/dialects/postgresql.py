@@ -152,7 +152,7 @@ class PostgreSQL(Dialect):
         yield
 
     def is_too_slow(self, error: BaseException) -> bool:
-        """Tell query_canceled."""
+        """Recognize query_canceled."""
         return self.code_of(error) == "57014"
 
     def code_of(self, error: BaseException) -> str:
@@ -160,18 +160,18 @@ class PostgreSQL(Dialect):
         return getattr(error, "sqlstate", None) or ""
 
     def is_missing_schema(self, error: BaseException) -> bool:
-        """Tell undefined_table and undefined_column."""
+        """Recognize undefined_table and undefined_column."""
         return self.code_of(error) in {"42P01", "42703"}
 
     def is_rolled_back(self, error: BaseException) -> bool:
-        """Tell serialization_failure, which is also CockroachDB's request to try again, and deadlock_detected.
+        """Recognize serialization_failure, which is also CockroachDB's request to try again, and deadlock_detected.
 
         Not statement_completion_unknown (40003), by which CockroachDB says that it may have committed.
         """
         return self.code_of(error) in {"40001", "40P01"}
 
     def is_lost(self, error: BaseException) -> bool:
-        """Tell a server that was the primary once (read_only_sql_transaction), and sessions shared by a pooler."""
+        """Recognize a server that was the primary once (read_only_sql_transaction), and sessions shared by a pooler."""
         return self.code_of(error) in {"25006", *PREPARED_ELSEWHERE}
 
 

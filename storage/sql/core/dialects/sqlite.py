@@ -92,7 +92,7 @@ class SQLite(Dialect):
         """Hold the write lock throughout, on a connection of its own with foreign keys off.
 
         A batch migration makes a table anew and drops the old one; that would delete the rows that refer to it.
-        SQLite heeds this switch only outside of a transaction.
+        SQLite ignores this switch within a transaction.
         """
         with engine.execution_options(**self.writing_options).connect() as connection:
             connection.detach()
@@ -106,7 +106,7 @@ class SQLite(Dialect):
         return product_of(f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar_one()}")
 
     def locks_migrations(self, connection: Connection) -> bool:  # noqa: ARG002 - see `changing_schema`
-        """Do nothing: who writes has the lock."""
+        """Do nothing: the write lock is held already."""
         return True
 
     def lock_timeout_sql(self, seconds: int) -> str:
@@ -139,7 +139,7 @@ class SQLite(Dialect):
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def is_too_slow(self, error: BaseException) -> bool:
-        """Tell SQLITE_INTERRUPT."""
+        """Recognize SQLITE_INTERRUPT."""
         return self.code_of(error) == "SQLITE_INTERRUPT"
 
     def code_of(self, error: BaseException) -> str:

@@ -149,7 +149,7 @@ def test_who_waits_too_long_for_another_migration_is_told(request, which):
     database = request.getfixturevalue(which)
     with (
         database.changing_schema(),
-        pytest.raises(StoreUnavailable, match="Somebody else has been migrating"),
+        pytest.raises(StoreUnavailable, match="Another process has been migrating"),
     ):
         upgrade(database.engine, waits=MigrationWaits(other_migration_seconds=0))
     upgrade(database.engine)
