@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, insert, or_, select
+from sqlalchemy import Row, Select, delete, insert, select
 
 from storage.base.errors import InvalidRecord
+from storage.sql.core.conditions import is_beyond, is_within
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import audit_log
 
@@ -202,13 +203,9 @@ def _selected(query: AuditQuery) -> Select[Any]:
         value = getattr(query, name)
         if value is not None:
             wanted = wanted.where(_ROW[name] == value)
-    if query.since is not None:
-        wanted = wanted.where(_ROW.at >= query.since)
-    if query.until is not None:
-        wanted = wanted.where(_ROW.at < query.until)
+    wanted = wanted.where(*is_within(_ROW.at, query.since, query.until))
     if query.cursor is not None:
-        at, number = _position(query.cursor)
-        wanted = wanted.where(and_(_ROW.at <= at, or_(_ROW.at < at, _ROW.id < number)))
+        wanted = wanted.where(is_beyond(_ROW.at, _ROW.id, _position(query.cursor), descending=True))
     return wanted
 
 

@@ -1,6 +1,7 @@
 """`SqlTokenStore`: authorizations in a relational database."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -160,12 +161,12 @@ class SqlTokenStore(TokenStore):
 
         def work(connection: Connection) -> Counts:
             active = {row[0]: row[1] for row in connection.execute(statements.COUNT_ALL)}
-            counted = {}
+            counted: Counter[tuple[str, Status]] = Counter()
             for appid, status, count in connection.execute(statements.COUNT_INACTIVE):
-                counted[appid, Status(status)] = count
+                counted[appid, Status(status)] += count
                 active[appid] = max(0, active.get(appid, 0) - count)
             counted.update({(appid, Status.ACTIVE): count for appid, count in active.items() if count})
-            return Counts(counted)
+            return Counts(dict(counted))
 
         return self._database.read_within(COUNT_SECONDS, work)
 

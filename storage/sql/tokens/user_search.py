@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select
 
 from storage.base.clock import DAY_SECONDS
+from storage.sql.core.conditions import is_beyond, is_within
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
@@ -16,7 +17,6 @@ from storage.user_search import (
     CappedCount,
     Forecast,
     SearchField,
-    TimeRange,
     UserFilter,
     UserPage,
     UserQuery,
@@ -88,25 +88,13 @@ def _page(query: UserQuery, dialect: Dialect) -> Select[Any]:
     statement = select(*USER_COLUMNS).where(*_conditions(query.filter, dialect))
     key: Column[Any] = _ROW[query.ordered_by]
     if query.after is not None:
-        statement = statement.where(_is_beyond(key, query.after, descending=query.descending))
+        statement = statement.where(is_beyond(key, _ROW.id, query.after, descending=query.descending))
     # Sorting by the id needs no second key; naming it twice would keep some databases from using its index.
     order = [key] if key is _ROW.id else [key, _ROW.id]
     by_appid_alone = query.filter.appid is not None and query.filter == UserFilter(appid=query.filter.appid)
     if by_appid_alone and query.ordered_by in _INDEXED_BY_APPID:
         statement = force_index(statement, authorizations, _ROW.appid, *order)
     return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
-
-
-def _is_beyond(key: Column[Any], after: tuple[int | str, int], *, descending: bool) -> ColumnElement[bool]:
-    """Compare with the last row seen, in a form by which every database enters its index at the right place.
-
-    At 10 million rows the row-value form took 0.9 s on MariaDB, the plain OR 0.8 s on PostgreSQL, this one under
-    1 ms on both.
-    """
-    value, row_id = after
-    if descending:
-        return and_(key <= value, or_(key < value, _ROW.id < row_id))
-    return and_(key >= value, or_(key > value, _ROW.id > row_id))
 
 
 def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool]]:
@@ -133,9 +121,9 @@ def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool
     if wanted.is_snapshotuser is not None:
         conditions.append(_ROW.is_snapshotuser if wanted.is_snapshotuser else ~_ROW.is_snapshotuser)
     conditions += [
-        *_within(_ROW.authorized_at, wanted.authorized),
-        *_within(_ROW.last_used_at, wanted.used),
-        *_within(_ROW.refresh_expires_at, wanted.ending),
+        *is_within(_ROW.authorized_at, wanted.authorized.since, wanted.authorized.until),
+        *is_within(_ROW.last_used_at, wanted.used.since, wanted.used.until),
+        *is_within(_ROW.refresh_expires_at, wanted.ending.since, wanted.ending.until),
     ]
     if wanted.searched is not None:
         column = _ROW[wanted.searched.field.value]
@@ -152,15 +140,6 @@ def _status_is(status: Status) -> ColumnElement[bool]:
     return _ROW.status == bindparam(None, status.value, literal_execute=True)
 
 
-def _within(column: Column[Any], span: TimeRange) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if span.since is not None:
-        conditions.append(column >= span.since)
-    if span.until is not None:
-        conditions.append(column < span.until)
-    return conditions
-
-
 def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]], cap: int = COUNT_CAP) -> CappedCount:
     some = select(literal_column("1")).select_from(authorizations).where(*conditions).limit(cap + 1).subquery()
     number = connection.scalar(select(func.count()).select_from(some)) or 0
@@ -174,6 +153,6 @@ def _oldest_due(appid: str) -> Select[Any]:
 
 def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> CappedCount:
     """Count refreshes that are due within a span, account by account, as the index has them."""
-    span = _within(_ROW.next_refresh_at, TimeRange(since, until))
+    span = is_within(_ROW.next_refresh_at, since, until)
     counts = [_count(connection, [_ROW.appid == appid, *span]) for appid in appids]
     return sum(counts, start=CappedCount(0))

@@ -93,6 +93,15 @@ def test_pages_of_a_search_list_everybody_once(store, user_search, descending):
     assert sorted(openids) == [f"o{number}" for number in range(5)]
 
 
+def test_users_in_a_state_by_its_former_name_are_listed_and_counted_with_the_others(any_database, store, user_search):
+    save(store, "o1", "o2")
+    store.settle([store.claim(APPID, "o1", "me", 60).rejected(error_code=42002, error_kind="reauthorize", at=NOW)])
+    former = update(authorizations).where(authorizations.c.openid == "o2").values(status="needs_reauthorization")
+    any_database.write(lambda connection: connection.execute(former))
+    assert {user.status for user in user_search.page(UserQuery()).users} == {Status.REAUTHORIZATION_REQUIRED}
+    assert store.counts().by_status == {(APPID, Status.REAUTHORIZATION_REQUIRED): 2}
+
+
 def test_forecast_tells_what_is_due_and_what_ends(store, user_search):
     save(store, "late", next_refresh_at=NOW - 5, refresh_expires_at=NOW + 3600)
     save(store, "soon", next_refresh_at=NOW + 1800, refresh_expires_at=NOW + 30 * 86_400, is_snapshotuser=True)
