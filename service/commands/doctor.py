@@ -15,6 +15,7 @@ from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_databa
 from service.runtime.event_loop import run
 from service.settings import Address, Settings, SettingsError, load_settings
 from service.wechat.account_check import CheckResult, CheckStatus, check_account
+from service.wechat.protocol import Account
 from storage.base.errors import StorageError
 from storage.sealing import KeyRing
 from storage.vault import TokenVault
@@ -61,6 +62,9 @@ async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
     except SettingsError as error:
         yield CheckResult("accounts", CheckStatus.BAD, str(error))
         return
+    for account in accounts:
+        if account.event_token and not account.event_aes_keys:
+            yield _about_plain_mode(account)
     client = open_client(settings, Metrics())
     try:
         for account in accounts:
@@ -135,6 +139,14 @@ def _about_listeners(settings: Settings) -> CheckResult:
     return CheckResult(
         "listeners", CheckStatus.GOOD, f"pages on {settings.listen}, operators on {settings.admin_listen}"
     )
+
+
+def _about_plain_mode(account: Account) -> CheckResult:
+    text = (
+        "EVENT_AES_KEY is not set, so messages come in plain mode, in which the signature does not cover what they "
+        "say: choose the secure mode (安全模式) in the console"
+    )
+    return CheckResult(f"events of {account.appid}", CheckStatus.WARNING, text)
 
 
 def _is_wide_open(address: Address) -> bool:

@@ -1,4 +1,4 @@
-"""The page on H5: both languages show the same code, and the samples that verify identity tokens do."""
+"""The page on H5: the samples that verify identity tokens do."""
 
 import http.server
 import json
@@ -16,10 +16,9 @@ from service.authorization.id_tokens import ID_TOKEN_SECONDS, IdTokens, public_k
 from storage.base.clock import ManualClock
 from storage.grants import RedeemedCode
 from storage.sealing import KeyRing, generate_key
-from tests.docs.markdown_text import ROOT, code_blocks, headings, read, section, table_rows
+from tests.docs.markdown_text import ROOT, code_blocks, read, section
 
 ENGLISH = ROOT / "docs" / "h5.md"
-CHINESE = ROOT / "docs" / "h5.zh-CN.md"
 ISSUER = "https://api.example.com"
 AUDIENCE = "https://shop.example.com"
 OPENID = "oVcXwRODl7VpeBjnYfZY6Z7-1_Wu"
@@ -29,25 +28,6 @@ MINUTES = 60
 def sample(language):
     [(_, code)] = code_blocks(section(read(ENGLISH), language))
     return code
-
-
-def without_comments_and_words(block):
-    return [
-        line.partition("#")[0].rstrip() for line in block.splitlines() if "//" not in line and "<button" not in line
-    ]
-
-
-def test_both_languages_show_the_same_code():
-    english, chinese = (
-        [(language, without_comments_and_words(block)) for language, block in code_blocks(read(page))]
-        for page in (ENGLISH, CHINESE)
-    )
-    assert chinese == english
-
-
-def test_both_languages_have_the_same_structure():
-    for structure in (lambda text: [level for level, _ in headings(text)], lambda text: [*map(len, table_rows(text))]):
-        assert structure(read(CHINESE)) == structure(read(ENGLISH))
 
 
 @pytest.fixture(scope="module")

@@ -148,6 +148,13 @@ async def test_doctor_says_what_is_bad_and_what_to_do(run, service, environment,
     assert "Traceback" not in output
 
 
+async def test_doctor_warns_of_the_plain_mode_of_messages(run, service):
+    status, output = await run("doctor", WECHAT_OPENID_EVENT_TOKEN="token")
+    assert (status, "warning  events of wx" in output) == (0, True)
+    status, output = await run("doctor", WECHAT_OPENID_EVENT_TOKEN="token", WECHAT_OPENID_EVENT_AES_KEY="a" * 43)
+    assert (status, "events of wx" in output) == (0, False)
+
+
 async def test_doctor_names_a_distribution_that_brings_a_package_of_the_same_name(run, service, tmp_path):
     other = tmp_path / "site" / "microservices-1.0.dist-info"
     other.mkdir(parents=True)
