@@ -29,6 +29,8 @@ ATTEMPTS = 10
 #: step.
 PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.25
+#: How long a transaction is tried again, in seconds: some fail only after a long wait for somebody's lock.
+REPEATING_SECONDS = 10.0
 
 HOW_TO_MIGRATE = "run: wechat-openid migrate (in a checkout also: alembic upgrade head)"
 
@@ -101,10 +103,15 @@ class Database:
 
     Every method raises `StoreUnavailable`, `InvalidRecord` or `SchemaNotReady`; their texts name the kind of error
     and never a value.
+
+    Args:
+        engine: The engine, as `make_engine` makes it.
+        repeating_seconds: For how long work is begun again; whatever was begun by then goes to its end.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, repeating_seconds: float = REPEATING_SECONDS) -> None:
         self.engine = engine
+        self._repeating_seconds = repeating_seconds
         self.dialect: Dialect = dialect_named(engine.dialect.name)
         self._place = place_of(engine.url, engine.get_execution_options()[HOSTS])
         self._reader = engine.execution_options(**self.dialect.reading_options)
@@ -164,6 +171,7 @@ class Database:
 
     def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
         attempt = 0
+        repeats_until = time.monotonic() + self._repeating_seconds
         while True:
             attempt += 1
             committing = False
@@ -177,8 +185,10 @@ class Database:
                     connection.commit()
                     return result
             except exc.DBAPIError as error:
-                if attempt < ATTEMPTS and self._came_to_nothing(error, committing=committing):
-                    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempt - 1))))  # noqa: S311 - no secret
+                may_repeat = attempt < ATTEMPTS and time.monotonic() < repeats_until
+                if may_repeat and self._came_to_nothing(error, committing=committing):
+                    pause = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempt - 1))
+                    time.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
                     continue
                 failure = self._translated(error)
             except exc.TimeoutError:

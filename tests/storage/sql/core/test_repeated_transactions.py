@@ -5,7 +5,7 @@ from sqlalchemy import insert, select, text
 
 from storage.base.errors import StoreUnavailable
 from storage.sql.core.dialects.mysql import MySQL
-from storage.sql.core.engine import ATTEMPTS
+from storage.sql.core.engine import ATTEMPTS, Database
 from storage.sql.core.schema import api_keys
 
 NAMES = select(api_keys.c.name)
@@ -74,6 +74,14 @@ def test_transaction_is_not_repeated_for_ever(postgresql_database):
     with pytest.raises(StoreUnavailable, match="40001"):
         postgresql_database.write(work)
     assert len(runs) == ATTEMPTS
+
+
+def test_transaction_that_took_too_long_is_not_begun_again(postgresql_database):
+    impatient = Database(postgresql_database.engine, repeating_seconds=0)
+    work, runs = failing(1, "40001")
+    with pytest.raises(StoreUnavailable, match="40001"):
+        impatient.write(work)
+    assert len(runs) == 1
 
 
 def test_connection_to_a_server_that_is_no_primary_any_more_is_replaced(postgresql_database):
