@@ -14,6 +14,7 @@ try:
         MasterDownError,
         OutOfMemoryError,
         ReadOnlyError,
+        RedisClusterException,
     )
 except ImportError:
     raise ImportError('redis-py is missing: pip install "wechat-openid[redis]"') from None
@@ -35,6 +36,8 @@ UNAVAILABLE = (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    # No node of a cluster answers; not one of redis-py's other errors.
+    RedisClusterException,
 )
 SCRIPTS = ("save", "claim", "claim_due", "settle", "touch", "save_profile", "revoke", "erase", "reseal", "migrate")
 

@@ -11,6 +11,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.connection import parse_url
+    from redis.exceptions import RedisClusterException
     from redis.retry import Retry
     from redis.sentinel import Sentinel
 except ImportError:
@@ -133,7 +134,7 @@ def _cluster(address: str, transport: str, options: dict[str, str]) -> Target:
     failure = ""
     try:
         client = RedisCluster(startup_nodes=nodes, **arguments)
-    except redis.RedisError as error:
+    except (redis.RedisError, RedisClusterException) as error:
         failure = type(error).__name__
     if failure:
         raise StoreUnavailable(f"Redis at {_place(hosts)} does not answer: {failure}")
