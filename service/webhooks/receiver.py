@@ -108,7 +108,6 @@ class PushReceiver:
     def _fields(self, account: Account, message: PushedMessage) -> dict[str, str]:
         """Return what a message says, decrypted, once its signature has been checked."""
         signed, now = SignedQuery.parse(message.query), self._clock.now()
-        fields: dict[str, str] | None
         try:
             fields = read_fields(message.body)
         except InvalidMessage:

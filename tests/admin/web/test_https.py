@@ -54,7 +54,7 @@ async def test_a_session_of_https_is_not_taken_from_a_cookie_that_plain_http_can
 
 @pytest.mark.gen_test
 async def test_headers_of_an_untrusted_proxy_are_not_believed(behind):
-    browser = forwarded(await behind())
+    browser = forwarded(await behind(trusted_proxies=()))
     assert (await browser.post("/admin/sign-in", origin=ORIGIN, name="ada", password=PASSWORD)).code == 403
     response = await browser.sign_in("ada", PASSWORD)
     assert response.code == 303
