@@ -42,12 +42,11 @@ def test_the_listeners_own_address_is_answered_in_the_same_browser(rebound: Page
 
 def test_a_page_of_another_port_reaches_nothing_but_by_a_link(rebound: Page, dashboard, stack):
     rebound.goto(f"{stack.foreign}/away.html")
-    address = f"{dashboard.url}/admin/sign-in"
-    with rebound.expect_response(address) as answer:
-        learnt = rebound.evaluate(
-            "address => fetch(address, {mode: 'no-cors', method: 'POST'}).then(answer => answer.type, String)", address
-        )
-    assert (answer.value.status, learnt) == (403, "TypeError: Failed to fetch")
+    learnt = rebound.evaluate(
+        "address => fetch(address, {mode: 'no-cors', method: 'POST'}).then(answer => answer.type, String)",
+        f"{dashboard.url}/admin/sign-in",
+    )
+    assert learnt == "TypeError: Failed to fetch", "not even that something answers"
     rebound.set_content(f"<a href='{dashboard.url}/admin/sign-in'>dashboard</a>")
     with rebound.expect_response("**/admin/sign-in") as answer:
         rebound.click("a")
