@@ -8,6 +8,7 @@ from typing import Protocol
 from tornado.httputil import HTTPServerRequest
 
 from admin.operators.hashing_pool import HashingPool
+from admin.operators.known_browsers import KnownBrowsers
 from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
@@ -205,6 +206,7 @@ class AdminServices:
     operators: Operators
     sessions: Sessions
     throttle: SignInThrottle
+    known_browsers: KnownBrowsers
     audit: AuditLog
     api_keys: ApiKeys
     passwords: HashingPool

@@ -34,6 +34,7 @@ UNKNOWN = N_("unknown")
 
 AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.SIGN_IN: N_("Sign in"),
+    AuditAction.SIGN_IN_UNLOCK: N_("Forget attempts to sign in"),
     AuditAction.SIGN_OUT: N_("Sign out"),
     AuditAction.SESSION_END: N_("End sessions"),
     AuditAction.PASSWORD_CHANGE: N_("Change own password"),

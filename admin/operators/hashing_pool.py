@@ -1,7 +1,8 @@
-"""`HashingPool`: hashes and checks passwords away from the event loop, a few at a time."""
+"""`HashingPool`: hashes, checks and judges passwords away from the event loop, a few at a time."""
 
 import asyncio
 
+from storage.base.password_rules import PasswordFault, PasswordRules
 from storage.base.passwords import PasswordHashes
 
 __all__ = ["HashingPool"]
@@ -11,10 +12,11 @@ _AT_ONCE = 2
 
 
 class HashingPool:
-    """The asynchronous face of `PasswordHashes`. Belongs to one event loop."""
+    """The asynchronous face of `PasswordHashes` and `PasswordRules`. Belongs to one event loop."""
 
-    def __init__(self, hashes: PasswordHashes) -> None:
+    def __init__(self, hashes: PasswordHashes, rules: PasswordRules | None = None) -> None:
         self._hashes = hashes
+        self._rules = rules or PasswordRules()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def hash(self, password: str) -> str:
@@ -30,3 +32,12 @@ class HashingPool:
         """Return whether a password is the one of a hash; None, for an unknown name, costs the same and is False."""
         async with self._slots:
             return await asyncio.to_thread(self._hashes.verify, password_hash, password)
+
+    async def renewed(self, password_hash: str, password: str) -> str | None:
+        """Return another hash of the password if this one was made with other parameters than today's."""
+        return await self.hash(password) if self._hashes.is_outdated(password_hash) else None
+
+    async def fault_of(self, password: str, name: str) -> PasswordFault | None:
+        """Return what is wrong with a password of the operator with this name; None for a good one."""
+        async with self._slots:
+            return await asyncio.to_thread(self._rules.fault_of, password, name)

@@ -1,17 +1,22 @@
 """What operators do about themselves: their password and their sessions."""
 
 from admin.labels.operators import ROLE_LABELS
-from admin.operators.sign_in_throttle import Throttled
+from admin.operators.sign_in_throttle import Attempt, Throttled
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.inputs import parse_row_id
 from admin.web.notices import Notice
-from storage.base.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from storage.base.password_rules import PasswordFault
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 
 _PAGE = "/admin/me"
+_NOTICES = {
+    PasswordFault.LENGTH: Notice.PASSWORD_LENGTH,
+    PasswordFault.NAME: Notice.PASSWORD_NAME,
+    PasswordFault.COMMON: Notice.PASSWORD_COMMON,
+}
 
 
 class OwnAccountHandler(AdminHandler):
@@ -49,17 +54,18 @@ class OwnPasswordHandler(AdminHandler):
         """Return what stands in the way, if anything does."""
         if self._field("new") != self._field("again"):
             return Notice.PASSWORDS_DIFFER
-        if not SHORTEST_PASSWORD <= len(self._field("new")) <= LONGEST_PASSWORD:
-            return Notice.PASSWORD_LENGTH
+        me, services = self.session, self.services
+        attempt = Attempt(me.operator, self.client_address, f"session {me.id}")
         try:
-            await self.run(self.services.throttle.check, self.session.operator, self.client_address)
+            await self.run(services.throttle.check, attempt)
         except Throttled:
             return Notice.TOO_MANY_ATTEMPTS
-        found = await self.run(self.services.operators.find, self.session.operator)
-        if not await self.services.passwords.verify(found[1] if found else None, self._field("current")):
+        found = await self.run(services.operators.find, me.operator)
+        if not await services.passwords.verify(found[1] if found else None, self._field("current")):
             return Notice.PASSWORD_WRONG
-        await self.run(self.services.throttle.forgive, self.session.operator)
-        return None
+        await self.run(services.throttle.forgive, attempt)
+        fault = await services.passwords.fault_of(self._field("new"), me.operator)
+        return None if fault is None else _NOTICES[fault]
 
     def _field(self, name: str) -> str:
         return self.get_body_argument(name, "", strip=False)

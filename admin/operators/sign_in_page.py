@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
+from admin.operators.known_browsers import KNOWN_FOR_DAYS
 from admin.operators.sign_in_refusal import SignInRefusal
-from admin.operators.sign_in_throttle import Throttled
-from admin.web.cookies import SESSION
+from admin.operators.sign_in_throttle import Attempt, Throttled
+from admin.web.cookies import KNOWN_BROWSER, SESSION
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
 from admin.web.inputs import is_text
@@ -35,27 +36,36 @@ class SignInHandler(AdminHandler):
         """Begin a session, under a new id, for the right name and password."""
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
+        known = self.services.known_browsers.recognize(self.private_cookies.get(KNOWN_BROWSER), name)
+        attempt = Attempt(name, self.client_address, known)
         try:
-            await self.run(self.services.throttle.check, name, self.client_address)
+            is_noteworthy = await self.run(self.services.throttle.check, attempt)
         except Throttled as throttled:
             await self._refuse_for_now(name, throttled)
             return
-        operator = await self._verified(name, password)
+        operator = await self._verified(name, password, is_noteworthy=is_noteworthy)
         if operator is None:
             self.set_status(HTTPStatus.UNAUTHORIZED)
             self._show(_WRONG, name)
             return
+        await self.run(self.services.throttle.forgive, attempt)
         await self._begin_session(operator)
         self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
 
-    async def _verified(self, name: str, password: str) -> Operator | None:
-        """Return the operator if name and password are right. Every other case costs the same and is written down."""
+    async def _verified(self, name: str, password: str, *, is_noteworthy: bool) -> Operator | None:
+        """Return the operator if name and password are right.
+
+        Every other case costs the same, and is written down unless it is one of a flood.
+        """
         # No operator has a name that cannot be stored; trying it costs what any wrong name does.
         found = await self.run(self.services.operators.find, name if is_text(name) else "")
         operator, password_hash = found or (None, None)
         is_right = await self.services.passwords.verify(password_hash, password)
         if operator is not None and is_right and operator.disabled_at is None:
+            await self._renew_hash(operator.name, str(password_hash), password)
             return operator
+        if not is_noteworthy:
+            return None
         # What was typed as an unknown name may be a password, typed one field too early.
         if operator is None:
             reason = SignInRefusal.UNKNOWN_NAME
@@ -69,6 +79,12 @@ class SignInHandler(AdminHandler):
             reason=reason,
         )
         return None
+
+    async def _renew_hash(self, name: str, password_hash: str, password: str) -> None:
+        """Keep a hash as strong as those that are made today: the password is at hand only now."""
+        renewed = await self.services.passwords.renewed(password_hash, password)
+        if renewed is not None:
+            await self.run(self.services.operators.renew_hash, name, password_hash, renewed)
 
     async def _refuse_for_now(self, name: str, throttled: Throttled) -> None:
         if throttled.is_first:
@@ -85,7 +101,6 @@ class SignInHandler(AdminHandler):
     async def _begin_session(self, operator: Operator) -> None:
         now = self.services.clock.now()
         services = self.services
-        await self.run(services.throttle.forgive, operator.name)
         await self.run(services.sessions.trim, now)
         before = self.session_if_any
         if before is not None:
@@ -93,6 +108,7 @@ class SignInHandler(AdminHandler):
         token = await self.run(services.sessions.begin, operator.id, now, self.client_address, self.user_agent)
         await self.run(services.operators.note_sign_in, operator.name, now)
         self.private_cookies.set(SESSION, token)
+        self.private_cookies.set(KNOWN_BROWSER, services.known_browsers.remember(operator.name), KNOWN_FOR_DAYS)
         await self.audit(AuditAction.SIGN_IN, operator=operator.name)
 
     def _next(self) -> str:

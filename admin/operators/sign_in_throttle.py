@@ -1,18 +1,25 @@
-"""`SignInThrottle`: how often anybody may try to sign in. It is asked before a password is hashed."""
+"""`SignInThrottle`: how often anybody may try to sign in. It is asked before a password is hashed.
+
+Strangers must not be able to keep an operator out, so nobody's budget is spent by somebody else: a browser that has
+signed in before has one of its own, and so has every network. A flood, of whatever size and from wherever, makes the
+budgets of networks smaller; it does not take them away.
+"""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage.base.client_key import client_key
+from storage.base.client_key import client_key, customer_key
 from storage.base.clock import Clock
 from storage.sql.accounts.attempts import SignInAttempts
 
-__all__ = ["SignInThrottle", "Throttled"]
+__all__ = ["Attempt", "SignInThrottle", "Throttled"]
 
 _WINDOW_SECONDS = 15 * 60
-_PER_NAME = 10
-_PER_ADDRESS = 30
-_IN_ALL = 300
+_PER_KNOWN_BROWSER = 10
+#: From when on attempts for one name, and attempts in all, are a flood.
+_FLOOD_OF_NAME = 100
+_FLOOD_IN_ALL = 300
 #: What the column of the attempts' subjects has room for, behind the word that goes first.
 _LONGEST_ADDRESS = 64
 _EVERYBODY = "everybody"
@@ -31,39 +38,72 @@ class Throttled(Exception):
     is_first: bool
 
 
-class SignInThrottle:
-    """Counts attempts by name, by address (those of IPv6 by their /64) and in all, for all processes together.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody who tries a password.
 
-    Windows of 15 minutes, counted whether a name exists or not. Blocking.
+    Attributes:
+        name: The name they give: any text.
+        address: Where they come from.
+        known_browser: What identifies the browser, if this name has signed in there before.
     """
+
+    name: str
+    address: str
+    known_browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """How many attempts a subject has in a window, in quiet times and in a flood."""
+
+    subject: str
+    quiet: int
+    flood: int
+
+
+class SignInThrottle:
+    """Counts attempts in windows of 15 minutes, for all processes together, whether a name exists or not. Blocking."""
 
     def __init__(self, attempts: SignInAttempts, clock: Clock) -> None:
         self._attempts = attempts
         self._clock = clock
 
-    def check(self, name: str, address: str) -> None:
-        """Count an attempt.
+    def check(self, attempt: Attempt) -> bool:
+        """Count an attempt; return whether it is worth an entry in a log, should it fail: in a flood none is.
 
         Raises:
             Throttled: There were too many; it says when to come back.
         """
         now = self._clock.now()
         window_at = now - now % _WINDOW_SECONDS
-        limits = {_of_name(name): _PER_NAME, _of_address(address): _PER_ADDRESS, _EVERYBODY: _IN_ALL}
-        counts = self._attempts.note(list(limits), window_at)
-        over = [counts[subject] - limit for subject, limit in limits.items() if counts[subject] > limit]
-        if over:
-            raise Throttled(window_at + _WINDOW_SECONDS - now, is_first=max(over) == 1)
+        budgets = list(_budgets_of(attempt))
+        name = _digest("name", attempt.name)
+        # A known browser's attempts are no part of a flood.
+        shared = [] if attempt.known_browser else [name, _EVERYBODY]
+        counts = self._attempts.note([*(budget.subject for budget in budgets), *shared], window_at)
+        is_flood = bool(shared) and (counts[name] > _FLOOD_OF_NAME or counts[_EVERYBODY] > _FLOOD_IN_ALL)
+        over = [counts[one.subject] - (one.flood if is_flood else one.quiet) for one in budgets]
+        if max(over) > 0:
+            raise Throttled(window_at + _WINDOW_SECONDS - now, is_first=max(over) == 1 and not is_flood)
+        return not is_flood
 
-    def forgive(self, name: str) -> None:
-        """Forget the attempts for a name, whose operator has just proved to be the right one."""
-        self._attempts.forget(_of_name(name))
+    def forgive(self, attempt: Attempt) -> None:
+        """Forget the attempts of whoever has just proved to be the right one."""
+        self._attempts.forget(next(_budgets_of(attempt)).subject)
 
 
-def _of_name(name: str) -> str:
+def _budgets_of(attempt: Attempt) -> Iterator[_Budget]:
+    """Give what an attempt is counted by; first what the right password gives back."""
+    if attempt.known_browser:
+        yield _Budget(_digest("browser", attempt.known_browser), _PER_KNOWN_BROWSER, _PER_KNOWN_BROWSER)
+        return
+    client, customer = client_key(attempt.address), customer_key(attempt.address)
+    yield _Budget(_digest("name at", f"{client}|{attempt.name}"), 10, 3)
+    yield _Budget(f"address:{client[:_LONGEST_ADDRESS]}", 30, 3)
+    yield _Budget(f"customer:{customer[:_LONGEST_ADDRESS]}", 90, 9)
+
+
+def _digest(kind: str, text: str) -> str:
     # Any text can be typed: what is stored is a digest of fixed length, and no password typed into the wrong field.
-    return "name:" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _of_address(address: str) -> str:
-    return "address:" + client_key(address)[:_LONGEST_ADDRESS]
+    return f"{kind}:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -4,12 +4,14 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
-__all__ = ["LANGUAGE", "NOTICE", "SESSION", "VISITOR", "PrivateCookies"]
+__all__ = ["KNOWN_BROWSER", "LANGUAGE", "NOTICE", "SESSION", "VISITOR", "PrivateCookies"]
 
 SESSION = "session"
 #: A secret of a browser that is not signed in: the token of the sign-in form is made from it.
 VISITOR = "visitor"
 NOTICE = "notice"
+#: That somebody has signed in here before; it outlives the session.
+KNOWN_BROWSER = "known_browser"
 LANGUAGE = "language"
 
 _PREFIX = "wechat_openid_"

@@ -44,6 +44,11 @@ class Notice(Enum):
     PASSWORD_CHANGED = (True, N_("Your password has been changed. Your other sessions have ended."))
     PASSWORDS_DIFFER = (False, N_("The two new passwords differ."))
     PASSWORD_LENGTH = (False, N_("A password has 12 to 256 characters."))
+    PASSWORD_NAME = (False, N_("A password must not be made of the user name."))
+    PASSWORD_COMMON = (
+        False,
+        N_("This password is too easy to guess: choose one that is not made of common words, digits or patterns."),
+    )
     PASSWORD_WRONG = (False, N_("The current password is wrong."))
     TOO_MANY_ATTEMPTS = (False, N_("Too many attempts. Try again later."))
     SESSION_ENDED = (True, N_("The session has ended."))

@@ -9,7 +9,9 @@ import click
 from service.runtime.bootstrap import open_database
 from service.settings import load_settings
 from storage.base.clock import SystemClock
+from storage.base.password_rules import PasswordRules
 from storage.base.passwords import PasswordHashes, generate_password
+from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditAction, AuditLog, NewAuditEntry
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import Sessions
@@ -25,6 +27,7 @@ class _Stores:
     operators: Operators
     sessions: Sessions
     audit: AuditLog
+    attempts: SignInAttempts
 
     def note(self, action: AuditAction, name: str) -> None:
         """Write down what was done to an operator."""
@@ -40,7 +43,7 @@ def operators(context: click.Context) -> None:
     """Manage who may sign in to the dashboard."""
     database = open_database(load_settings(context.obj))
     context.call_on_close(database.close)
-    context.obj = _Stores(Operators(database), Sessions(database), AuditLog(database))
+    context.obj = _Stores(Operators(database), Sessions(database), AuditLog(database), SignInAttempts(database))
 
 
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it: it is shown this once.")
@@ -61,7 +64,7 @@ _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the pass
 @click.pass_obj
 def add(stores: _Stores, name: str, role: str, generate: bool, password_stdin: bool) -> None:
     """Add the operator NAME. The password is asked for, unless an option says where it comes from."""
-    password = _password(generate=generate, from_stdin=password_stdin)
+    password = _password(name, generate=generate, from_stdin=password_stdin)
     stores.operators.add(name, PasswordHashes().hash(password), Role(role), SystemClock().now())
     stores.note(AuditAction.OPERATOR_ADD, name)
     _tell(f"{name} can sign in as {role}.", password if generate else None)
@@ -77,7 +80,7 @@ def passwd(stores: _Stores, name: str, generate: bool, password_stdin: bool) -> 
     found = stores.operators.find(name)
     if found is None:
         raise click.ClickException(f"there is no operator named {name!r}")
-    password = _password(generate=generate, from_stdin=password_stdin)
+    password = _password(name, generate=generate, from_stdin=password_stdin)
     stores.operators.set_password(name, PasswordHashes().hash(password), SystemClock().now())
     stores.sessions.end_all(found[0].id)
     stores.note(AuditAction.OPERATOR_PASSWORD, name)
@@ -94,6 +97,15 @@ def list_(stores: _Stores) -> None:
 
 
 @operators.command
+@click.pass_obj
+def unlock(stores: _Stores) -> None:
+    """Forget all attempts to sign in, so that nobody has to wait for the quarter of an hour to end."""
+    stores.attempts.forget_all()
+    stores.note(AuditAction.SIGN_IN_UNLOCK, "")
+    click.echo("Nobody has to wait to sign in.")
+
+
+@operators.command
 @click.argument("name")
 @click.pass_obj
 def disable(stores: _Stores, name: str) -> None:
@@ -107,14 +119,22 @@ def disable(stores: _Stores, name: str) -> None:
     click.echo(f"{name} can no longer sign in.")
 
 
-def _password(*, generate: bool, from_stdin: bool) -> str:
+def _password(name: str, *, generate: bool, from_stdin: bool) -> str:
+    """Return the password that the operator NAME is to have.
+
+    Raises:
+        InvalidRecord: It is too easy to guess; the text says why.
+    """
     if generate and from_stdin:
         raise click.UsageError("choose one of --generate and --password-stdin")
     if generate:
         return generate_password()
+    password: str
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    PasswordRules().require_good(password, name)
     return password
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tornado.httputil import HTTPServerRequest
 
 from admin.operators.hashing_pool import HashingPool
+from admin.operators.known_browsers import KnownBrowsers
 from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from admin.services import (
@@ -34,6 +35,7 @@ from storage.base.clock import Clock
 from storage.base.errors import SealError
 from storage.base.passwords import PasswordHashes
 from storage.pauses import AccountPause
+from storage.sealing import KeyRing
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
@@ -252,7 +254,7 @@ class OfficialAccounts:
 
 
 class BrowserOrigins:
-    """Where requests come from, behind trusted proxies: the dashboard's `RequestOrigins`.
+    """The dashboard's `RequestOrigins`.
 
     Args:
         client_address: Tells where a request comes from.
@@ -283,7 +285,7 @@ def make_admin_services(
     settings: Settings,
     *,
     vault: TokenVault,
-    key_ids: Sequence[str],
+    keys: KeyRing,
     database: Database,
     api_keys: ApiKeys,
     client: WeChatClient,
@@ -299,7 +301,7 @@ def make_admin_services(
     Args:
         settings: What is known of the accounts.
         vault: Where authorizations are kept.
-        key_ids: The keys that open tokens, the one that seals first.
+        keys: What opens tokens, and what the keys that sign are derived from.
         database: Where operators, their sessions and the audit log are kept.
         api_keys: The keys of other backends.
         client: What asks WeChat.
@@ -324,10 +326,11 @@ def make_admin_services(
         jobs=Jobs(database),
         instances=Instances(database),
         store=settings.token_store,
-        key_ids=key_ids,
+        key_ids=keys.key_ids,
         operators=Operators(database),
         sessions=Sessions(database),
         throttle=SignInThrottle(SignInAttempts(database), clock),
+        known_browsers=KnownBrowsers(keys.derived_keys("known browser"), clock),
         audit=AuditLog(database),
         api_keys=api_keys,
         passwords=HashingPool(PasswordHashes()),

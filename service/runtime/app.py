@@ -119,7 +119,7 @@ def make_service(
     dashboard = make_admin_services(
         settings,
         vault=vault,
-        key_ids=keys.key_ids,
+        keys=keys,
         database=database,
         api_keys=api_keys,
         client=client,

@@ -39,6 +39,10 @@ class PasswordHashes:
             raise InvalidRecord(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
         return self._hasher.hash(password.encode("utf-8", "surrogatepass"))
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether a hash was made with other parameters than hashes are made with now."""
+        return self._hasher.check_needs_rehash(password_hash)
+
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Return whether a password is the one of a hash.
 

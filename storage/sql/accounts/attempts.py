@@ -43,3 +43,7 @@ class SignInAttempts:
         """Begin anew for a subject."""
         forgotten = delete(sign_in_attempts).where(_ROW.subject == subject)
         self._database.write(lambda connection: connection.execute(forgotten))
+
+    def forget_all(self) -> None:
+        """Begin anew for all."""
+        self._database.write(lambda connection: connection.execute(delete(sign_in_attempts)))

@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     """The actions that are recorded."""
 
     SIGN_IN = "sign_in"
+    SIGN_IN_UNLOCK = "sign_in_unlock"
     SIGN_OUT = "sign_out"
     SESSION_END = "session_end"
     PASSWORD_CHANGE = "password_change"  # noqa: S105 - the name of an action

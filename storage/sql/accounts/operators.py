@@ -94,6 +94,14 @@ class Operators:
         """Replace the hash of a password. False when there is no such operator."""
         return self._change(name, password_hash=password_hash, password_changed_at=at)
 
+    def renew_hash(self, name: str, old_hash: str, new_hash: str) -> None:
+        """Replace the hash of a password by another of the same password, unless the password was changed meanwhile."""
+        row = operators.c
+        renewed = (
+            update(operators).where(row.name == name, row.password_hash == old_hash).values(password_hash=new_hash)
+        )
+        self._database.write(lambda connection: connection.execute(renewed))
+
     def note_sign_in(self, name: str, at: int) -> None:
         """Note that an operator has signed in."""
         self._change(name, last_signed_in_at=at)

@@ -3,6 +3,7 @@ from click.testing import CliRunner
 
 from service.commands.cli import main
 from storage.base.passwords import PasswordHashes
+from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog, AuditQuery
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import Sessions
@@ -62,6 +63,24 @@ def test_a_short_password_is_refused(run, operators):
     result = run("add", "ada", "--password-stdin", input="short\n")
     assert (result.exit_code, "12 to 256 characters" in result.output) == (1, True)
     assert operators.list() == []
+
+
+def test_a_password_that_is_easy_to_guess_is_refused(run, operators):
+    run("add", "ada", "--password-stdin", input=f"{PASSWORD}\n")
+    for arguments in (("add", "eve"), ("passwd", "ada")):
+        result = run(*arguments, "--password-stdin", input="password1234\n")
+        assert (result.exit_code, "too easy to guess" in result.output) == (1, True)
+    assert [operator.name for operator in operators.list()] == ["ada"]
+    assert can_sign_in(operators, "ada", PASSWORD)
+
+
+def test_the_command_line_lets_everybody_try_again(run, operators, database):
+    attempts = SignInAttempts(database)
+    attempts.note(["address:192.0.2.1"], 900)
+    assert run("unlock").exit_code == 0
+    assert attempts.note(["address:192.0.2.1"], 900) == {"address:192.0.2.1": 1}
+    [entry] = AuditLog(database).page(AuditQuery()).entries
+    assert (entry.operator, entry.action) == ("(command line)", "sign_in_unlock")
 
 
 def test_a_password_has_one_source(run):

@@ -30,6 +30,12 @@ def test_a_subject_is_forgotten(attempts):
     assert attempts.note(["ada", "all"], 900) == {"ada": 1, "all": 2}
 
 
+def test_all_are_forgotten(attempts):
+    attempts.note(["ada", "all"], 900)
+    attempts.forget_all()
+    assert attempts.note(["ada", "all"], 900) == {"ada": 1, "all": 1}
+
+
 def test_attempts_at_once_are_all_counted(attempts):
     with ThreadPoolExecutor(4) as threads:
         counts = list(threads.map(lambda number: attempts.note([f"n{number % 2}", "all"], 900), range(20)))

@@ -95,3 +95,11 @@ def test_two_owners_cannot_demote_one_another_at_once(operators):
 )
 def test_a_role_covers_those_before_it(role, covered):
     assert {needed for needed in Role if role.covers(needed)} == covered
+
+
+def test_a_renewed_hash_does_not_undo_a_change_of_password(operators):
+    operators.add("ada", "the new one's", Role.OWNER, NOW)
+    operators.renew_hash("ada", "the old one's", "the old one's, renewed")
+    assert operators.find("ada")[1] == "the new one's"
+    operators.renew_hash("ada", "the new one's", "the new one's, renewed")
+    assert operators.find("ada")[1] == "the new one's, renewed"
