@@ -51,6 +51,8 @@ class ActionResult(StrEnum):
     REAUTHORIZATION_REQUIRED = "reauthorization_required"  #: it was so before; WeChat was not asked
     #: WeChat has just said so: the user must authorize again.
     REFRESH_TOKEN_REFUSED = "refresh_token_refused"  # noqa: S105 - a result
+    #: WeChat refuses the grant; a newer one, which was held beside it, has taken its place.
+    FELL_BACK = "fell_back"
     UNKNOWN_USER = "unknown_user"
     PROFILE_NOT_GRANTED = "profile_not_granted"
     SNAPSHOT_USER = "snapshot_user"

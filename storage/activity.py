@@ -1,7 +1,7 @@
 """Activity: counts by hour and kind that a store keeps of the grants and outcomes it writes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,9 +53,15 @@ def count_grants(grants: Iterable[Grant]) -> list[Activity]:
     return sum_by_hour(Activity(grant.authorized_at, grant.appid, ActivityKind.AUTHORIZED, 0, 1) for grant in grants)
 
 
-def count_outcomes(outcomes: Iterable[Outcome]) -> list[Activity]:
-    """Count refreshes, failures and rejections; deferred and released leases are not counted."""
-    return sum_by_hour(counted for outcome in outcomes if (counted := _of_outcome(outcome)) is not None)
+def count_outcomes(outcomes: Iterable[Outcome], succeeded: Container[int] = ()) -> list[Activity]:
+    """Count refreshes, failures and rejections; deferred and released leases are not counted.
+
+    Args:
+        outcomes: Those that were written.
+        succeeded: Ids of authorizations whose fallback took over: there a rejection ended nothing.
+    """
+    counted = (_of_outcome(outcome, is_end=outcome.lease.authorization.id not in succeeded) for outcome in outcomes)
+    return sum_by_hour(one for one in counted if one is not None)
 
 
 def sum_by_hour(activities: Iterable[Activity]) -> list[Activity]:
@@ -66,13 +72,14 @@ def sum_by_hour(activities: Iterable[Activity]) -> list[Activity]:
     return [Activity(*key, count) for key, count in sorted(counts.items())]
 
 
-def _of_outcome(outcome: Outcome) -> Activity | None:
+def _of_outcome(outcome: Outcome, *, is_end: bool) -> Activity | None:
     appid = outcome.lease.authorization.appid
     match outcome:
         case Refreshed():
             return Activity(outcome.refreshed_at, appid, ActivityKind.REFRESHED, 0, 1)
         case Rejected():
-            return Activity(outcome.at, appid, ActivityKind.REAUTHORIZATION_REQUIRED, outcome.error_code or 0, 1)
+            kind = ActivityKind.REAUTHORIZATION_REQUIRED if is_end else ActivityKind.REFRESH_FAILED
+            return Activity(outcome.at, appid, kind, outcome.error_code or 0, 1)
         case Failed():
             return Activity(outcome.at, appid, ActivityKind.REFRESH_FAILED, outcome.error_code or 0, 1)
         case _:

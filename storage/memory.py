@@ -97,7 +97,10 @@ class MemoryTokenStore(TokenStore):
         require_storable(outcomes)
         with self._lock:
             written = [self._settle_one(outcome) for outcome in outcomes]
-            self._count(count_outcomes(outcome for outcome, done in zip(outcomes, written, strict=True) if done))
+            done = [outcome for outcome, is_written in zip(outcomes, written, strict=True) if is_written]
+            held = [outcome.lease.authorization for outcome in done]
+            active = {one.id for one in held if self._rows[one.appid, one.openid].authorization.status is Status.ACTIVE}
+            self._count(count_outcomes(done, active))
             return written
 
     def touch(self, uses: Sequence[Use]) -> None:
@@ -161,7 +164,7 @@ class MemoryTokenStore(TokenStore):
             found = [row.authorization for row in self._rows.values()]
         later = [one for one in found if one.id > after and one.status is not Status.REVOKED]
         later.sort(key=lambda one: one.id)
-        return [SealedRow(one.id, one.appid, one.openid, one.tokens) for one in later[:limit]]
+        return [one.sealed_row() for one in later[:limit]]
 
     def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
         """See `TokenStore.reseal`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage.base.errors import SealError
-from storage.grants import Resealing, SealedRow
+from storage.grants import Resealing, SealedRow, SealedTokens
 from storage.sealing import KeyRing
 from storage.store import TokenStore
 from storage.users import Status
@@ -93,14 +93,15 @@ class KeyRotation:
         changes = []
         for row in rows:
             try:
-                tokens = self._keys.seal(row.appid, row.openid, self._keys.open(row))
+                tokens = self._sealed_anew(row, row.tokens)
+                fallback = None if row.fallback is None else self._sealed_anew(row, row.fallback)
             except SealError as error:
                 report.unopened += 1
                 if len(report.examples) < _EXAMPLES:
                     report.examples.append(str(error))
                 self._count([row], report)
             else:
-                changes.append(Resealing(row, tokens))
+                changes.append(Resealing(row, tokens, fallback))
         return changes
 
     def _write(self, changes: Sequence[Resealing], report: RotationReport) -> None:
@@ -120,12 +121,17 @@ class KeyRotation:
         for row in rows:
             found = self._store.get(row.appid, row.openid)
             if found is not None and found.status is not Status.REVOKED:
-                yield SealedRow(found.id, found.appid, found.openid, found.tokens)
+                yield found.sealed_row()
+
+    def _sealed_anew(self, row: SealedRow, tokens: SealedTokens) -> SealedTokens:
+        return self._keys.seal(row.appid, row.openid, self._keys.open_tokens(row.appid, row.openid, tokens))
 
     def _keys_of(self, row: SealedRow) -> frozenset[str]:
         """Return the ids of the keys that seal a row; none where that cannot be told."""
         try:
-            return self._keys.sealed_with(row.tokens)
+            return frozenset().union(
+                *(self._keys.sealed_with(tokens) for tokens in (row.tokens, row.fallback) if tokens is not None)
+            )
         except SealError:
             return frozenset()
 

@@ -5,13 +5,20 @@ A store that can read a row, replace it and exclude other writers meanwhile has 
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
-from storage.grants import Grant, RedeemedCode, Resealing, SealedTokens, grant_fields, is_wide
+from storage.grants import FallbackGrant, Grant, RedeemedCode, Resealing, SealedTokens, grant_fields, is_wide
 from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
 from storage.users import USER_FIELDS, Authorization, AuthorizedUser, Profile, Status, Use
 
 __all__ = ["Row"]
+
+_NO_FAILURE: dict[str, Any] = {
+    "refresh_failures": 0,
+    "last_error_code": None,
+    "last_error_kind": None,
+    "last_error_at": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,8 @@ class Row:
     code_digest: bytes | None
     code_binding: bytes | None
     code_scope: str
+    code_unionid: str | None
+    code_is_snapshotuser: bool
     lease_owner: str | None = None
     lease_until: float = 0.0
 
@@ -36,24 +45,29 @@ class Row:
             grant: What the exchange gave.
             row_id: A number above that of every row there ever was.
         """
-        return cls(_from_grant(grant, row_id), grant.code_digest, grant.code_binding, grant.scope)
+        return cls(_from_grant(grant, row_id), **_code_of(grant))
 
     def granted(self, grant: Grant) -> "Row":
-        """Take a new grant; of one that is narrower than a live authorization, take only the code and the times."""
+        """Take a new grant; hold one that is narrower than a live authorization beside that, as its fallback."""
         old = self.authorization
         if _outlives(old, grant):
-            kept = replace(old, authorized_at=grant.authorized_at, last_used_at=grant.authorized_at)
-            return replace(self._with_code_of(grant), authorization=kept)
+            kept = replace(
+                old,
+                authorized_at=grant.authorized_at,
+                last_used_at=grant.authorized_at,
+                fallback=FallbackGrant.of(grant),
+            )
+            return replace(self, authorization=kept, **_code_of(grant))
         new = replace(
             _from_grant(grant, old.id),
             version=old.version + 1,
-            unionid=grant.unionid or old.unionid,
+            unionid=grant.unionid or _unionid_for(old, is_snapshotuser=grant.is_snapshotuser),
             first_authorized_at=old.first_authorized_at,
             nickname=old.nickname,
             avatar_url=old.avatar_url,
             profile_at=old.profile_at,
         )
-        return replace(self._with_code_of(grant), authorization=new, lease_owner=None)
+        return replace(self, authorization=new, lease_owner=None, **_code_of(grant))
 
     def redeemed(self, digest: bytes, since: int) -> RedeemedCode | None:
         """Return what the code of a digest gave, if it is this row's and was exchanged at `since` or later."""
@@ -64,8 +78,8 @@ class Row:
             appid=found.appid,
             openid=found.openid,
             scope=self.code_scope,
-            is_snapshotuser=found.is_snapshotuser,
-            unionid=found.unionid,
+            is_snapshotuser=self.code_is_snapshotuser,
+            unionid=self.code_unionid,
             binding=self.code_binding,
             authorized_at=found.authorized_at,
         )
@@ -119,10 +133,13 @@ class Row:
             old,
             status=Status.REVOKED,
             tokens=SealedTokens(b"", b""),
+            fallback=None,
             next_refresh_at=None,
             version=old.version + 1,
         )
-        return replace(self, authorization=ended, code_digest=None, code_binding=None, lease_owner=None)
+        return replace(
+            self, authorization=ended, code_digest=None, code_binding=None, code_unionid=None, lease_owner=None
+        )
 
     def erasable(self, authorized_before: int | None) -> "Row | None":
         """Return the row itself if the user authorized before a moment; None as a moment stands for any time."""
@@ -131,9 +148,12 @@ class Row:
 
     def resealed(self, change: Resealing) -> "Row | None":
         """Take tokens over that are sealed anew, if the row still holds those that were read."""
-        if (self.authorization.id, self.authorization.tokens) != (change.row.id, change.row.tokens):
+        if self.authorization.sealed_row() != change.row:
             return None
-        return replace(self, authorization=replace(self.authorization, tokens=change.tokens))
+        fallback = self.authorization.fallback
+        if fallback is not None and change.fallback is not None:
+            fallback = replace(fallback, tokens=change.fallback)
+        return replace(self, authorization=replace(self.authorization, tokens=change.tokens, fallback=fallback))
 
     def lease(self) -> Lease:
         """Return the lease that `claimed` made."""
@@ -144,14 +164,20 @@ class Row:
         """Return the authorization as lists show it."""
         return AuthorizedUser(**{name: getattr(self.authorization, name) for name in USER_FIELDS})
 
-    def _with_code_of(self, grant: Grant) -> "Row":
-        return replace(self, code_digest=grant.code_digest, code_binding=grant.code_binding, code_scope=grant.scope)
-
 
 def _outlives(stored: Authorization, grant: Grant) -> bool:
     """Return whether a stored authorization is wider than the grant, and alive."""
     alive = stored.status is Status.ACTIVE and stored.refresh_expires_at > grant.authorized_at
     return alive and is_wide(stored.scope) and not is_wide(grant.scope)
+
+
+def _unionid_for(stored: Authorization, *, is_snapshotuser: bool) -> str | None:
+    """Return the unionid that a grant without one leaves: a person's is not that of a snapshot page's virtual user."""
+    return stored.unionid if stored.is_snapshotuser == is_snapshotuser else None
+
+
+def _code_of(grant: Grant) -> dict[str, Any]:
+    return {name: value for name, value in grant_fields(grant).items() if name.startswith("code_")}
 
 
 def _from_grant(grant: Grant, row_id: int) -> Authorization:
@@ -170,19 +196,37 @@ def _settled(old: Authorization, outcome: Outcome) -> Authorization:
                 expires_at=outcome.expires_at,
                 refresh_expires_at=outcome.refresh_expires_at,
                 next_refresh_at=outcome.next_refresh_at,
-                refresh_failures=0,
-                last_error_code=None,
-                last_error_kind=None,
-                last_error_at=None,
+                **_NO_FAILURE,
             )
         case Rejected():
-            return replace(_failed(old, outcome), status=Status.REAUTHORIZATION_REQUIRED, next_refresh_at=None)
+            successor = old.successor(outcome.at)
+            if successor is not None:
+                return _succeeded(old, successor, outcome.at)
+            rejected = _failed(old, outcome)
+            return replace(rejected, status=Status.REAUTHORIZATION_REQUIRED, next_refresh_at=None, fallback=None)
         case Failed():
             return replace(_failed(old, outcome), next_refresh_at=outcome.next_refresh_at)
         case Deferred():
             return replace(old, next_refresh_at=outcome.next_refresh_at)
         case Released():
             return old
+
+
+def _succeeded(old: Authorization, fallback: FallbackGrant, at: int) -> Authorization:
+    """Let a fallback take the place of the grant that WeChat refuses; what is refreshed by schedule is due at once."""
+    return replace(
+        old,
+        scope=fallback.scope,
+        tokens=fallback.tokens,
+        expires_at=fallback.expires_at,
+        refresh_expires_at=fallback.refresh_expires_at,
+        unionid=fallback.unionid or _unionid_for(old, is_snapshotuser=fallback.is_snapshotuser),
+        is_snapshotuser=fallback.is_snapshotuser,
+        fallback=None,
+        next_refresh_at=None if old.next_refresh_at is None else at,
+        refreshed_at=None,
+        **_NO_FAILURE,
+    )
 
 
 def _failed(old: Authorization, outcome: Rejected | Failed) -> Authorization:

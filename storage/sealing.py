@@ -1,7 +1,9 @@
 """Sealing of tokens at rest: AES-256-GCM under a ring of keys, each value bound to its row and column.
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The additional authenticated data
-is `appid|openid|column`, so a value that is moved to another user or to the other column does not open.
+is `appid|openid|column`, so a value that is moved to another user or to the other column does not open. The tokens of
+both grants that a row may hold are sealed alike: which of the two a grant is, and when it becomes the other, the store
+decides in one write, and it cannot seal.
 
 Version 2 encrypts each row under a key of its own, derived by HKDF-Expand (RFC 5869) from `appid|openid`: random nonces
 of 96 bits serve one key 2**32 times (NIST SP 800-38D, 8.3), which all rows together would reach and one row never does.
@@ -24,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
-from storage.grants import SealedRow, SealedTokens
+from storage.grants import SealedTokens
 from storage.users import Authorization
 
 __all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
@@ -158,17 +160,21 @@ class KeyRing:
             raise CannotOpen("a sealed value is not in a form this version knows")
         return frozenset(value[1 : 1 + _ID_BYTES].hex() for value in values)
 
-    def open(self, authorization: Authorization | SealedRow) -> Tokens:
-        """Open both tokens of an authorization.
+    def open(self, authorization: Authorization) -> Tokens:
+        """Open both tokens of an authorization; see `open_tokens`."""
+        return self.open_tokens(authorization.appid, authorization.openid, authorization.tokens)
+
+    def open_tokens(self, appid: str, openid: str, tokens: SealedTokens) -> Tokens:
+        """Open both tokens of one of a user's grants.
 
         Raises:
             UnknownKey: They were sealed with a key that is not in the ring.
             CannotOpen: They were altered, or sealed for another user or column.
         """
-        row = _row(authorization.appid, authorization.openid)
+        row = _row(appid, openid)
         return Tokens(
-            self._open(authorization.tokens.access_token, row, "access_token"),
-            self._open(authorization.tokens.refresh_token, row, "refresh_token"),
+            self._open(tokens.access_token, row, "access_token"),
+            self._open(tokens.refresh_token, row, "refresh_token"),
         )
 
     def _seal(self, cipher: AESGCM, token: str, nonce: bytes, bound_to: str) -> bytes:

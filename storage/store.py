@@ -72,8 +72,11 @@ class TokenStore(ABC):
         When it returns, they survive a crash. A grant replaces what the user had: tokens, times, status and failures,
         raises the version and ends any lease, so that a refresh under way can no longer write. But a scope without
         `snsapi_userinfo` does not replace one with it that is alive (active, and `refresh_expires_at` later than the
-        grant's `authorized_at`): then only the code, `authorized_at` and `last_used_at` are taken over. A unionid
-        of None never replaces one that is known. Several grants of one user in a call count in their order.
+        grant's `authorized_at`): then it is held beside that, as `Authorization.fallback`, in the place of any that
+        was, and of the row itself only the code, `authorized_at` and `last_used_at` change: neither version nor lease
+        do. A grant that replaces another removes the fallback. A unionid of None never replaces one that is known, but
+        for that of a snapshot page's virtual user by a person's, or the other way round. Several grants of one user in
+        a call count in their order.
 
         Raises:
             InvalidRecord: One of them cannot be stored; none was.
@@ -98,7 +101,7 @@ class TokenStore(ABC):
 
     @abstractmethod
     def find_by_code(self, digest: bytes, since: int) -> RedeemedCode | None:
-        """Return what the code of this digest gave, if it was exchanged at `since` or later; None otherwise."""
+        """Return what the code of this digest itself gave, if it was exchanged at `since` or later; None otherwise."""
 
     @abstractmethod
     def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
@@ -122,6 +125,11 @@ class TokenStore(ABC):
 
         Returns for each whether it was written. One whose authorization has since been claimed again, granted anew,
         revoked or erased changes nothing and is False.
+
+        A rejection makes the fallback that is held at that moment take over, if its refresh token ends later: scope,
+        tokens, their ends, snapshot flag and unionid (as in `save`) become its, the user stays active, failures and
+        `refreshed_at` are cleared, and `next_refresh_at` becomes the moment of the rejection where there is a
+        schedule. Otherwise the user must authorize again, and a fallback is forgotten.
 
         Raises:
             InvalidRecord: One of them cannot be stored; none was.
@@ -160,7 +168,7 @@ class TokenStore(ABC):
 
     @abstractmethod
     def revoke(self, appid: str, openid: str) -> bool:
-        """End an authorization and forget its tokens and its code; a new exchange opens it again.
+        """End an authorization and forget its tokens, its fallback and its code; a new exchange opens it again.
 
         False when there is none.
         """

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from storage.grants import SealedTokens
+from storage.grants import FallbackGrant, SealedRow, SealedTokens
 
 __all__ = [
     "USER_FIELDS",
@@ -26,7 +26,7 @@ class Status(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "Status | None":
         """Read the former name of a state, which an instance that was not stopped for the migration may still write."""
-        return cls.REAUTHORIZATION_REQUIRED if value == "needs_reauthorization" else None
+        return cls.REAUTHORIZATION_REQUIRED if value == "reauthorization_required" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +70,24 @@ USER_FIELDS = tuple(one.name for one in fields(AuthorizedUser))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization(AuthorizedUser):
-    """An authorization with its sealed tokens."""
+    """An authorization with its sealed tokens.
+
+    Attributes:
+        fallback: A newer, narrower grant that is held beside a wide one.
+    """
 
     tokens: SealedTokens
+    fallback: FallbackGrant | None = None
+
+    def sealed_row(self) -> SealedRow:
+        """Return what is sealed of it."""
+        fallback = None if self.fallback is None else self.fallback.tokens
+        return SealedRow(self.id, self.appid, self.openid, self.tokens, fallback)
+
+    def successor(self, at: int) -> FallbackGrant | None:
+        """Return the fallback, if its refresh token has not ended at that time."""
+        fallback = self.fallback
+        return fallback if fallback is not None and fallback.refresh_expires_at > at else None
 
 
 @dataclass(frozen=True, slots=True)

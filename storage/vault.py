@@ -256,6 +256,8 @@ class TokenVault:
                 authorization = await self.get(user.appid, user.openid)
                 if authorization is not None and authorization.status is Status.ACTIVE:
                     self.open(authorization)
+                    if authorization.fallback is not None:
+                        self._keys.open_tokens(user.appid, user.openid, authorization.fallback.tokens)
 
     async def close(self) -> None:
         """Write what waits, then let go of the store."""

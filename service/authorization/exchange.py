@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from service.tokens.breaker import Breaker
 from service.tokens.refresh_policy import RefreshPolicy
@@ -21,7 +21,7 @@ from service.wechat.errors import WeChatError
 from service.wechat.protocol import Account, TokenReply, is_wellformed_code
 from service.wechat.scopes import BASE_SCOPE
 from storage.base.clock import Clock
-from storage.grants import Grant, RedeemedCode, is_wide
+from storage.grants import Grant, RedeemedCode
 from storage.sealing import Tokens
 from storage.vault import TokenVault
 
@@ -247,7 +247,7 @@ class CodeExchange:
             await asyncio.sleep(pause)
             redeemed = await self._vault.find_by_code(digest, since)
             if redeemed is not None:
-                return _as_the_code_gave(redeemed) if browser.owns(redeemed) else None
+                return redeemed if browser.owns(redeemed) else None
         return None
 
     def _remember(self, digest: bytes, redemption: _Redemption) -> None:
@@ -265,8 +265,3 @@ class CodeExchange:
         """Forget a failed exchange, so that a code which was not spent can be posted again."""
         if task.cancelled() or task.exception() is not None:
             self._redemptions.pop(digest, None)
-
-
-def _as_the_code_gave(redeemed: RedeemedCode) -> RedeemedCode:
-    """Leave out what the row knows from a wider grant: only `snsapi_userinfo` gives the unionid."""
-    return redeemed if is_wide(redeemed.scope) else replace(redeemed, unionid=None)

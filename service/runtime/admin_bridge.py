@@ -66,6 +66,7 @@ _NO_ORIGIN = "http://0.invalid"
 REFRESH_RESULTS: Mapping[RefreshResult, ActionResult] = {
     RefreshResult.REFRESHED: ActionResult.REFRESHED,
     RefreshResult.REAUTHORIZATION_REQUIRED: ActionResult.REFRESH_TOKEN_REFUSED,
+    RefreshResult.FELL_BACK: ActionResult.FELL_BACK,
     RefreshResult.FAILED: ActionResult.FAILED,
     RefreshResult.SUPERSEDED: ActionResult.SUPERSEDED,
 }

@@ -232,7 +232,8 @@ class TokenManager:
         """
         return (
             row.refreshed_at is not None
-            and row.refreshed_at >= row.authorized_at
+            # Of a login within the same second, a grant that is held beside the refreshed one tells.
+            and row.refreshed_at >= row.authorized_at + (row.fallback is not None)
             and self._clock.now() - row.refreshed_at < self._policy.refresh_again_seconds
             and not self._ends_within(0, row)
         )
@@ -252,6 +253,8 @@ class TokenManager:
         current = await self._active(row.appid, row.openid)
         if refresh.result is RefreshResult.REFRESHED or self._serves(current, wanted):
             return current
+        if refresh.result is RefreshResult.FELL_BACK:
+            return await self._obtain(current, wanted)  # once: there is nothing behind the grant that took over
         now = self._clock.now()
         wait = self._policy.retry_on_use_at(now, current.next_refresh_at) - now
         reason = _UNAVAILABLE_AFTER.get(refresh.result, UnavailableReason.REFRESH_FAILED)

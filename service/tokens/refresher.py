@@ -4,6 +4,7 @@ Two refreshes of one token at once leave it open which result is good, so a refr
 and what it gives is written only if the row has not changed hands since.
 """
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +12,7 @@ from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
-from service.wechat.errcodes import Kind
+from service.wechat.errcodes import STALE_TOKEN_ERRCODES, Kind
 from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import TokenReply
 from storage.base.clock import Clock
@@ -25,12 +26,16 @@ __all__ = ["Refresh", "RefreshResult", "TokenRefresher"]
 #: WeChat's errcode that fits a grant which cannot be refreshed any more.
 _REFRESH_TOKEN_EXPIRED = 42002
 
+_logger = logging.getLogger(__name__)
+
 
 class RefreshResult(StrEnum):
     """How one refresh ended."""
 
     REFRESHED = "refreshed"
     REAUTHORIZATION_REQUIRED = "reauthorization_required"
+    #: WeChat refused the grant, and a newer, narrower one that was held beside it took its place, not refreshed yet.
+    FELL_BACK = "fell_back"
     FAILED = "failed"
     #: The account's calls pause; no row was touched.
     PAUSED = "paused"
@@ -134,31 +139,43 @@ class TokenRefresher:
         if lease.authorization.expires_at > self._clock.now():
             await self._vault.settle(lease.deferred(next_refresh_at=lease.authorization.expires_at))
             return Refresh(RefreshResult.LEFT_TO_USE)
-        written = await self._vault.settle(
-            lease.rejected(error_code=_REFRESH_TOKEN_EXPIRED, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
-        )
-        return Refresh(RefreshResult.REAUTHORIZATION_REQUIRED if written else RefreshResult.SUPERSEDED)
+        return await self._reject(lease, _REFRESH_TOKEN_EXPIRED)
 
     async def _settle_failure(self, lease: Lease, error: WeChatError) -> Refresh:
-        old = lease.authorization
-        now = self._clock.now()
         if error.kind is Kind.CONFIGURATION:
             await self._vault.settle(lease.released())
             return Refresh(RefreshResult.PAUSED, error)
         if error.kind is Kind.REAUTHORIZE:
-            # A new exchange makes WeChat refuse the older tokens: look again before declaring the user's grant dead.
-            current = await self._vault.get(old.appid, old.openid)
-            if current is None or current.version != old.version:
-                return Refresh(RefreshResult.SUPERSEDED, error)
-            outcome: Outcome = lease.rejected(error_code=error.errcode, error_kind=error.kind, at=now)
-            result = RefreshResult.REAUTHORIZATION_REQUIRED
-        else:
-            outcome = lease.failed(
-                error_code=error.errcode,
-                error_kind=error.kind,
-                at=now,
-                next_refresh_at=self._policy.retry_at(now, old.refresh_failures + 1),
-            )
-            result = RefreshResult.FAILED
+            return await self._reject(lease, error.errcode, error)
+        if error.errcode in STALE_TOKEN_ERRCODES and await self._has_successor(lease):
+            return await self._reject(lease, error.errcode, error)
+        old, now = lease.authorization, self._clock.now()
+        outcome = lease.failed(
+            error_code=error.errcode,
+            error_kind=error.kind,
+            at=now,
+            next_refresh_at=self._policy.retry_at(now, old.refresh_failures + 1),
+        )
         written = await self._vault.settle(outcome)
-        return Refresh(result if written else RefreshResult.SUPERSEDED, error)
+        return Refresh(RefreshResult.FAILED if written else RefreshResult.SUPERSEDED, error)
+
+    async def _reject(self, lease: Lease, errcode: int | None, error: WeChatError | None = None) -> Refresh:
+        """Give up the grant that was to be refreshed: the store lets a newer one that it holds take over, if any.
+
+        A new exchange makes WeChat refuse the older tokens, so the row is read again before.
+        """
+        old, now = lease.authorization, self._clock.now()
+        current = await self._vault.get(old.appid, old.openid)
+        if current is None or current.version != old.version:
+            return Refresh(RefreshResult.SUPERSEDED, error)
+        written = await self._vault.settle(lease.rejected(error_code=errcode, error_kind=Kind.REAUTHORIZE, at=now))
+        if not written:
+            return Refresh(RefreshResult.SUPERSEDED, error)
+        if current.successor(now) is None:
+            return Refresh(RefreshResult.REAUTHORIZATION_REQUIRED, error)
+        _logger.info("a newer grant of %s takes the place of one that WeChat refuses (%s)", old.openid, errcode)
+        return Refresh(RefreshResult.FELL_BACK, error)
+
+    async def _has_successor(self, lease: Lease) -> bool:
+        current = await self._vault.get(lease.authorization.appid, lease.authorization.openid)
+        return current is not None and current.successor(self._clock.now()) is not None

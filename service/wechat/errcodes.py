@@ -16,6 +16,7 @@ __all__ = [
     "AUTHORIZE_PAGE_ERRCODES",
     "ERRCODES",
     "EXCHANGE_FAILED",
+    "STALE_TOKEN_ERRCODES",
     "Errcode",
     "Kind",
     "Text",
@@ -438,14 +439,14 @@ _UNKNOWN = Text(
 _KINDS = {row.errcode: row.kind for row in ERRCODES}
 _ROWS = {row.errcode: row for row in (*ERRCODES, *AUTHORIZE_PAGE_ERRCODES)}
 
+#: A refresh sends no secret and asks for a new access token, so these speak of one stale token. They must neither stop
+#: the account nor end the authorization: a newer token may just have been stored.
+STALE_TOKEN_ERRCODES = frozenset({40001, 40014, 42001})
+
 _KINDS_BY_ENDPOINT: dict[tuple[int, str], Kind] = {
     # No token takes part in an exchange: what is wrong there is the secret.
     (40001, Endpoint.EXCHANGE): Kind.CONFIGURATION,
-    # A refresh sends no secret and asks for a new access token, so these speak of one stale token. They must neither
-    # stop the account nor end the authorization: a newer token may just have been stored.
-    (40001, Endpoint.REFRESH): Kind.RETRY,
-    (40014, Endpoint.REFRESH): Kind.RETRY,
-    (42001, Endpoint.REFRESH): Kind.RETRY,
+    **{(errcode, Endpoint.REFRESH): Kind.RETRY for errcode in STALE_TOKEN_ERRCODES},
 }
 _REMEDIES_BY_ENDPOINT: dict[tuple[int | None, str], Text] = {
     (40001, Endpoint.EXCHANGE): _CHECK_SECRET,

@@ -10,16 +10,20 @@ from typing import Self
 from storage.activity import Activity, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.errors import InvalidRecord
 from storage.base.schema_report import SchemaReport, SchemaState
-from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, SealedTokens, grant_fields
+from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
 from storage.redis.connection import Connection
 from storage.redis.fields import (
+    SEALED_FIELDS,
     Argument,
     counter_name,
     from_answer,
     read_authorization,
     read_counters,
+    read_redeemed_code,
+    read_sealed_row,
     to_arguments,
+    token_fields,
     user_name,
 )
 from storage.redis.user_search import RedisUserSearch, names_by_id
@@ -88,16 +92,7 @@ class RedisTokenStore(TokenStore):
             row = self._redis.client.hgetall(self._redis.key("user", user.decode())) if user else {}
         if row.get(b"code_digest") != digest or int(row[b"authorized_at"]) < since:
             return None
-        found = read_authorization(row)
-        return RedeemedCode(
-            appid=found.appid,
-            openid=found.openid,
-            scope=row[b"code_scope"].decode(),
-            is_snapshotuser=found.is_snapshotuser,
-            unionid=found.unionid,
-            binding=row.get(b"code_binding"),
-            authorized_at=found.authorized_at,
-        )
+        return read_redeemed_code(row)
 
     def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
         """See `TokenStore.claim`."""
@@ -126,6 +121,8 @@ class RedisTokenStore(TokenStore):
             )
             counted = count_outcomes([outcome])
             arguments += (counted[0].hour, counter_name(counted[0])) if counted else ("", "")
+            counted = count_outcomes([outcome], succeeded={held.id})
+            arguments.append(counter_name(counted[0]) if counted else "")
             arguments += to_arguments(outcome_fields(outcome))
         return [bool(done) for done in self._redis.run("settle", arguments)]
 
@@ -196,13 +193,8 @@ class RedisTokenStore(TokenStore):
             holders = self._holders_of_tokens(after, limit)
             pipeline = self._redis.pipeline()
             for _, name in holders:
-                pipeline.hmget(self._redis.key("user", name), "id", "appid", "openid", "access_token", "refresh_token")
-            rows = pipeline.execute()
-        found = [
-            SealedRow(int(row_id), appid.decode(), openid.decode(), SealedTokens(access_token, refresh_token))
-            for row_id, appid, openid, access_token, refresh_token in rows
-            if row_id is not None
-        ]
+                pipeline.hmget(self._redis.key("user", name), SEALED_FIELDS)
+            found = [row for values in pipeline.execute() if (row := read_sealed_row(values)) is not None]
         if holders and not found:  # all of them were erased between the two looks; an empty page would be the last
             return self.sealed_page(holders[-1][0], limit)
         return found
@@ -214,8 +206,8 @@ class RedisTokenStore(TokenStore):
         arguments: list[Argument] = [len(changes)]
         for change in changes:
             arguments += (user_name(change.row.appid, change.row.openid), change.row.id)
-            for tokens in (change.row.tokens, change.tokens):
-                arguments += (tokens.access_token, tokens.refresh_token)
+            for tokens, fallback in ((change.row.tokens, change.row.fallback), (change.tokens, change.fallback)):
+                arguments += to_arguments(token_fields(tokens, fallback))
         return [bool(done) for done in self._redis.run("reseal", arguments)]
 
     def migrate(self, progress: Callable[[str], None]) -> None:

@@ -22,6 +22,7 @@ the line `pytest.register_assert_rewrite("storage.testing")` makes failures expl
 """
 
 from storage.testing.ending import EndingContract
+from storage.testing.fallback import FallbackContract
 from storage.testing.leasing import LeasingContract
 from storage.testing.listing import ListingContract
 from storage.testing.model import ModelContract
@@ -35,6 +36,7 @@ __all__ = ["TokenStoreContract", "a_grant"]
 
 class TokenStoreContract(
     SavingContract,
+    FallbackContract,
     LeasingContract,
     SchedulingContract,
     ListingContract,

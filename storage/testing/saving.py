@@ -165,16 +165,6 @@ class SavingContract(Contract):
         at_once(lambda number: store.save([a_grant(at=NOW + number)]))
         assert stored(store).version == before + THREADS
 
-    def test_narrow_grant_leaves_a_live_wide_one_in_place(self, store: TokenStore) -> None:
-        """A silent exchange must not take the profile away; it still shows that the user was here."""
-        store.save([a_grant(scope=WIDE, next_refresh_at=NOW + 6000)])
-        before = stored(store)
-        store.save([a_grant(at=NOW + 100, next_refresh_at=NOW + 6100)])
-        after = stored(store)
-        assert (after.scope, after.tokens, after.expires_at) == (WIDE, before.tokens, before.expires_at)
-        assert (after.next_refresh_at, after.version) == (NOW + 6000, before.version)
-        assert (after.authorized_at, after.last_used_at) == (NOW + 100, NOW + 100)
-
     def test_wide_scope_is_found_in_a_list_of_scopes(self, store: TokenStore) -> None:
         """WeChat's scope is a comma separated list."""
         store.save([a_grant(scope=f"{BASE},{WIDE}")])
@@ -254,6 +244,17 @@ class SavingContract(Contract):
         for _ in range(3):
             at_once(work)
         assert all(store.get(APPID, f"o-{number}") for number in range(THREADS))
+
+    def test_code_keeps_its_own_unionid_and_snapshot_flag(self, store: TokenStore) -> None:
+        """Whatever the authorization knows from other codes."""
+        store.save([a_grant(scope=WIDE, unionid="u-1", is_snapshotuser=True, code_digest=b"1" * 32)])
+        own = []
+        for at, unionid in ((NOW + 100, "u-2"), (NOW + 200, None)):
+            store.save([a_grant(at=at, unionid=unionid, code_digest=b"2" * 32)])
+            found = store.find_by_code(b"2" * 32, at)
+            own.append(found and (found.unionid, found.is_snapshotuser))
+        assert own == [("u-2", False), (None, False)]
+        assert (stored(store).unionid, stored(store).is_snapshotuser) == ("u-1", True)
 
 
 def _everything(store: TokenStore) -> list[object]:

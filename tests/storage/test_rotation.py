@@ -42,6 +42,25 @@ def test_every_row_opens_with_the_new_key_alone(store):
         assert tokens_of(store, f"o-{number}", NEW_RING) == Tokens(f"access o-{number}", f"refresh o-{number}")
 
 
+def test_both_grants_of_a_row_open_with_the_new_key_alone(store):
+    narrow = OLD_RING.seal(APPID, "o-0", Tokens("newer access", "newer refresh"))
+    store.save([sealed_grant("o-0", scope="snsapi_userinfo"), replace(sealed_grant("o-0"), tokens=narrow)])
+    report = rotate(store)
+    assert (report.stale, report.resealed) == (7, 7)
+    assert dict(report.rows_by_key) == {NEW_ID: 7, OLD_ID: 0}
+    assert tokens_of(store, "o-0", NEW_RING) == Tokens("access o-0", "refresh o-0")
+    fallback = store.get(APPID, "o-0").fallback
+    assert NEW_RING.open_tokens(APPID, "o-0", fallback.tokens) == Tokens("newer access", "newer refresh")
+
+
+def test_row_of_which_only_the_grant_that_is_held_has_an_old_key_is_sealed_anew(store):
+    rotate(store)
+    store.save([sealed_grant("o-0", NEW_RING, scope="snsapi_userinfo"), sealed_grant("o-0", OLD_RING)])
+    report = rotate(store)
+    assert (report.stale, report.resealed) == (1, 1)
+    assert dict(report.rows_by_key) == {NEW_ID: 7, OLD_ID: 0}
+
+
 def test_dry_run_counts_and_changes_nothing(store):
     before = store.sealed_page(0, 10)
     report = rotate(store, dry_run=True)

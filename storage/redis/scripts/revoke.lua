@@ -6,7 +6,8 @@ if not old then
 end
 local new = copied(old)
 new.status, new.access_token, new.refresh_token = 'revoked', '', ''
-new.next_refresh_at, new.code_digest, new.code_binding = nil, nil, nil
+new.next_refresh_at, new.code_digest, new.code_binding, new.code_unionid = nil, nil, nil, nil
+drop_fallback(new)
 end_lease(new)
 raise_version(new)
 replace(old, new)

@@ -115,6 +115,25 @@ local function end_lease(row)
   row.lease_owner, row.lease_until = nil, nil
 end
 
+-- What a row holds of a grant that is held beside a wide one, each in the field of this name after `fallback_`.
+local FALLBACK = {
+  'scope', 'access_token', 'refresh_token', 'expires_at', 'refresh_expires_at', 'unionid', 'is_snapshotuser'
+}
+
+local function drop_fallback(row)
+  for _, name in ipairs(FALLBACK) do
+    row['fallback_' .. name] = nil
+  end
+end
+
+-- The unionid that a grant leaves: where it brings none the old one stays, unless it is of the other kind of user.
+local function unionid_after(old, unionid, is_snapshotuser)
+  if unionid then
+    return unionid
+  end
+  return old.is_snapshotuser == is_snapshotuser and old.unionid or nil
+end
+
 local function raise_version(row)
   row.version = whole(tonumber(row.version) + 1)
 end

@@ -2,9 +2,12 @@
 -- `removed` for a probe, whose grants are nobody's and are taken away again.
 
 local KEPT = {'id', 'first_authorized_at', 'nickname', 'avatar_url', 'profile_at'}
+local ALWAYS_TAKEN = {
+  'code_digest', 'code_binding', 'code_scope', 'code_unionid', 'code_is_snapshotuser', 'authorized_at', 'last_used_at'
+}
 
 local function is_wide(scope)
-  return string.find(',' .. scope .. ',', ',snsapi_userinfo,', 1, true) ~= nil
+  return string.find(',' .. string.gsub(scope, '%s', ',') .. ',', ',snsapi_userinfo,', 1, true) ~= nil
 end
 
 -- Tells whether a stored authorization is wider than the grant, and alive.
@@ -21,7 +24,7 @@ local function replaced(old, grant)
   for _, name in ipairs(KEPT) do
     new[name] = old[name]
   end
-  new.unionid = grant.unionid or old.unionid
+  new.unionid = unionid_after(old, grant.unionid, grant.is_snapshotuser)
   new.version = old.version
   raise_version(new)
   return new
@@ -36,8 +39,11 @@ local function granted(old, grant)
     return replaced(old, grant)
   end
   local new = copied(old)
-  for _, name in ipairs({'code_digest', 'code_binding', 'code_scope', 'authorized_at', 'last_used_at'}) do
+  for _, name in ipairs(ALWAYS_TAKEN) do
     new[name] = grant[name]
+  end
+  for _, name in ipairs(FALLBACK) do
+    new['fallback_' .. name] = grant[name]
   end
   return new
 end

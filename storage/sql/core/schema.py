@@ -106,10 +106,12 @@ authorizations = Table(
     Column("lease_owner", _word(128)),
     Column("lease_until", BigInteger),
     Column("next_refresh_at", BigInteger),
-    # The code last exchanged, as a digest; its own scope may be narrower than the authorization's.
+    # The code last exchanged, as a digest, and what it gave, which may be less than what the authorization holds.
     Column("code_digest", _digest()),
     Column("code_binding", _digest()),
     Column("code_scope", _word(255), nullable=False),
+    Column("code_unionid", _word(128)),
+    Column("code_is_snapshotuser", Boolean),
     Column("first_authorized_at", BigInteger, nullable=False),
     Column("authorized_at", BigInteger, nullable=False),
     Column("refreshed_at", BigInteger),
@@ -121,6 +123,14 @@ authorizations = Table(
     Column("nickname", _searched(255, exact=False)),
     Column("avatar_url", String(2048)),
     Column("profile_at", BigInteger),
+    # A newer, narrower grant that is held beside a wide one; NULL, all of it, for most users.
+    Column("fallback_scope", _word(255)),
+    Column("fallback_access_token", LargeBinary),
+    Column("fallback_refresh_token", LargeBinary),
+    Column("fallback_expires_at", BigInteger),
+    Column("fallback_refresh_expires_at", BigInteger),
+    Column("fallback_unionid", _word(128)),
+    Column("fallback_is_snapshotuser", Boolean),
     PrimaryKeyConstraint("id"),
     # The openid comes first so that a search by openid alone finds its way, too.
     UniqueConstraint("openid", "appid"),

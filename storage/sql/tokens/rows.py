@@ -2,17 +2,31 @@
 
 from typing import Any
 
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import RowMapping
 
-from storage.grants import SealedTokens
+from storage.grants import FALLBACK_FIELDS, FallbackGrant, SealedRow, SealedTokens
 from storage.sql.core.schema import authorizations
 from storage.users import USER_FIELDS, Authorization, AuthorizedUser, Status
 
-__all__ = ["AUTHORIZATION_COLUMNS", "USER_COLUMNS", "read_authorization", "read_tokens", "read_user"]
+__all__ = [
+    "AUTHORIZATION_COLUMNS",
+    "SEALED_COLUMNS",
+    "USER_COLUMNS",
+    "read_authorization",
+    "read_sealed_row",
+    "read_user",
+]
 
 #: What lists select: everything of an `AuthorizedUser`, nothing sealed.
 USER_COLUMNS = tuple(authorizations.c[name] for name in USER_FIELDS)
-AUTHORIZATION_COLUMNS = (*USER_COLUMNS, authorizations.c.access_token, authorizations.c.refresh_token)
+_TOKEN_NAMES = ("access_token", "refresh_token")
+_FALLBACK_NAMES = tuple(f"fallback_{name}" for name in FALLBACK_FIELDS)
+AUTHORIZATION_COLUMNS = (*USER_COLUMNS, *(authorizations.c[name] for name in (*_TOKEN_NAMES, *_FALLBACK_NAMES)))
+#: What is sealed, and whose it is.
+SEALED_COLUMNS = tuple(
+    authorizations.c[name]
+    for name in ("id", "appid", "openid", *_TOKEN_NAMES, *(f"fallback_{name}" for name in _TOKEN_NAMES))
+)
 
 
 def read_user(row: RowMapping) -> AuthorizedUser:
@@ -27,11 +41,18 @@ def read_authorization(row: RowMapping, **changed: Any) -> Authorization:
         row: The row.
         changed: Values that take the place of the row's.
     """
-    values = {**row, "status": Status(row["status"]), **changed}
-    tokens = SealedTokens(values.pop("access_token"), values.pop("refresh_token"))
-    return Authorization(**values, tokens=tokens)
+    values = {**{name: row[name] for name in USER_FIELDS}, "status": Status(row["status"]), **changed}
+    tokens = SealedTokens(row["access_token"], row["refresh_token"])
+    return Authorization(**values, tokens=tokens, fallback=FallbackGrant.read(dict(row)))
 
 
-def read_tokens(row: Row[Any]) -> SealedTokens:
-    """Return the sealed tokens of a row."""
-    return SealedTokens(row.access_token, row.refresh_token)
+def read_sealed_row(row: RowMapping) -> SealedRow:
+    """Return what is sealed in a row that has `SEALED_COLUMNS`."""
+    fallback = row["fallback_access_token"], row["fallback_refresh_token"]
+    return SealedRow(
+        row["id"],
+        row["appid"],
+        row["openid"],
+        SealedTokens(row["access_token"], row["refresh_token"]),
+        None if None in fallback else SealedTokens(*fallback),
+    )

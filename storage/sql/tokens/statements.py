@@ -26,12 +26,12 @@ from sqlalchemy import (
     update,
 )
 
-from storage.grants import WIDE_SCOPE
+from storage.grants import FALLBACK_FIELDS, WIDE_SCOPE
 from storage.leases import Deferred, Failed, Outcome, Refreshed, Rejected, Released
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.schema import activity, authorizations
-from storage.sql.tokens.rows import AUTHORIZATION_COLUMNS
+from storage.sql.tokens.rows import AUTHORIZATION_COLUMNS, SEALED_COLUMNS
 from storage.users import Status
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "SAVE_PROFILE",
     "SEALED_ROWS",
     "SETTLE",
+    "SUCCEED",
     "TOUCH",
     "Statements",
 ]
@@ -59,6 +60,7 @@ __all__ = [
 _ROW = authorizations.c
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 _NO_ERROR: dict[str, Any] = {"last_error_code": None, "last_error_kind": None, "last_error_at": None}
+_NO_FALLBACK: dict[str, Any] = {f"fallback_{name}": None for name in FALLBACK_FIELDS}
 
 _is_user = and_(_ROW.appid == bindparam("the_appid"), _ROW.openid == bindparam("the_openid"))
 _is_row = _ROW.id == bindparam("the_id")
@@ -79,6 +81,11 @@ def _settled(**values: Any) -> Update:
     return update(authorizations).where(_is_row).values(**_NO_LEASE, **values)
 
 
+def _unionid_after(unionid: ColumnElement[Any], is_snapshotuser: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Say `storage.row`'s rule: a unionid stays where a grant brings none, unless it is of the other kind of user."""
+    return func.coalesce(unionid, case((_ROW.is_snapshotuser == is_snapshotuser, _ROW.unionid)))
+
+
 GET: Select[Any] = select(*AUTHORIZATION_COLUMNS).where(_is_user)
 GET_ROWS: Select[Any] = select(*AUTHORIZATION_COLUMNS).where(_is_one_of)
 
@@ -88,26 +95,32 @@ FIND_BY_CODE: Select[Any] = select(
     _ROW.appid,
     _ROW.openid,
     _ROW.code_scope,
-    _ROW.is_snapshotuser,
-    _ROW.unionid,
+    # NULL where a version that did not know the column stored the code.
+    func.coalesce(_ROW.code_is_snapshotuser, _ROW.is_snapshotuser).label("code_is_snapshotuser"),
+    _ROW.code_unionid,
     _ROW.code_binding,
     _ROW.authorized_at,
 ).where(_ROW.code_digest == bindparam("the_digest"))
 
 # All transactions lock rows in one order, so that two do not wait for each other.
 LOCK_ROWS: Select[Any] = (
-    select(_ROW.id, _ROW.version, _ROW.lease_owner).where(_is_one_of).order_by(_ROW.id).with_for_update()
+    select(_ROW.id, _ROW.version, _ROW.lease_owner, _ROW.fallback_refresh_expires_at)
+    .where(_is_one_of)
+    .order_by(_ROW.id)
+    .with_for_update()
 )
-LOCK_SEALED_ROWS: Select[Any] = (
-    select(_ROW.id, _ROW.access_token, _ROW.refresh_token).where(_is_one_of).order_by(_ROW.id).with_for_update()
-)
+LOCK_SEALED_ROWS: Select[Any] = select(*SEALED_COLUMNS).where(_is_one_of).order_by(_ROW.id).with_for_update()
 SEALED_ROWS: Select[Any] = (
-    select(_ROW.id, _ROW.appid, _ROW.openid, _ROW.access_token, _ROW.refresh_token)
+    select(*SEALED_COLUMNS)
     .where(_ROW.id > bindparam("the_id"), _ROW.status != Status.REVOKED.value)
     .order_by(_ROW.id)
     .limit(bindparam("the_limit"))
 )
-RESEAL = update(authorizations).where(_is_row).values(**_new("access_token", "refresh_token"))
+RESEAL = (
+    update(authorizations)
+    .where(_is_row)
+    .values(**_new("access_token", "refresh_token", "fallback_access_token", "fallback_refresh_token"))
+)
 
 _REFRESHED = _settled(
     **_new(
@@ -128,9 +141,26 @@ _FAILED = _settled(
 )
 _REJECTED = _settled(
     **_new("last_error_code", "last_error_kind", "last_error_at"),
+    **_NO_FALLBACK,
     refresh_failures=_ROW.refresh_failures + 1,
     status=Status.REAUTHORIZATION_REQUIRED.value,
     next_refresh_at=None,
+)
+#: What a rejection is where a fallback takes over. Databases that make assignments one by one read a column before
+#: they clear it.
+SUCCEED: Update = (
+    update(authorizations)
+    .where(_is_row)
+    .ordered_values(
+        (_ROW.unionid, _unionid_after(_ROW.fallback_unionid, _ROW.fallback_is_snapshotuser)),
+        *((_ROW[name], _ROW[f"fallback_{name}"]) for name in FALLBACK_FIELDS if name != "unionid"),
+        (
+            _ROW.next_refresh_at,
+            case((_ROW.next_refresh_at.is_not(None), bindparam("the_moment", type_=_ROW.next_refresh_at.type))),
+        ),
+        (_ROW.refresh_failures, 0),
+        *((_ROW[name], None) for name in ("refreshed_at", *_NO_LEASE, *_NO_ERROR, *_NO_FALLBACK)),
+    )
 )
 _DEFERRED = _settled(**_new("next_refresh_at"))
 _RELEASED = _settled()
@@ -177,6 +207,8 @@ REVOKE = (
         next_refresh_at=None,
         code_digest=None,
         code_binding=None,
+        code_unionid=None,
+        **_NO_FALLBACK,
         version=_ROW.version + 1,
     )
 )
@@ -252,16 +284,21 @@ def _taken_over(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
     alive = and_(_ROW.status == _constant(Status.ACTIVE.value), _ROW.refresh_expires_at > incoming.authorized_at)
     kept = and_(_is_wide(_ROW.scope), ~_is_wide(incoming.scope), alive)
     replaced: list[tuple[Column[Any], ColumnElement[Any]]] = [
-        (_ROW.scope, incoming.scope),
-        (_ROW.unionid, func.coalesce(incoming.unionid, _ROW.unionid)),
+        (_ROW.unionid, _unionid_after(incoming.unionid, incoming.is_snapshotuser)),
         *((_ROW[name], incoming[name]) for name in _GRANTED),
         (_ROW.status, _constant(Status.ACTIVE.value)),
         (_ROW.version, _ROW.version + _constant(1)),
         (_ROW.refresh_failures, _constant(0)),
         *((_ROW[name], null()) for name in ("refreshed_at", *_NO_LEASE, *_NO_ERROR)),
     ]
-    taken = [(_ROW[name], incoming[name]) for name in _ALWAYS_TAKEN]
-    return [(column, case((kept, column), else_=value)) for column, value in replaced] + taken
+    return [
+        (_ROW.scope, case((kept, _ROW.scope), else_=incoming.scope)),
+        # Before the columns they are of: MariaDB takes the incoming value of a BLOB for the stored one as soon as that
+        # was assigned to itself.
+        *((_ROW[f"fallback_{name}"], case((kept, incoming[name]))) for name in FALLBACK_FIELDS),
+        *((column, case((kept, column), else_=value)) for column, value in replaced),
+        *((_ROW[name], incoming[name]) for name in _ALWAYS_TAKEN),
+    ]
 
 
 _GRANTED: Sequence[str] = (
@@ -272,13 +309,22 @@ _GRANTED: Sequence[str] = (
     "refresh_expires_at",
     "next_refresh_at",
 )
-_ALWAYS_TAKEN: Sequence[str] = ("code_digest", "code_binding", "code_scope", "authorized_at", "last_used_at")
+_ALWAYS_TAKEN: Sequence[str] = (
+    "code_digest",
+    "code_binding",
+    "code_scope",
+    "code_unionid",
+    "code_is_snapshotuser",
+    "authorized_at",
+    "last_used_at",
+)
 
 
 def _is_wide(scope: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return `storage.grants.is_wide` in SQL."""
+    """Return `storage.grants.is_wide` in SQL. No scope was ever stored with other white space than spaces."""
     comma = _constant(",")
-    return (comma + scope + comma).like(_constant(f"%,{WIDE_SCOPE.replace('_', '/_')},%"), escape="/")
+    names = func.replace(scope, _constant(" "), comma, type_=String)
+    return (comma + names + comma).like(_constant(f"%,{WIDE_SCOPE.replace('_', '/_')},%"), escape="/")
 
 
 def _added(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:

@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
@@ -10,13 +11,13 @@ from sqlalchemy import Connection, Executable
 from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
-from storage.leases import Lease, Outcome, outcome_fields
+from storage.leases import Lease, Outcome, Rejected, outcome_fields
 from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
-from storage.sql.tokens.rows import read_authorization, read_tokens
+from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
@@ -112,7 +113,8 @@ class SqlTokenStore(TokenStore):
 
         def work(connection: Connection) -> list[bool]:
             rows = connection.execute(statements.LOCK_ROWS, {"the_ids": ids})
-            held = {row.id: (row.version, row.lease_owner) for row in rows}
+            found = {row.id: row for row in rows}
+            held = {row_id: (row.version, row.lease_owner) for row_id, row in found.items()}
             # A lease is taken out as it is settled: a second outcome of it finds nothing.
             written = [
                 held.get(lease.authorization.id) == (lease.authorization.version, lease.owner)
@@ -120,9 +122,15 @@ class SqlTokenStore(TokenStore):
                 for lease in (outcome.lease for outcome in outcomes)
             ]
             valid = [outcome for outcome, is_valid in zip(outcomes, written, strict=True) if is_valid]
-            for statement, values in _settlements(valid):
+            succeeded = {
+                outcome.lease.authorization.id
+                for outcome in valid
+                if isinstance(outcome, Rejected)
+                and (found[outcome.lease.authorization.id].fallback_refresh_expires_at or 0) > outcome.at
+            }
+            for statement, values in _settlements(valid, succeeded):
                 connection.execute(statement, values)
-            self._add(connection, count_outcomes(valid))
+            self._add(connection, count_outcomes(valid, succeeded))
             return written
 
         return self._database.write(work)
@@ -197,8 +205,10 @@ class SqlTokenStore(TokenStore):
     def sealed_page(self, after: int, limit: int) -> list[SealedRow]:
         """See `TokenStore.sealed_page`."""
         values = {"the_id": after, "the_limit": limit}
-        rows = self._database.read(lambda connection: connection.execute(statements.SEALED_ROWS, values).all())
-        return [SealedRow(row.id, row.appid, row.openid, read_tokens(row)) for row in rows]
+        rows = self._database.read(
+            lambda connection: connection.execute(statements.SEALED_ROWS, values).mappings().all()
+        )
+        return [read_sealed_row(row) for row in rows]
 
     def reseal(self, changes: Sequence[Resealing]) -> list[bool]:
         """See `TokenStore.reseal`."""
@@ -207,19 +217,21 @@ class SqlTokenStore(TokenStore):
         ids = sorted({change.row.id for change in changes})
 
         def work(connection: Connection) -> list[bool]:
-            rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids})
-            held = {row.id: read_tokens(row) for row in rows}
+            rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids}).mappings()
+            held = {row["id"]: read_sealed_row(row) for row in rows}
             written = []
             for change in changes:
-                unchanged = held.get(change.row.id) == change.row.tokens
+                unchanged = held.get(change.row.id) == change.row
                 if unchanged:
-                    held[change.row.id] = change.tokens
+                    held[change.row.id] = replace(change.row, tokens=change.tokens, fallback=change.fallback)
                 written.append(unchanged)
             values = [
                 {
                     "the_id": change.row.id,
                     "new_access_token": change.tokens.access_token,
                     "new_refresh_token": change.tokens.refresh_token,
+                    "new_fallback_access_token": change.fallback and change.fallback.access_token,
+                    "new_fallback_refresh_token": change.fallback and change.fallback.refresh_token,
                 }
                 for change, is_written in zip(changes, written, strict=True)
                 if is_written
@@ -300,10 +312,14 @@ def _get(connection: Connection, appid: str, openid: str) -> Authorization | Non
     return None if row is None else read_authorization(row)
 
 
-def _settlements(outcomes: Iterable[Outcome]) -> list[tuple[Executable, list[Values]]]:
+def _settlements(outcomes: Iterable[Outcome], succeeded: Container[int]) -> list[tuple[Executable, list[Values]]]:
     """Bring outcomes of a kind together: one statement, many rows."""
-    batches: dict[type[Outcome], list[Values]] = {}
+    batches: dict[Executable, list[Values]] = {}
     for outcome in outcomes:
-        written = {f"new_{name}": value for name, value in outcome_fields(outcome).items()}
-        batches.setdefault(type(outcome), []).append({"the_id": outcome.lease.authorization.id, **written})
-    return [(statements.SETTLE[kind], values) for kind, values in batches.items()]
+        row_id = outcome.lease.authorization.id
+        if isinstance(outcome, Rejected) and row_id in succeeded:
+            batches.setdefault(statements.SUCCEED, []).append({"the_id": row_id, "the_moment": outcome.at})
+        else:
+            written = {f"new_{name}": value for name, value in outcome_fields(outcome).items()}
+            batches.setdefault(statements.SETTLE[type(outcome)], []).append({"the_id": row_id, **written})
+    return list(batches.items())

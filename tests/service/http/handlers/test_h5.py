@@ -11,6 +11,7 @@ from service.runtime.app import make_public_app
 from service.simulator.faults import Breakage, Fault
 from service.simulator.people import Account as SimulatedAccount
 from service.simulator.people import openid_of
+from service.simulator.replies import Quirks
 from service.simulator.server import start_simulator
 from service.simulator.wechat import SimulatedWeChat
 from service.tokens.refresh_policy import RefreshPolicy
@@ -213,6 +214,19 @@ async def test_a_repeat_in_another_process_tells_no_unionid_that_the_code_did_no
     again = await other.post_code(code)
     assert first.body == again.body
     assert "unionid" not in reply_of(again)
+
+
+async def test_a_repeat_in_another_process_tells_the_unionid_of_a_silent_exchange(page, wechat, open_another, serve):
+    wechat.quirks = Quirks(silent_unionid=True)
+    other = replace(page, url=await serve(make_public_app(await open_another())))
+    for wide_before in (False, True):
+        if wide_before:
+            await page.post_code(wechat.issue_code(scope="snsapi_userinfo"))
+        code = wechat.issue_code()
+        first = await page.post_code(code)
+        again = await other.post_code(code)
+        assert first.body == again.body
+        assert reply_of(again)["unionid"].startswith("o")
 
 
 async def test_an_expired_and_an_unknown_code_ask_for_a_new_authorization(page, wechat, clock):
