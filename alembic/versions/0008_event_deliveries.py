@@ -14,8 +14,10 @@ depends_on = None
 MYSQL_OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
+    "mysql_row_format": "DYNAMIC",
     "mariadb_engine": "InnoDB",
     "mariadb_charset": "utf8mb4",
+    "mariadb_row_format": "DYNAMIC",
 }
 
 
