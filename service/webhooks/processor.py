@@ -13,10 +13,13 @@ from service.authorization.profiles import Profiles
 from service.tokens.single_flight import SingleFlight
 from service.webhooks.messages import AuthorizationEvent, EventKind
 from service.webhooks.signed_query import LONGEST_AHEAD_SECONDS, OLDEST_SECONDS
+from service.wechat.endpoints import REFRESH_TOKEN_SECONDS
+from service.wechat.errcodes import Kind
 from storage.base.clock import Clock
 from storage.base.errors import StorageError, StoreBusy
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.work.event_deliveries import DeliveryState, EventDeliveries
+from storage.users import Authorization
 from storage.vault import TokenVault
 
 __all__ = ["EventProcessor"]
@@ -25,6 +28,9 @@ T = TypeVar("T")
 
 #: An event that was claimed so long ago is refused as too old by now.
 _KEPT_SECONDS = OLDEST_SECONDS + LONGEST_AHEAD_SECONDS
+
+#: How long the end of a grant may take. Nothing is asked of WeChat meanwhile.
+_LEASE_SECONDS = 5
 
 _logger = logging.getLogger(__name__)
 
@@ -118,10 +124,35 @@ class EventProcessor:
             # should not be, and the user can authorize again.
             if await self._vault.erase(*user, authorized_before=event.happened_at + 1):
                 return _Effect(AuditAction.USER_ERASE, found=True)
-            if await self._vault.get(*user) is None:
+            row = await self._vault.get(*user)
+            if row is None:
                 return _Effect(AuditAction.USER_ERASE, found=False)
+            if _has_grant_to_end(row, event):
+                await self._end_grant(event)
         found = await self._profiles.forget(*user)
         return _Effect(AuditAction.USER_PROFILE_DROP, found, is_newer=event.erases)
+
+    async def _end_grant(self, event: AuthorizationEvent) -> None:
+        """Let the silent grant that is held beside an older one take its place, as if WeChat had refused the older."""
+        lease = await self._vault.claim(event.appid, event.openid, _LEASE_SECONDS)
+        if lease is None:
+            raise StoreBusy("the user's token is being refreshed")
+        if _has_grant_to_end(lease.authorization, event):
+            rejected = lease.rejected(error_code=None, error_kind=Kind.REAUTHORIZE, at=self._clock.now())
+            is_settled = await self._vault.settle(rejected)
+        else:
+            is_settled = await self._vault.settle(lease.released())
+        if not is_settled:
+            raise StoreBusy("the user has authorized meanwhile")
+
+
+def _has_grant_to_end(row: Authorization, event: AuthorizationEvent) -> bool:
+    """Return whether a silent login alone has made the user newer than an event, and the tokens in use are older.
+
+    The time of the grant in use is not kept, but its refresh token's end tells the latest it can have been: a token
+    that was replaced since then cannot be of a grant that the user had taken back.
+    """
+    return row.fallback is not None and row.refresh_expires_at - REFRESH_TOKEN_SECONDS <= event.happened_at
 
 
 async def _in_thread(call: Callable[[], T]) -> T:

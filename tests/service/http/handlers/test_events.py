@@ -146,6 +146,26 @@ async def test_an_authorization_made_after_the_event_survives_it(sender, user, s
     assert entry.details == {"reason": REVOKE, "revoke_info": "205", "kept": "newer_authorization"}
 
 
+@pytest.mark.parametrize(("authorizes_again", "scope"), [(False, "snsapi_base"), (True, "snsapi_userinfo")])
+async def test_a_silent_login_after_the_event_does_not_save_the_grant_before_it(
+    sender, user, browser, wechat, service, authorizes_again, scope
+):
+    """Pages log in silently without asking; what the user took back must not live on through that."""
+    openid = await user.sign_in()
+    happened_at = sender.clock.now()
+    sender.clock.advance(60)
+    if authorizes_again:
+        await user.sign_in()
+        sender.clock.advance(60)
+    before = service.vault.open(await user.row()).access_token
+    await browser.post_code(wechat.issue_code("li-na"))
+    assert service.vault.open(await user.row()).access_token == before
+    assert is_done(await sender.deliver(REVOKE, openid, CreateTime=str(happened_at)))
+    row = await user.row()
+    assert (row.scope, row.status, row.nickname) == (scope, "active", "")
+    assert (service.vault.open(row).access_token == before) is authorizes_again
+
+
 async def test_an_authorization_of_the_very_second_of_the_event_does_not_survive_it(sender, user):
     openid = await user.sign_in()
     assert is_done(await sender.deliver(REVOKE, openid, CreateTime=str(sender.clock.now())))
