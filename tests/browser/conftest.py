@@ -89,6 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 WECHAT_OPENID_ADMIN_LISTEN=admin.removeprefix("http://"),
                 WECHAT_OPENID_PUBLIC_URL=service,
                 WECHAT_OPENID_ALLOWED_ORIGINS=allowed,
+                WECHAT_OPENID_ID_TOKEN_AUDIENCE="https://shop.example.com",
                 WECHAT_OPENID_WECHAT_API_URL=wechat,
                 WECHAT_OPENID_WECHAT_AUTHORIZE_URL=f"{wechat}/connect/oauth2/authorize",
                 WECHAT_OPENID_RATE_LIMIT="",

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.usefixtures("from_the_beginning")
 
 APPID = "wx51a7ed0000000001"
 ENTRY = "/app.html"
+WEB_OPENID = "code => getWebOpenId(code).then(reply => reply.result, error => ({error: error.error, ...error}))"
 
 
 def result(page, selector="#result"):
@@ -16,6 +17,16 @@ def result(page, selector="#result"):
     page.wait_for_function("selector => document.querySelector(selector)?.textContent", arg=selector)
     text = page.text_content(selector)
     return json.loads(text) if text.startswith("{") else text
+
+
+def signed_link(stack, page, route="", **fields):
+    """Return an address with an answer that this browser waits for, behind what the route is."""
+    begun = page.request.get(
+        f"{stack.service}/authorize", params={"redirect_uri": f"{stack.allowed}{ENTRY}"}, max_redirects=0
+    )
+    state = re.search("[?&]state=([0-9a-f]+)", begun.headers["location"])[1]
+    address = f"{stack.allowed}{ENTRY}{route}"
+    return f"{address}{'&' if '?' in address else '?'}code={stack.issue_code(**fields)}&state={state}"
 
 
 def consent(page, answer="allow", person=None):
@@ -122,7 +133,12 @@ def test_a_hash_route_is_come_back_to(stack, page):
 
 def test_a_code_behind_the_hash_is_found_too(stack, page):
     code = stack.issue_code()
-    page.goto(f"{stack.allowed}{ENTRY}#/cart?item=3&code={code}&state=123")
+    page.goto(f"{stack.allowed}{ENTRY}?manual#/cart?item=3&code={code}&state=123")
+    assert page.evaluate(WEB_OPENID, code)["openid"]
+    assert page.url == f"{stack.allowed}{ENTRY}?manual#/cart?item=3"
+    link = signed_link(stack, page, "#/cart?item=3")
+    page.goto(link)
+    page.reload()
     assert result(page)["openid"]
     assert page.url == f"{stack.allowed}{ENTRY}#/cart?item=3"
 
@@ -136,6 +152,7 @@ def test_two_posts_19_ms_apart_are_one_exchange_and_one_answer(stack, page):
                 method: 'POST', credentials: 'include', headers: {'Content-Type': 'application/json'},
                 body: JSON.stringify({code})
             }).then(async (response) => [response.status, await response.text()]);
+            await fetch(service + '/session', {method: 'POST', credentials: 'include'});
             const first = post();
             await new Promise((resolve) => setTimeout(resolve, 19));
             return Promise.all([first, post()]);
@@ -149,21 +166,33 @@ def test_two_posts_19_ms_apart_are_one_exchange_and_one_answer(stack, page):
 
 def test_the_same_code_from_another_browser_gets_40163(stack, page, open_browser):
     code = stack.issue_code()
-    page.goto(f"{stack.allowed}{ENTRY}?code={code}")
-    assert result(page)["openid"]
+    page.goto(f"{stack.allowed}{ENTRY}?manual&code={code}")
+    assert page.evaluate(WEB_OPENID, code)["openid"]
     another = open_browser(user_agent="another browser").new_page()
     answer = another.request.post(f"{stack.service}/getCode", data={"code": code})
     assert (answer.status, answer.json()["errcode"]) == (400, 40163)
 
 
 def test_a_shared_link_with_a_spent_code_signs_in_whoever_opens_it_as_themself(stack, page, open_browser):
-    code = stack.issue_code(person="li-na")
-    page.goto(f"{stack.allowed}{ENTRY}?code={code}")
+    link = signed_link(stack, page, person="li-na")
+    page.goto(link)
     first = result(page)
     # The other browser's WeChat is somebody else's: the first person's, where nobody was chosen.
     another = open_browser(user_agent="another browser").new_page()
-    another.goto(f"{stack.allowed}{ENTRY}?code={code}")
+    another.goto(link)
     assert result(another)["openid"] != first["openid"]
+    assert another.url == f"{stack.allowed}{ENTRY}"
+
+
+def test_a_code_that_the_page_did_not_ask_for_signs_nobody_in_as_somebody_else(stack, page):
+    code = stack.issue_code(person="li-na")
+    for query in (f"?code={code}", f"?code={code}&state=123", f"?code={code}&state={'0' * 64}"):
+        page.context.clear_cookies()
+        page.goto(f"{stack.allowed}/away.html")
+        page.evaluate("sessionStorage.clear()")
+        page.goto(f"{stack.allowed}{ENTRY}{query}")
+        mine = result(page)["openid"]
+        assert mine != page.evaluate(WEB_OPENID, stack.issue_code(person="li-na"))["openid"]
 
 
 def test_an_authorization_that_goes_on_failing_ends_after_two_rounds(stack, page):
@@ -177,8 +206,8 @@ def test_an_authorization_that_goes_on_failing_ends_after_two_rounds(stack, page
 
 def test_a_page_that_is_not_allowed_gets_nothing(stack, page):
     code = stack.issue_code()
-    page.goto(f"{stack.foreign}{ENTRY}?code={code}")
-    assert result(page)["error"] == "network"
+    page.goto(f"{stack.foreign}{ENTRY}?manual&code={code}")
+    assert page.evaluate(WEB_OPENID, code)["error"] == "network"
     page.goto(f"{stack.foreign}/away.html")
     outcome = page.evaluate(
         """([service, code]) => fetch(service + '/getCode', {

@@ -1,10 +1,10 @@
 /*
  * wechat-openid.js: an H5 page in WeChat's browser asks who its visitor is. ES5 and Promise; no dependency.
  *
- *   WechatOpenid.login({server, scope, appid, id_token, nonce})  the reply of POST /getCode, by way of WeChat if need be
- *   WechatOpenid.userinfo({lang})                                the visitor's profile
- *   WechatOpenid.logout()                                        ends the session
- *   getWebOpenId(code)                                           {result: reply}, for pages that get their code themselves
+ *   WechatOpenid.login({scope, appid, id_token, nonce, server})  the reply of POST /getCode, by WeChat if need be
+ *   WechatOpenid.userinfo({lang, server})                        the visitor's profile
+ *   WechatOpenid.logout({server})                                ends the session
+ *   getWebOpenId(code)                        {result: reply}, for pages that get their code themselves
  *
  * A promise is rejected with an Error that has the members of the service's refusal (error, errcode, errmsg,
  * authorize_url …), or with an `error` of this file: access_denied, tap_needed, loop, cancelled, network.
@@ -13,7 +13,10 @@
   'use strict';
 
   var WIDE = 'snsapi_userinfo';
+  var DECLINED = 'authdeny';
   var OUR_STATE = /^[0-9a-f]{64}$/;
+  var WECHATS_CODE = /^(authdeny|[0-9A-Za-z_-]{20,128})$/;
+  var KEPT = 'wechat-openid:';
   var MOST_ROUNDS = 2;
   var ROUNDS_COUNT_FOR = 5 * 60 * 1000;
   var ID_TOKEN_GOOD_FOR = 4 * 60 * 1000;
@@ -21,10 +24,12 @@
   var GIVE_UP_AFTER = 15000;
 
   var location = window.location;
-  var server = homeOfThisScript();
+  var home = homeOfThisScript();
   var memory = {};
   var posts = {};
-  var left = null;
+  var arrived = null;
+  var leaving = null;
+  var waiting = [];
   var tappedAt = 0;
 
   function homeOfThisScript() {
@@ -46,45 +51,75 @@
     return Promise.reject(failure({ error: kind, errmsg: text }));
   }
 
-  // What must outlive the way to WeChat and back. Where storage is blocked nothing does, and no round is repeated.
+  // What must outlive the way to WeChat and back, as text: no caller changes what another gets. Where storage is
+  // blocked nothing outlives it, and no round is repeated.
   function recall(name) {
-    try { return JSON.parse(window.sessionStorage.getItem('wechat-openid:' + name)); } catch (e) { return memory[name]; }
+    var text = memory[name];
+    try { text = window.sessionStorage.getItem(KEPT + name) || text; } catch (e) { /* then this page's own */ }
+    try { return JSON.parse(text); } catch (e) { return null; }
   }
 
   function keep(name, value) {
-    memory[name] = value;
+    memory[name] = JSON.stringify(value);
     try {
-      window.sessionStorage.setItem('wechat-openid:' + name, JSON.stringify(value));
+      window.sessionStorage.setItem(KEPT + name, memory[name]);
       return true;
     } catch (e) { return false; }
   }
 
-  // WeChat puts `code` before the hash (/?code=…#/route); some routers move it behind (/#/route?code=…).
-  function parameter(name) {
-    var pattern = new RegExp('[?&]' + name + '=([^&#]*)');
-    var match = pattern.exec(location.search) || pattern.exec(location.hash);
-    return match ? decodeURIComponent(match[1]) : '';
+  function optionsOf(given) {
+    given = given || {};
+    return {
+      server: given.server ? String(given.server).replace(/\/$/, '') : home,
+      scope: given.scope || 'snsapi_base', appid: given.appid, id_token: given.id_token, nonce: given.nonce
+    };
   }
 
-  function withoutAnswer(part) {
-    var at = part.indexOf('?');
-    if (at < 0) { return part; }
-    var kept = part.slice(at + 1).split('&').filter(function (pair) { return !/^(code|state)=/.test(pair); });
-    return part.slice(0, at) + (kept.join('&') ? '?' + kept.join('&') : '');
+  function accountOf(options) { return options.server + '|' + (options.appid || ''); }
+
+  function valueOf(pair) {
+    try { return decodeURIComponent(pair.slice(pair.indexOf('=') + 1)); } catch (e) { return ''; }
   }
 
-  function cleanPath() {
+  // WeChat puts its answer before the hash (/?code=…#/route); some routers move it behind (/#/route?code=…).
+  // Parameters of the page's own that are called code or state are none: an answer has a state of the service, or the
+  // code that the page says.
+  function answerIn(where, code) {
+    var part = location[where];
+    var start = part.indexOf('?');
+    var pairs = start < 0 ? [] : part.slice(start + 1).split('&');
+    var codeAt = -1;
+    var stateAt = -1;
+    pairs.forEach(function (pair, at) {
+      var value = valueOf(pair);
+      if (/^code=/.test(pair) && (code ? value === code : WECHATS_CODE.test(value))) { codeAt = at; }
+      if (/^state=/.test(pair) && (code ? codeAt >= 0 && codeAt === at - 1 : OUR_STATE.test(value))) { stateAt = at; }
+    });
+    if ((code ? codeAt : stateAt) < 0) { return null; }
+    var kept = pairs.filter(function (_, at) { return at !== codeAt && at !== stateAt; }).join('&');
+    return {
+      code: codeAt < 0 ? DECLINED : valueOf(pairs[codeAt]), state: stateAt < 0 ? '' : valueOf(pairs[stateAt]),
+      where: where, rest: part.slice(0, start) + (kept && '?' + kept)
+    };
+  }
+
+  function answerOf(code) { return answerIn('search', code) || answerIn('hash', code); }
+
+  function pathWithout(answer) {
+    var where = answer && answer.where;
     // A browser that finds no hash in a redirect keeps the one of WeChat's own address.
-    var hash = location.hash === '#wechat_redirect' ? '' : withoutAnswer(location.hash);
-    return location.pathname + withoutAnswer(location.search) + hash;
+    var hash = location.hash === '#wechat_redirect' ? '' : location.hash;
+    return location.pathname + (where === 'search' ? answer.rest : location.search) +
+      (where === 'hash' ? answer.rest : hash);
   }
 
   // A spent code in the address would be posted again by a reload, and travel with a shared link.
-  function stripAnswer() {
-    try { window.history.replaceState(window.history.state, '', cleanPath()); } catch (e) { /* then it stays */ }
+  function strip(answer) {
+    var path = pathWithout(answer);
+    try { window.history.replaceState(window.history.state, '', path); } catch (e) { /* then it stays */ }
   }
 
-  function request(method, path, body) {
+  function request(server, method, path, body) {
     return new Promise(function (resolve, reject) {
       var call = new XMLHttpRequest();
       call.open(method, server + path);
@@ -103,29 +138,75 @@
     });
   }
 
-  // Each code is posted once; whoever asks again, also after a reload from a cache, gets the same reply.
-  function exchange(code, state, options) {
-    var known = recall('reply');
-    if (known && known.code === code) { return Promise.resolve(known.reply); }
-    if (!posts[code]) {
-      posts[code] = request('POST', '/getCode', {
-        code: code, state: state, appid: options.appid, id_token: options.id_token, nonce: options.nonce
+  function nothing() {}
+
+  // Each code is posted once; who asks again, also after a reload from a cache, gets the same reply.
+  function exchange(answer, options) {
+    var account = accountOf(options);
+    var earlier = repliesOf(account).filter(function (one) {
+      return one.code === answer.code && proves(one, options);
+    })[0];
+    if (earlier) { return Promise.resolve(earlier.reply); }
+    var name = JSON.stringify([account, answer.code, !!options.id_token, options.nonce]);
+    if (!posts[name]) {
+      // The service answers a repeated post to a browser that it knows: by its state, or by a first cookie.
+      var first = OUR_STATE.test(answer.state) ? Promise.resolve()
+        : request(options.server, 'POST', '/session').then(null, nothing);
+      posts[name] = first.then(function () {
+        return request(options.server, 'POST', '/getCode', {
+          code: answer.code, state: answer.state, appid: options.appid, id_token: options.id_token, nonce: options.nonce
+        });
       }).then(function (reply) {
-        keep('reply', { code: code, appid: options.appid, nonce: options.nonce, reply: reply, at: Date.now() });
-        keep('rounds', null);
-        return reply;
+        remember(account, { code: answer.code, nonce: options.nonce, reply: reply, at: Date.now() });
+        keep('rounds:' + account, null);
+        return JSON.stringify(reply);
       });
-      var done = function () { delete posts[code]; };
-      posts[code].then(done, done);
+      var done = function () { delete posts[name]; };
+      posts[name].then(done, done);
     }
-    return posts[code];
+    return posts[name].then(function (text) { return JSON.parse(text); });
   }
 
-  function suits(known, options) {
-    return known && known.appid === options.appid &&
-      (options.scope !== WIDE || known.reply.scope.split(',').indexOf(WIDE) >= 0) &&
-      (!options.id_token || (known.reply.id_token && known.nonce === options.nonce &&
-        Date.now() - known.at < ID_TOKEN_GOOD_FOR));
+  // The newest reply for each scope.
+  function repliesOf(account) { return (recall('replies') || {})[account] || []; }
+
+  function proves(known, options) {
+    return !options.id_token || (known.reply.id_token && known.nonce === options.nonce &&
+      Date.now() - known.at < ID_TOKEN_GOOD_FOR);
+  }
+
+  function grants(reply, options) {
+    return options.scope !== WIDE || reply.scope.split(',').indexOf(WIDE) >= 0;
+  }
+
+  function isWide(known) { return grants(known.reply, { scope: WIDE }); }
+
+  function remember(account, known) {
+    var all = recall('replies') || {};
+    all[account] = [known].concat(repliesOf(account).filter(function (one) { return isWide(one) !== isWide(known); }));
+    keep('replies', all);
+  }
+
+  function forget(server) {
+    var all = recall('replies') || {};
+    for (var account in all) { if (account.indexOf(server + '|') === 0) { delete all[account]; } }
+    keep('replies', all);
+  }
+
+  function known(options) {
+    return repliesOf(accountOf(options)).filter(function (one) {
+      return grants(one.reply, options) && proves(one, options);
+    })[0];
+  }
+
+  function decline(answer, options) {
+    keep('rounds:' + accountOf(options), null);
+    if (OUR_STATE.test(answer.state) && !answer.isTold) {
+      answer.isTold = true;
+      request(options.server, 'POST', '/getCode', { code: DECLINED, state: answer.state, appid: options.appid })
+        .then(null, nothing);
+    }
+    return fail('access_denied', 'the visitor declined');
   }
 
   function tapped() {
@@ -134,65 +215,98 @@
   }
 
   function leave(options, cause) {
-    var rounds = recall('rounds');
+    var account = accountOf(options);
+    var wide = options.scope === WIDE;
+    var rounds = recall('rounds:' + account);
     var count = rounds && Date.now() - rounds.at < ROUNDS_COUNT_FOR && !tapped() ? rounds.count : 0;
     // WeChat may show a page that asks without a tap as a snapshot, whose visitor is nobody.
-    if (options.scope === WIDE && !tapped()) {
+    if (wide && !tapped()) {
       return cause ? Promise.reject(cause) : fail('tap_needed', 'call login in the handler of a tap to ask for the profile');
     }
-    if (count >= MOST_ROUNDS) {
-      return cause ? Promise.reject(cause) : fail('loop', 'two authorizations in a row came to nothing');
+    // Who asks while the page is being left for the same comes along.
+    var along = leaving && Date.now() - leaving.at < GIVE_UP_AFTER && leaving.account === account;
+    if (!along || (wide && !leaving.wide)) {
+      if (count >= MOST_ROUNDS) {
+        return cause ? Promise.reject(cause) : fail('loop', 'two authorizations in a row came to nothing');
+      }
+      if (!keep('rounds:' + account, { count: count + 1, at: Date.now() }) && cause) { return Promise.reject(cause); }
+      keep('asked', options);
+      leaving = { account: account, wide: wide, at: Date.now() };
+      var page = location.origin + pathWithout(answerOf());
+      var url = options.server + '/authorize?redirect_uri=' + encodeURIComponent(page) +
+        '&scope=' + encodeURIComponent(options.scope) +
+        (options.appid ? '&appid=' + encodeURIComponent(options.appid) : '');
+      // The silent way leaves no entry that the back button could fall into; the consent page can be gone back from.
+      if (wide) { location.assign(url); } else { location.replace(url); }
     }
-    if (!keep('rounds', { count: count + 1, at: Date.now() }) && cause) { return Promise.reject(cause); }
-    var url = server + '/authorize?redirect_uri=' + encodeURIComponent(location.origin + cleanPath()) +
-      '&scope=' + encodeURIComponent(options.scope) +
-      (options.appid ? '&appid=' + encodeURIComponent(options.appid) : '');
-    // The silent way leaves no entry that the back button could fall into; the consent page can be gone back from.
-    if (options.scope === WIDE) { location.assign(url); } else { location.replace(url); }
-    return new Promise(function (resolve, reject) { left = { resolve: resolve, reject: reject, options: options }; });
+    return new Promise(function (resolve, reject) {
+      waiting.push({ resolve: resolve, reject: reject, options: options });
+    });
+  }
+
+  // The answer in the address is that of the account that a call left for, whichever call on the page comes first.
+  function takeAnswer(options) {
+    var answer = answerOf();
+    if (!answer) { return; }
+    strip(answer);
+    var asked = recall('asked') || options;
+    keep('asked', null);
+    if (accountOf(asked) === accountOf(options)) { asked = options; }
+    arrived = { account: accountOf(asked), answer: answer, reply: redeem(answer, asked) };
+    var done = function () { arrived = null; };
+    arrived.reply.then(done, done);
+  }
+
+  function redeem(answer, options) {
+    return answer.code === DECLINED ? decline(answer, options) : exchange(answer, options);
+  }
+
+  function knownOrLeave(options) {
+    var reply = known(options);
+    return reply ? reply.reply : leave(options);
   }
 
   function login(given) {
-    given = given || {};
-    var options = { scope: given.scope || 'snsapi_base', appid: given.appid, id_token: given.id_token,
-      nonce: given.nonce };
-    if (given.server) { server = given.server.replace(/\/$/, ''); }
-    var code = parameter('code');
-    var state = parameter('state');
-    if (code) {
-      stripAnswer();
-      return exchange(code, state, options).then(null, function (error) {
-        return error.error === 'reauthorize' ? leave(options, error) : Promise.reject(error);
-      });
-    }
-    if (OUR_STATE.test(state)) {
-      stripAnswer();
-      keep('rounds', null);
-      return fail('access_denied', 'the visitor declined');
-    }
-    for (var underWay in posts) { return posts[underWay]; }
-    var known = recall('reply');
-    return suits(known, options) ? Promise.resolve(known.reply) : leave(options);
+    return new Promise(function (resolve) {
+      var options = optionsOf(given);
+      takeAnswer(options);
+      if (!arrived) {
+        resolve(knownOrLeave(options));
+      } else if (arrived.account === accountOf(options)) {
+        // The same code gives each caller the identity token that it asks for.
+        resolve(redeem(arrived.answer, options).then(function (reply) {
+          return grants(reply, options) ? reply : leave(options);
+        }, function (error) {
+          return error.error === 'reauthorize' ? leave(options, error) : Promise.reject(error);
+        }));
+      } else {
+        var go = function () { return knownOrLeave(options); };
+        resolve(arrived.reply.then(go, go));
+      }
+    });
   }
 
-  function userinfo(options) {
-    var lang = options && options.lang;
-    return request('GET', '/userinfo' + (lang ? '?lang=' + encodeURIComponent(lang) : '')).then(null, function (error) {
-      if (error.error === 'reauthorize') { keep('reply', null); }
+  function userinfo(given) {
+    var lang = given && given.lang;
+    var server = optionsOf(given).server;
+    var path = '/userinfo' + (lang ? '?lang=' + encodeURIComponent(lang) : '');
+    return request(server, 'GET', path).then(null, function (error) {
+      if (error.error === 'reauthorize') { forget(server); }
       throw error;
     });
   }
 
-  function logout() {
-    keep('reply', null);
-    posts = {};
-    return request('DELETE', '/session');
+  function logout(given) {
+    var server = optionsOf(given).server;
+    forget(server);
+    return request(server, 'DELETE', '/session');
   }
 
   function getWebOpenId(code) {
-    var state = parameter('code') === code ? parameter('state') : '';
-    var reply = exchange(code, state, {});
-    stripAnswer();
+    var options = optionsOf();
+    var answer = answerOf(code) || { code: code, state: '' };
+    var reply = redeem(answer, options);
+    if (answer.where) { strip(answer); }
     return reply.then(function (content) { return { result: content }; });
   }
 
@@ -202,15 +316,18 @@
     }, true);
   });
 
-  // The page comes back from the cache as it was when it was left: with a promise that nothing would settle.
+  // The page comes back from the cache as it was when it was left: with promises that nothing would settle.
   window.addEventListener('pageshow', function (event) {
-    var waiting = left;
-    if (!event.persisted || !waiting) { return; }
-    left = null;
-    var known = recall('reply');
-    if (suits(known, waiting.options)) { waiting.resolve(known.reply); } else {
-      waiting.reject(failure({ error: 'cancelled', errmsg: 'the visitor came back without authorizing' }));
-    }
+    if (!event.persisted) { return; }
+    var left = waiting;
+    waiting = [];
+    leaving = null;
+    left.forEach(function (one) {
+      var reply = known(one.options);
+      if (reply) { one.resolve(reply.reply); } else {
+        one.reject(failure({ error: 'cancelled', errmsg: 'the visitor came back without authorizing' }));
+      }
+    });
   });
 
   window.WechatOpenid = { login: login, userinfo: userinfo, logout: logout };
