@@ -26,7 +26,7 @@ class Status(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "Status | None":
         """Read the former name of a state, which an instance that was not stopped for the migration may still write."""
-        return cls.REAUTHORIZATION_REQUIRED if value == "reauthorization_required" else None
+        return cls.REAUTHORIZATION_REQUIRED if value == "needs_reauthorization" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
