@@ -49,6 +49,10 @@ test: $(READY) $(CLIENTS) ## Run every test (under ten minutes)
 test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sentinel (ONLY=quick: minutes)
 	$(BIN)/python -m pytest -m "clusters$(if $(ONLY), and $(ONLY))" -rP -q
 
+.PHONY: reliability
+reliability: $(READY) ## Count the codes that faults of stores cost (minutes; ARGS="--workers 2 --seconds 40")
+	$(BIN)/python -m tests.reliability.table $(ARGS)
+
 .PHONY: test-large
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)
 	TEST_ROTATION_ROWS=1000000 $(BIN)/python -m pytest tests/service/commands/test_keys_rotate.py -k killed

@@ -21,7 +21,8 @@ class NetworkPath:
         self.round_trips = 0
         self.port = 0
         self._target = host, port
-        self._is_silent = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._server_spoke_last: dict[object, bool] = {}
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -37,13 +38,13 @@ class NetworkPath:
         self._thread.join()
         self._loop.close()
 
-    def swallow(self) -> None:
-        """Forward nothing more, of any connection, and tell nobody: as a cable that was cut."""
-        self._is_silent = True
+    def go_silent(self) -> None:
+        """Hold back all bytes, of connections that there are and of new ones, and tell nobody."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
 
-    def restore(self) -> None:
-        """Forward new connections; what was swallowed stays so, and the connections that lost it stay silent."""
-        self._is_silent = False
+    def go_on(self) -> None:
+        """Deliver what was held back, as TCP does when a path is there again."""
+        self._loop.call_soon_threadsafe(self._flowing.set)
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -61,7 +62,7 @@ class NetworkPath:
         connection = object()
         self._server_spoke_last[connection] = True
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 async with asyncio.TaskGroup() as pumps:
                     pumps.create_task(self._pump(client, to_server, connection, is_client=True))
                     pumps.create_task(self._pump(server, to_client, connection, is_client=False))
@@ -88,20 +89,14 @@ class NetworkPath:
                 await target.drain()
 
         async with asyncio.TaskGroup() as tasks:
-            delivering = tasks.create_task(deliver())
-            is_cut = False
+            tasks.create_task(deliver())
             while data := await source.read(65536):
-                is_cut = is_cut or self._is_silent
-                if is_cut:
-                    continue
+                await self._flowing.wait()
                 if is_client:
                     self.round_trips += self._server_spoke_last[connection]
                     self._server_spoke_last[connection] = False
                 on_their_way.put_nowait((self._loop.time() + self.delay_seconds, data))
-            if is_cut:
-                delivering.cancel()
-            else:
-                on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
+            on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
 
 
 @contextmanager

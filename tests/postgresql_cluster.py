@@ -63,6 +63,19 @@ class Cluster:
         """Have a standby become the primary."""
         self._run("pg_ctl", "-D", self._data, "--wait", "promote")
 
+    def pause(self) -> None:
+        """Have all of its processes hold their connections and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for one in (first, *map(int, children)):
+            os.kill(one, number)
+
     @property
     def _data(self) -> str:
         return str(self.folder / "data")

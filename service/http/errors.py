@@ -11,7 +11,7 @@ from service.webhooks.receiver import PushesNotTaken
 from service.webhooks.signed_query import InvalidSignature
 from service.wechat.errcodes import Kind
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
-from storage.base.errors import InvalidRecord, SchemaNotReady, SealError, StoreBusy, StoreUnavailable
+from storage.base.errors import InvalidRecord, SealError, StorageError, StoreBusy
 
 __all__ = ["CODE_MISSING", "DECLINED", "ApiError", "api_error_for"]
 
@@ -101,13 +101,13 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return ApiError(503, Kind.RETRY, str(error), retry_after=error.retry_after)
         case StoreBusy():
             return ApiError(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
-        case StoreUnavailable() | SchemaNotReady():
-            message = "authorizations cannot be stored or read just now"
-            return ApiError(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
         case InvalidRecord():
             return ApiError(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
         case SealError():
             return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+        case StorageError():
+            message = "authorizations cannot be stored or read just now"
+            return ApiError(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)
         case _:
             return None
 

@@ -1,4 +1,4 @@
-"""Logging: one handler on standard error, in text or JSON, through the redaction of secrets."""
+"""Logging: one handler on standard error, in text or JSON, secrets redacted, repetitions counted."""
 
 import logging
 import sys
@@ -6,6 +6,7 @@ import sys
 from pythonjsonlogger.json import JsonFormatter
 
 from service.observability.redaction import RedactingFilter, install_redaction
+from service.observability.repetitions import Repetitions
 
 __all__ = ["configure_logging"]
 
@@ -21,6 +22,7 @@ def configure_logging(log_format: str, log_level: str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(_FIELDS) if log_format == "json" else logging.Formatter(_FIELDS))
+    handler.addFilter(Repetitions(handler.handle))
     # The transports redact what their libraries log; this one stands behind everything else.
     handler.addFilter(RedactingFilter())
     install_redaction()

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from service.observability.metrics import Metrics
@@ -16,7 +16,7 @@ from service.webhooks.relay import RELAY_SECONDS, MessageRelay
 from service.wechat.client import WeChatClient
 from service.wechat.transports import PostingTransport, TransportUnavailable, make_transport
 from storage.base.clock import Clock, SystemClock
-from storage.base.errors import SchemaNotReady
+from storage.base.errors import SchemaNotReady, StoreUnavailable
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
@@ -137,6 +137,8 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
     relay = open_relay(settings, metrics)
     try:
         await vault.check_keys()
+        with suppress(StoreUnavailable):  # the vault says so, and refuses exchanges until the store takes them
+            await vault.check_writable()
         yield make_service(
             settings,
             keys=keys,

@@ -104,7 +104,7 @@ class JsonHandler(RequestHandler):
         if error is None and not isinstance(value, HTTPError):
             _logger.error("unforeseen failure in %s", place, exc_info=(typ, value, tb) if typ and value else None)
         elif error is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _logger.warning("%s answered %d: %s", place, error.status, value)
+            _logger.warning("%s answered %d: %s", place, error.status, value, extra={"kind": error.kind})
         else:
             _logger.debug("%s refused: %s", place, value)
 
