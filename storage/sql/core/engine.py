@@ -151,7 +151,7 @@ class Database:
         When this returns, it is committed. Where a connection breaks before the answer, it may have been committed,
         and is done again: it must do no harm a second time.
         """
-        self._run(self._at_once, lambda connection: self.dialect.execute_at_once(connection, steps))
+        self._run(self._at_once, lambda one: self.dialect.execute_at_once(one, steps), is_repeatable=True)
 
     @contextmanager
     def changing_schema(self, waits: MigrationWaits = PATIENT) -> Iterator[Connection]:
@@ -169,7 +169,7 @@ class Database:
         """Close the connections that are not in use."""
         self.engine.dispose()
 
-    def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    def _run(self, engine: Engine, work: Callable[[Connection], Result], *, is_repeatable: bool = False) -> Result:
         attempt = 0
         repeats_until = time.monotonic() + self._repeating_seconds
         while True:
@@ -181,7 +181,7 @@ class Database:
             try:
                 with engine.connect() as connection:
                     result = work(connection)
-                    committing = True
+                    committing = not is_repeatable
                     connection.commit()
                     return result
             except exc.DBAPIError as error:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import BigInteger
 
-from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, HOSTS, Assignments, Dialect
+from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, HOSTS, Assignments, Dialect, Step
 from storage.sql.core.driver_options import mysql_options
 
 __all__ = ["MySQL", "force_index"]
@@ -64,21 +64,32 @@ class MySQL(Dialect):
         """Connect to the first of several hosts that takes writes, and have Galera's nodes answer as one."""
         if engine.dialect.driver != self.driver:
             return
+        from storage.sql.core.dialects.pymysql_batches import BatchingConnection  # noqa: PLC0415 - it needs the driver
+
         hosts = engine.get_execution_options()[HOSTS]
 
         @event.listens_for(engine, "do_connect")
         def connect(dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
             driver = dialect.loaded_dbapi
             if not hosts or "unix_socket" in options:
-                return _greeted(driver.connect(**options))
+                return _greeted(BatchingConnection(**options))
             failure: Exception | None = None
             for name, port in hosts:
                 try:
-                    connection = _connected(driver, {**options, "host": name, "port": port or DEFAULT_PORT})
+                    place = {**options, "host": name, "port": port or DEFAULT_PORT}
+                    connection = BatchingConnection(**place, defer_connect=True)
+                    _connect_in_time(connection, place)
                     return _greeted(connection, needs_writes=len(hosts) > 1)
                 except driver.OperationalError as error:
                     failure = error
             raise failure or driver.OperationalError(CANNOT_CONNECT)
+
+    def execute_at_once(self, connection: Connection, steps: Sequence[Step]) -> None:
+        """Have the statements wait for the commit, with which they go out in one message: one round trip."""
+        if connection.dialect.driver == self.driver:
+            raw: Any = connection.connection.driver_connection
+            raw.batch()
+        super().execute_at_once(connection, steps)
 
     def skips_locked_rows(self, connection: Connection) -> bool:
         """Ask the server: old ones have no SKIP LOCKED, and TiDB takes it and ignores it."""
@@ -156,10 +167,9 @@ class MySQL(Dialect):
         return self.code_of(error) in {"1927", "1053", "1290", "1836", str(NOT_READY)}
 
 
-def _connected(driver: Any, options: dict[str, Any]) -> Any:
+def _connect_in_time(connection: Any, options: dict[str, Any]) -> None:
     """Connect to one host, which must greet in time: one that was stopped takes connections and says nothing."""
     failure = None
-    connection = driver.connect(**options, defer_connect=True)
     try:
         network = socket.create_connection((options["host"], options["port"]), options["connect_timeout"])
         try:
@@ -174,8 +184,7 @@ def _connected(driver: Any, options: dict[str, Any]) -> Any:
     except OSError as error:
         failure = type(error).__name__
     if failure:
-        raise driver.OperationalError(CANNOT_CONNECT, failure)
-    return connection
+        raise connection.OperationalError(CANNOT_CONNECT, failure)
 
 
 def _greeted(connection: Any, *, needs_writes: bool = False) -> Any:
