@@ -372,11 +372,22 @@ class Settings:
     refresh_max_per_second: float = _setting(
         "50", _number(float, 0.1, 10_000), "Scheduled refreshes a second for each account in each process."
     )
-    rate_limit: str = _setting("600/minute", _rate_limit, "Exchanges one client address may ask for. Empty: no limit.")
+    rate_limit: str = _setting(
+        "600/minute",
+        _rate_limit,
+        "Exchanges one client address may ask for, and authorizations it may begin; a /24 of IPv4 and a /48 of IPv6 "
+        "may have ten times as many. A code that WeChat refuses counts as ten. Empty: no limit.",
+    )
+    exchange_budget: int = _setting(
+        "40000",
+        _number(int, 0, 10_000_000),
+        "Exchanges a minute for each account, below the 50,000 that WeChat allows. Half is for anybody, the rest for "
+        "visitors who come by GET /authorize, have a session or an address that signed in lately. 0: no limit.",
+    )
     rate_limit_storage: str = _setting(
         "async+memory://",
         _counters,
-        "Where they are counted: in each process, or for all of them in `async+redis://host:6379`.",
+        "Where these are counted: in each process, or for all of them in `async+redis://host:6379`.",
         secret=True,
     )
     audit_retention_days: int = _setting(

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.authorization.exchange_budget import ExchangeBudget, Standing
 from service.tokens.breaker import Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.client import WeChatClient
@@ -55,11 +56,13 @@ class Browser:
         binding: Digest of what it is known by: its state, its cookie, or its address; together with its user agent.
         appid: The account of its session, if it has one.
         openid: The user of its session, if it has one.
+        standing: What speaks for its visitor, while exchanges are scarce.
     """
 
     binding: bytes
     appid: str | None = None
     openid: str | None = None
+    standing: Standing = Standing.STRANGER
 
     def owns(self, redeemed: RedeemedCode) -> bool:
         """Return whether a code's result is this browser's own.
@@ -106,6 +109,9 @@ class CodeExchange:
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What tells the time.
         policy: When to refresh what was obtained.
+        budget: How many exchanges may be asked for.
+        accepted: Called with the account of each code that WeChat accepts.
+        failed: Called with each failure of the call.
         refused: Called with each failure that a caller is told of.
         answer_seconds: How long a caller waits for an exchange, which goes on after that. A page in WeChat gives up,
             and asks again by itself, after 5 seconds.
@@ -119,6 +125,9 @@ class CodeExchange:
         clock: Clock,
         policy: RefreshPolicy,
         *,
+        budget: ExchangeBudget,
+        accepted: Callable[[str], None] = lambda _: None,
+        failed: Callable[[WeChatError], None] = lambda _: None,
         refused: Callable[[WeChatError], None] = lambda _: None,
         answer_seconds: float = 4.8,
     ) -> None:
@@ -127,6 +136,9 @@ class CodeExchange:
         self._breaker = breaker
         self._clock = clock
         self._policy = policy
+        self._budget = budget
+        self._accepted = accepted
+        self._failed = failed
         self._refused = refused
         self._answer_seconds = answer_seconds
         self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
@@ -148,6 +160,7 @@ class CodeExchange:
         Raises:
             CodeRefused: The code is malformed, or was exchanged by another browser. WeChat was not asked.
             AccountPaused: Calls of this account cannot succeed now. WeChat was not asked.
+            BudgetSpent: No exchange is left for such a visitor. WeChat was not asked.
             StoreUnavailable: The store is down or late. If that was known beforehand, the code was not spent.
             StoreBusy: Too many exchanges are under way. The code was not spent.
             WeChatError: WeChat refused, or gave no usable answer.
@@ -191,16 +204,19 @@ class CodeExchange:
     ) -> RedeemedCode:
         self._breaker.check(account.appid, Endpoint.EXCHANGE)
         async with self._vault.reserve():
+            await self._budget.spend(account.appid, browser.standing)
             asked_at = self._clock.now()
             try:
                 reply = await self._client.exchange_code(account, code)
             except WeChatError as error:
                 self._breaker.note(error)
+                self._failed(error)
                 redeemed = await self._redeemed_elsewhere(error, digest, browser)
                 if redeemed is None:
                     self._refused(error)
                     raise
                 return redeemed
+            self._accepted(account.appid)
             grant = self._grant(account.appid, reply, asked_at, asked_scope, digest=digest, browser=browser)
             await self._vault.save(grant)
         return RedeemedCode(

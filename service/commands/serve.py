@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 
@@ -40,18 +41,19 @@ async def _serve(config: Path | None, settings: Settings, workers: int) -> int:
     async with open_service(settings) as service:
         if Capability.SHARING not in service.vault.capabilities:
             raise SettingsError(f"the token store {settings.token_store!r} belongs to one process: set WORKERS to 1")
-    return await supervise(worker_command(config), listeners, workers, stop)
+    return await supervise([*worker_command(config), f"--workers={workers}"], listeners, workers, stop)
 
 
 @click.command(hidden=True)
 @click.option("--public", required=True, help="File descriptors of the public listener's sockets.")
 @click.option("--private", required=True, help="File descriptors of the private listener's sockets.")
+@click.option("--workers", type=int, required=True, help="How many workers there are.")
 @click.option("--lifeline", type=int, required=True, help="A pipe that ends when the supervisor is gone.")
 @click.pass_obj
-def worker(config: Path | None, public: str, private: str, lifeline: int) -> None:
+def worker(config: Path | None, public: str, private: str, workers: int, lifeline: int) -> None:
     """Serve on inherited sockets, for the supervisor."""
     try:
-        settings = load_settings(config)
+        settings = replace(load_settings(config), workers=workers)
         configure_logging(settings.log_format, settings.log_level)
         run(_work(settings, _sockets(public), _sockets(private), lifeline))
     except (SettingsError, StorageError) as error:

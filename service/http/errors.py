@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from service.authorization.exchange import CodeRefused, ExchangeUnderWay
+from service.authorization.exchange_budget import BudgetSpent
 from service.authorization.profiles import ProfileNotGranted, SnapshotUser
 from service.authorization.states import InvalidState
 from service.tokens.breaker import AccountPaused
@@ -73,6 +74,8 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return error
         case CodeRefused():
             return ApiError(400, Kind.REAUTHORIZE, str(error), error.errcode)
+        case BudgetSpent():
+            return ApiError(503, Kind.RATE_LIMITED, str(error), retry_after=error.retry_after)
         case ExchangeUnderWay():
             return ApiError(504, Kind.RETRY, str(error), retry_after=1)
         case PushesNotTaken():

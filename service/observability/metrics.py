@@ -1,20 +1,26 @@
 """What Prometheus is told. Labels are made beforehand, so that an alert can be written before the first failure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from service.authorization.exchange import CODE_MALFORMED, CODE_USED
+from service.authorization.exchange_budget import Standing
 from service.observability.multiprocess import is_shared
 from service.tokens.refresher import Refresh, RefreshResult
 from service.webhooks.receiver import MessageKind
 from service.webhooks.relay import RelayOutcome
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError
 from storage.pauses import AccountPause
 
 __all__ = ["Metrics"]
 
+#: What an alert on made-up codes (40029) looks at; used ones (40163) are what shared links and double posts give.
+_RESULT_OF_ERRCODE: Mapping[int | None, str] = {CODE_MALFORMED: "invalid_code", CODE_USED: "used_code"}
+_EXCHANGE_RESULTS = ("ok", *_RESULT_OF_ERRCODE.values(), "other")
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -46,6 +52,18 @@ class Metrics:
             ["appid", "endpoint", "kind"],
             registry=self._registry,
         )
+        self._exchanges = Counter(
+            "wechat_openid_exchanges",
+            "Codes that WeChat was asked about.",
+            ["appid", "result"],
+            registry=self._registry,
+        )
+        self._budget_refusals = Counter(
+            "wechat_openid_exchange_budget_refusals",
+            "Exchanges that the account's budget had no part left for.",
+            ["appid", "standing"],
+            registry=self._registry,
+        )
         self._messages = Counter(
             "wechat_openid_pushed_messages",
             "Messages that WeChat pushed, by what they are.",
@@ -72,6 +90,10 @@ class Metrics:
         self._calls_by = {(e, o): self._calls.labels(e, o) for e in Endpoint for o in outcomes}
         self._seconds_by = {endpoint: self._call_seconds.labels(endpoint) for endpoint in Endpoint}
         for appid in appids:
+            for result in _EXCHANGE_RESULTS:
+                self._exchanges.labels(appid, result)
+            for standing in Standing:
+                self._budget_refusals.labels(appid, standing)
             for message_kind in MessageKind:
                 self._messages.labels(appid, message_kind)
             for relay_outcome in RelayOutcome:
@@ -89,6 +111,18 @@ class Metrics:
         """Count one call to WeChat."""
         self._calls_by[endpoint, outcome].inc()
         self._seconds_by[endpoint].observe(seconds)
+
+    def good_code(self, appid: str) -> None:
+        """Count one code that WeChat accepted."""
+        self._exchanges.labels(appid, "ok").inc()
+
+    def failed_exchange(self, error: WeChatError) -> None:
+        """Count one code that WeChat refused, or gave no usable answer about."""
+        self._exchanges.labels(error.appid, _RESULT_OF_ERRCODE.get(error.errcode, "other")).inc()
+
+    def budget_refusal(self, appid: str, standing: Standing) -> None:
+        """Count one exchange that the account's budget had no part left for."""
+        self._budget_refusals.labels(appid, standing).inc()
 
     def refresh(self, refresh: Refresh) -> None:
         """Count one scheduled refresh."""

@@ -11,7 +11,9 @@ from tornado.web import Application, RequestHandler
 from admin.jobs.runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
+from service.authorization.counters import Counters, counts_in_process
 from service.authorization.exchange import CodeExchange
+from service.authorization.exchange_budget import ExchangeBudget
 from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
@@ -24,6 +26,7 @@ from service.http.handlers.base import NotFoundHandler, Route, log_request
 from service.http.handlers.page import PageServices
 from service.http.handlers.private_application import PrivateApplication
 from service.http.in_flight import InFlight
+from service.http.known_networks import KnownNetworks
 from service.http.origins import AllowedOrigins
 from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
@@ -80,7 +83,7 @@ class Service:
     pushes: PushReceiver
     scheduler: RefreshScheduler
     metrics: Metrics
-    rate_limit: RateLimit
+    counters: Counters
 
     async def drain(self) -> None:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
@@ -93,7 +96,7 @@ class Service:
         await self.tokens.drain()
         await self.activity.stop()
         await self.heartbeat.stop()
-        await self.rate_limit.close()
+        await self.counters.close()
 
 
 def make_service(
@@ -108,6 +111,7 @@ def make_service(
     metrics: Metrics,
 ) -> Service:
     """Put the parts together. Call it in the event loop that will run them."""
+    counters = Counters.open(settings.rate_limit_storage, clock)
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
     refresher = TokenRefresher(vault, client, breaker, clock, policy)
@@ -153,7 +157,17 @@ def make_service(
             max_per_second=settings.refresh_max_per_second,
         ),
         breaker=breaker,
-        exchange=CodeExchange(vault, client, breaker, clock, policy, refused=_counter_of_refusals(activity)),
+        exchange=CodeExchange(
+            vault,
+            client,
+            breaker,
+            clock,
+            policy,
+            budget=ExchangeBudget(_budget_of_process(settings), counters, clock, refused=metrics.budget_refusal),
+            accepted=metrics.good_code,
+            failed=metrics.failed_exchange,
+            refused=_counter_of_refusals(activity),
+        ),
         tokens=tokens,
         profiles=profiles,
         pushes=PushReceiver(
@@ -175,8 +189,15 @@ def make_service(
             observe=metrics.refresh,
         ),
         metrics=metrics,
-        rate_limit=RateLimit(settings.rate_limit, settings.rate_limit_storage, clock),
+        counters=counters,
     )
+
+
+def _budget_of_process(settings: Settings) -> int:
+    """Return how many exchanges a minute this process may spend: all, or its share where each counts by itself."""
+    if not settings.exchange_budget or not counts_in_process(settings.rate_limit_storage):
+        return settings.exchange_budget
+    return max(1, settings.exchange_budget // settings.workers)
 
 
 def _counter_of_refusals(activity: ActivityLog) -> Callable[[WeChatError], None]:
@@ -214,7 +235,9 @@ def _page_services(service: Service) -> PageServices:
         states=States(service.keys, service.clock, cookies.prefix),
         id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},
-        rate_limit=service.rate_limit,
+        rate_limit=RateLimit(settings.rate_limit, service.counters, service.clock),
+        begin_limit=RateLimit(settings.rate_limit, service.counters, service.clock, "begin"),
+        known_networks=KnownNetworks(),
         clients=Clients(settings.trusted_proxies, settings.public_url),
         origins=origins,
         refused_origins=RefusedOrigins(service.clock),

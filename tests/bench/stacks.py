@@ -94,6 +94,7 @@ def this_service(name: str, database_url: str, *, port: int, admin_port: int, wo
         "WECHAT_OPENID_LISTEN": f"127.0.0.1:{port}",
         "WECHAT_OPENID_ADMIN_LISTEN": f"127.0.0.1:{admin_port}",
         "WECHAT_OPENID_RATE_LIMIT": "",
+        "WECHAT_OPENID_EXCHANGE_BUDGET": "0",
         "WECHAT_OPENID_SECRET_KEYS": SECRET_KEY,
         "WECHAT_OPENID_LOG_LEVEL": "WARNING",
         "WECHAT_OPENID_REFRESH_EVERY_SECONDS": "3600",

@@ -26,8 +26,9 @@ class AuthorizeHandler(ErrorPageHandler):
     `forceSnapShot`, which WeChat's page knows.
     """
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Tie a new state to the browser and redirect."""
+        await self.check_rate(self.services.begin_limit)
         account = self.account(self.get_query_argument("appid", ""))
         scope = self._one_of("scope", _SCOPES, BASE_SCOPE)
         page = self._page()

@@ -7,7 +7,6 @@ two failed rounds the visitor is shown what is wrong instead.
 
 from urllib.parse import urlencode, urlsplit
 
-from service.authorization.sessions import Session
 from service.authorization.states import Asked, InvalidState, Taker
 from service.http.errors import DECLINED, ApiError
 from service.http.handlers.base import Route
@@ -33,7 +32,7 @@ class CallbackHandler(ErrorPageHandler):
 
     async def get(self) -> None:
         """Verify the state, exchange the code, set the session and go to the page; or tell it why not."""
-        await self.check_rate()
+        await self.check_rate(self.services.rate_limit)
         services = self.services
         code = self.get_query_argument("code", "") or DECLINED_CODE
         taker = Taker(through_callback=True)
@@ -46,11 +45,7 @@ class CallbackHandler(ErrorPageHandler):
             self.set_state_cookie(state)
             self._go_back({"error": DECLINED.kind, "error_description": DECLINED.errmsg})
             return
-        redeemed = await services.exchange.exchange(
-            self.account(asked.appid), code, self.browser(state), asked_scope=asked.scope
-        )
-        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
-        self.set_state_cookie(state)
+        await self.redeem(self.account(asked.appid), code, state)
         self._set_failed_rounds(0)
         self._go_back({})
 

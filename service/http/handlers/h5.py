@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.authorization.id_tokens import IdTokens
-from service.authorization.sessions import Session
 from service.authorization.states import InvalidState, IssuedState, Taker
 from service.http.body import InvalidBody, names_for_message, read_fields
 from service.http.errors import CODE_MISSING, DECLINED, ApiError
@@ -13,7 +12,6 @@ from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
 from service.wechat.protocol import DECLINED_CODE
-from service.wechat.scopes import BASE_SCOPE
 
 __all__ = ["routes"]
 
@@ -57,8 +55,7 @@ class GetCodeHandler(PageHandler):
 
     async def post(self) -> None:
         """Exchange, store, answer with the openid and never a token, and note the user in the session cookie."""
-        services = self.services
-        await self.check_rate()
+        await self.check_rate(self.services.rate_limit)
         post = self._read_post()
         account = self.account(post.appid)
         if post.code == DECLINED_CODE:
@@ -66,11 +63,7 @@ class GetCodeHandler(PageHandler):
             return
         id_tokens = self._id_tokens() if post.id_token else None
         state = self._check_state(post, account.appid)
-        asked_scope = BASE_SCOPE if state is None else state.asked.scope
-        redeemed = await services.exchange.exchange(account, post.code, self.browser(state), asked_scope=asked_scope)
-        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
-        if state is not None:
-            self.set_state_cookie(state)
+        redeemed = await self.redeem(account, post.code, state)
         reply: dict[str, Any] = {
             "openid": redeemed.openid,
             "scope": redeemed.scope,

@@ -1,12 +1,14 @@
 """What handlers for pages share: origins and CORS, the browser's session, and the way to authorize (again)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from service.authorization.exchange import Browser, CodeExchange
+from service.authorization.exchange import CodeExchange
+from service.authorization.exchange_budget import Standing
 from service.authorization.id_tokens import IdTokens
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
@@ -16,20 +18,24 @@ from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins, headers_to_allow, is_foreign, origin_error, readable_origin
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
+from service.http.known_networks import KnownNetworks
 from service.http.origins import AllowedOrigins, origin_of
 from service.http.rate_limit import RateLimit
 from service.http.return_address import without_answer
 from service.wechat.errcodes import Kind
+from service.wechat.errors import WeChatError
 from service.wechat.protocol import Account
 from service.wechat.scopes import BASE_SCOPE
 from storage.base.clock import DAY_SECONDS
-from storage.grants import WIDE_SCOPE
+from storage.grants import WIDE_SCOPE, RedeemedCode
 
 __all__ = ["PageHandler", "PageServices"]
 
 
 #: How long browsers may keep the answer to a preflight. Chromium keeps none longer than this.
 _PREFLIGHT_SECONDS = 7200
+#: As how many requests a code counts that WeChat refuses, beside the one that brought it.
+_REFUSED_CODE_COSTS = 9
 _ASKS_TO_AUTHORIZE = frozenset({Kind.REAUTHORIZE.value, Kind.UPGRADE_SCOPE.value})
 
 
@@ -40,6 +46,8 @@ class PageServices:
     Attributes:
         accounts: By appid; the first is the default.
         authorize_page: WeChat's authorize page.
+        rate_limit: For exchanges.
+        begin_limit: For authorizations that are begun.
         require_state: Whether a code must come with a state issued here.
         id_tokens: None where identity tokens are not configured.
     """
@@ -51,7 +59,9 @@ class PageServices:
     id_tokens: IdTokens | None
     accounts: dict[str, Account]
     rate_limit: RateLimit
+    begin_limit: RateLimit
     clients: Clients
+    known_networks: KnownNetworks
     origins: AllowedOrigins
     refused_origins: RefusedOrigins
     cookies: CookiePolicy
@@ -139,19 +149,51 @@ class PageHandler(JsonHandler):
         self._appid = session.appid
         return session.appid, session.openid
 
-    def browser(self, state: IssuedState | None) -> Browser:
-        """Tell who posts a code, which may have come with a good state."""
-        return self.services.clients.browser(self.request, self.session(), state)
+    @cached_property
+    def client_address(self) -> str:
+        """The address that the request comes from, as far as it can be told."""
+        return self.services.clients.address(self.request)
 
-    async def check_rate(self) -> None:
-        """Count this request against the rate of its address.
+    async def check_rate(self, limit: RateLimit) -> None:
+        """Count this request against a limit of its address.
 
         Raises:
-            ApiError: The address has had its share.
+            ApiError: The address, or a network around it, has had its share.
         """
-        retry_after = await self.services.rate_limit.count(self.services.clients.address(self.request))
+        retry_after = await limit.count(self.client_address)
         if retry_after is not None:
             raise ApiError(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
+
+    async def redeem(self, account: Account, code: str, state: IssuedState | None) -> RedeemedCode:
+        """Exchange a code, sign the browser in as its user, and note what the code says of the visitor's address.
+
+        Raises:
+            What `CodeExchange.exchange` raises.
+        """
+        services = self.services
+        session = self.session()
+        asked_scope = BASE_SCOPE if state is None else state.asked.scope
+        browser = services.clients.browser(self.request, session, state)
+        browser = replace(browser, standing=self._standing(session, state))
+        try:
+            redeemed = await services.exchange.exchange(account, code, browser, asked_scope=asked_scope)
+        except WeChatError as error:
+            if error.kind is Kind.REAUTHORIZE:
+                services.known_networks.note_refused_code(self.client_address)
+                await services.rate_limit.count(self.client_address, _REFUSED_CODE_COSTS)
+            raise
+        services.known_networks.note_good_code(self.client_address)
+        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
+        if state is not None:
+            self.set_state_cookie(state)
+        return redeemed
+
+    def _standing(self, session: Session | None, state: IssuedState | None) -> Standing:
+        """Return what speaks for the visitor."""
+        has_user = session is not None and session.openid is not None
+        if has_user or self.services.known_networks.knows(self.client_address):
+            return Standing.KNOWN
+        return Standing.STRANGER if state is None else Standing.INVITED
 
     def account(self, appid: str | None) -> Account:
         """Return the account of an appid, or the default one.

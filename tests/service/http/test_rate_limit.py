@@ -1,3 +1,4 @@
+import contextlib
 import logging
 import shutil
 import socket
@@ -5,6 +6,8 @@ import subprocess
 
 import pytest
 
+from service.authorization.counters import Counters, CountersHere
+from service.authorization.exchange_budget import BudgetSpent, ExchangeBudget, Standing
 from service.http.rate_limit import RateLimit
 from storage.base.clock import ManualClock, SystemClock
 
@@ -21,13 +24,13 @@ def make_limit(io_loop, clock):
     """Make limits that are closed in the end."""
     made = []
 
-    def make(rates, storage=HERE, clock=clock):
-        made.append(RateLimit(rates, storage, clock))
-        return made[-1]
+    def make(rates, storage=HERE, clock=clock, **options):
+        made.append(Counters.open(storage, clock))
+        return RateLimit(rates, made[-1], clock, **options)
 
     yield make
-    for limit in made:
-        io_loop.run_sync(limit.close)
+    for counters in made:
+        io_loop.run_sync(counters.close)
 
 
 @pytest.fixture
@@ -116,20 +119,81 @@ async def test_without_rates_everything_passes(make_limit):
 
 
 @pytest.mark.gen_test
-async def test_what_is_counted_is_forgotten_when_its_window_is_over(make_limit, clock):
-    limit = make_limit("3/minute")
+async def test_what_is_counted_is_forgotten_when_its_window_is_over(clock):
+    counters = CountersHere(clock)
+    limit = RateLimit("3/minute", Counters(counters), clock)
     for number in range(1000):
         await limit.count(f"192.0.{number // 250}.{number % 250}")
+    assert len(counters) == 1000 + 4
     clock.advance(60)
     await limit.count("192.0.2.1")
-    [(_, counts)] = limit._counters._windows.values()
-    assert dict(counts) == {"192.0.2.1": 1}
+    assert len(counters) == 2
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(
+    ("addresses", "share"),
+    [
+        ([f"198.51.100.{host}" for host in range(100)], 10),
+        ([f"2001:db8:7:{net:x}::1" for net in range(0x100, 0x164)], 4),
+        ([f"2001:db8:7:{net:x}00::1" for net in range(100)], 10),
+    ],
+    ids=["/24", "/56", "/48"],
+)
+async def test_a_wider_network_has_some_clients_worth(make_limit, addresses, share):
+    limit = make_limit("3/minute")
+    passed = [await limit.count(address) for address in addresses for _ in range(3)].count(None)
+    assert passed == 3 * share
+    assert await limit.count("203.0.113.1") is None
+    assert await limit.count("2001:db8:8::1") is None
+
+
+@pytest.mark.gen_test
+async def test_one_client_does_not_use_up_the_share_of_its_neighbours(make_limit):
+    limit = make_limit("3/minute")
+    await share_of(limit, "198.51.100.1")
+    for _ in range(100):
+        assert await limit.count("198.51.100.1", cost=10) is not None
+    assert (await share_of(limit, "198.51.100.2"))[0] == 3
+
+
+@pytest.mark.gen_test
+async def test_counters_that_do_not_answer_are_left_alone_for_a_while(clock):
+    class Silent(CountersHere):
+        asked = 0
+
+        async def add(self, *_):
+            self.asked += 1
+            raise TimeoutError
+
+    backend = Silent(clock)
+    limit = RateLimit("100/minute;1000/hour", Counters(backend, pause_seconds=3600), clock)
+    assert await share_of(limit, "192.0.2.1", asked=5) == (5, None)
+    assert backend.asked == 1
+
+
+@pytest.mark.gen_test
+async def test_what_costs_more_leaves_less(make_limit):
+    limit = make_limit("20/minute")
+    assert await limit.count("192.0.2.1", cost=19) is None
+    assert (await share_of(limit, "192.0.2.1"))[0] == 1
+
+
+@pytest.mark.gen_test
+async def test_purposes_are_counted_apart_and_rates_can_be_divided(clock):
+    counters = Counters.open(HERE, clock)
+    codes, profiles = (
+        RateLimit("20/minute", counters, clock),
+        RateLimit("20/minute", counters, clock, "p", divided_by=10),
+    )
+    assert (await share_of(codes, "192.0.2.1"))[0] == 20
+    assert (await share_of(profiles, "192.0.2.1"))[0] == 2
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("storage", ["silent_server", "closed_port"])
 async def test_requests_pass_while_the_shared_counters_are_down(make_limit, request, caplog, storage):
-    caplog.set_level(logging.WARNING, "service.http.rate_limit")
+    caplog.set_level(logging.WARNING, "service.authorization.counters")
     limit = make_limit("1/minute", f"async+redis://:a-password@127.0.0.1:{request.getfixturevalue(storage)}")
     assert await share_of(limit, "192.0.2.1", asked=3) == (3, None)
     [record] = caplog.records
@@ -148,18 +212,36 @@ async def test_processes_share_the_counters_of_one_redis(redis, make_limit):
 
 
 @pytest.mark.gen_test
-async def test_the_log_says_once_that_counting_goes_on(make_limit, caplog):
-    caplog.set_level(logging.WARNING, "service.http.rate_limit")
-    limit = make_limit("100/minute")
-    counters = limit._counters
+async def test_processes_share_the_budget_of_an_account_in_one_redis(redis):
+    clock = SystemClock()
+    all_counters = [Counters.open(redis, clock) for _ in range(2)]
+    budgets = [ExchangeBudget(1000, counters, clock) for counters in all_counters]
+    spent = 0
+    with contextlib.suppress(BudgetSpent):
+        for number in range(3000):  # the window may end meanwhile, and then another one begins
+            await budgets[number % 2].spend("wx0000000000000001", Standing.STRANGER)
+            spent += 1
+    assert 500 <= spent < 1000
+    for counters in all_counters:
+        await counters.close()
 
-    class Down:
-        async def count(self, *_):
-            raise TimeoutError
 
-    limit._counters = Down()
+@pytest.mark.gen_test
+async def test_the_log_says_once_that_counting_goes_on(clock, caplog):
+    caplog.set_level(logging.WARNING, "service.authorization.counters")
+
+    class Shaky(CountersHere):
+        is_down = True
+
+        async def add(self, rate, key, cost):
+            if self.is_down:
+                raise TimeoutError
+            return await super().add(rate, key, cost)
+
+    backend = Shaky(clock)
+    limit = RateLimit("100/minute", Counters(backend, pause_seconds=0), clock)
     await share_of(limit, "192.0.2.1", asked=5)
-    limit._counters = counters
+    backend.is_down = False
     await share_of(limit, "192.0.2.1", asked=5)
     assert [record.getMessage() for record in caplog.records] == [
         "requests are not limited, the counters do not answer: TimeoutError",

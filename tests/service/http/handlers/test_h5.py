@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from service.authorization.exchange import CodeExchange
+from service.authorization.exchange_budget import ExchangeBudget
 from service.runtime.app import make_public_app
 from service.simulator.faults import Breakage, Fault
 from service.simulator.people import Account as SimulatedAccount
@@ -178,6 +179,7 @@ async def test_an_exchange_that_takes_too_long_goes_on_and_answers_the_next_post
         service.breaker,
         service.clock,
         RefreshPolicy(),
+        budget=ExchangeBudget(0, service.counters, service.clock),
         answer_seconds=0.2,
     )
     page.url = await serve(make_public_app(replace(service, exchange=exchange)))
