@@ -23,7 +23,7 @@ http {{
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
   {outside}
   server {{
-    listen 127.0.0.1:{port}{tls};
+    listen 127.0.0.1:{port} {listen};
     {server}
     location / {{ proxy_pass {upstream}; {location} }}
   }}
@@ -57,7 +57,14 @@ def program(name: str) -> str:
 
 @contextmanager
 def nginx(
-    folder: Path, upstream: str, location: str, *, outside: str = "", server: str = "", tls: str = ""
+    folder: Path,
+    upstream: str,
+    location: str,
+    *,
+    outside: str = "",
+    server: str = "",
+    listen: str = "",
+    port: int | None = None,
 ) -> Iterator[str]:
     """Run nginx in front of an address and give its own.
 
@@ -67,13 +74,20 @@ def nginx(
         location: Directives beside `proxy_pass`.
         outside: Directives of the block `http`.
         server: Directives of the block `server`.
-        tls: What stands behind the port where it listens.
+        listen: What stands behind the port where it listens, such as `ssl`.
+        port: Where it listens, if not just anywhere.
     """
-    port = free_port()
+    port = port or free_port()
     configuration = folder / f"nginx-{port}.conf"
     configuration.write_text(
         _NGINX.format(
-            folder=folder, port=port, tls=tls, upstream=upstream, location=location, outside=outside, server=server
+            folder=folder,
+            port=port,
+            listen=listen,
+            upstream=upstream,
+            location=location,
+            outside=outside,
+            server=server,
         )
     )
     with _running([program("nginx"), "-c", str(configuration), "-e", str(folder / "error.log")], port):

@@ -14,12 +14,15 @@ from tornado.httputil import HTTPServerRequest
 from service.authorization.exchange import Browser
 from service.authorization.sessions import Session
 from service.authorization.states import IssuedState
-from service.http.forwarding import IPAddress, forwarded_elements, forwarded_for, parse_hop, real_ip
+from service.http.forwarding import IPAddress, forwarded_elements, parse_hop
 from service.settings import Network
 
 __all__ = ["Clients"]
 
 _FORWARDING_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+#: Addresses that are kept as they were found, and how long the headers of one may be.
+_KEPT = 4096
+_LONGEST_KEPT = 256
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 #: Addresses that a visitor from the internet cannot have; a load balancer, a NAT or a container's gateway has them.
 _INNER_NETWORKS = tuple(
@@ -64,6 +67,7 @@ class Clients:
         self._trusted_proxies = trusted_proxies
         self._public_url = public_url
         self._warned = False
+        self._found = lru_cache(maxsize=_KEPT)(self._locate)
 
     def address(self, request: HTTPServerRequest) -> str:
         """Return the address of the client, as far as it can be told: it is what limits count by.
@@ -104,7 +108,7 @@ class Clients:
         peer = parse_hop(request.remote_ip or "")
         if peer is not None and self._trusts(peer):
             # The last value is the nearest proxy's own; those before it came with the request.
-            nearest = (forwarded_elements(request.headers) or [{}])[-1]
+            nearest = (forwarded_elements(request.headers.get("Forwarded", "")) or [{}])[-1]
             told_scheme = _last_value(request, "X-Forwarded-Proto") or nearest.get("proto", "").lower()
             scheme = told_scheme if told_scheme in {"http", "https"} else scheme
             told_authority = _last_value(request, "X-Forwarded-Host") or nearest.get("host", "")
@@ -112,34 +116,39 @@ class Clients:
         return f"{scheme}://{authority}"
 
     def _find(self, request: HTTPServerRequest) -> _Found:
-        headers = request.headers
-        peer = parse_hop(request.remote_ip or "")
+        get = request.headers.get
+        told = (request.remote_ip or "", get("X-Forwarded-For"), get("Forwarded"), get("X-Real-IP"))
+        # Visitors come several times. What nobody bounds is not kept.
+        is_short = sum(map(len, filter(None, told))) <= _LONGEST_KEPT
+        return self._found(*told) if is_short else self._locate(*told)
+
+    def _locate(self, remote_ip: str, hops: str | None, forwarded: str | None, real: str | None) -> _Found:
+        peer = parse_hop(remote_ip)
         if peer is None:
-            return _Found(request.remote_ip or "", is_visitors=False)
-        names_others = any(name in headers for name in _FORWARDING_HEADERS)
+            return _Found(remote_ip, is_visitors=False)
+        names_others = any(header is not None for header in (hops, forwarded, real))
         if not self._trusts(peer):
             # The service speaks no TLS: with an https address its peer is a proxy, one that nobody has named.
             is_proxy = names_others or self._public_url.startswith("https://") or _is_inner(peer)
             return _Found(str(peer), is_visitors=not is_proxy)
-        way = self._way(request, peer) if names_others else None
+        way = self._way(peer, hops, forwarded, real) if names_others else None
         if way is None:
             return _Found(str(peer), is_visitors=False)
         is_visitors = way.is_whole and not self._trusts(way.origin) and not _is_inner(way.origin)
         return _Found(str(way.origin), is_visitors)
 
-    def _way(self, request: HTTPServerRequest, peer: IPAddress) -> _Way | None:
+    def _way(self, peer: IPAddress, hops: str | None, forwarded: str | None, real: str | None) -> _Way | None:
         """Return what the headers of a trusted peer tell; None where they contradict each other."""
-        headers = request.headers
         ways = []
-        if "X-Forwarded-For" in headers:
-            ways.append(self._walk(peer, forwarded_for(headers)))
-        if "Forwarded" in headers:
-            ways.append(self._walk(peer, [element.get("for", "") for element in forwarded_elements(headers)] or [""]))
-        if "X-Real-IP" in headers:
-            real = real_ip(headers)
+        if hops is not None:
+            ways.append(self._walk(peer, hops.split(",")))
+        if forwarded is not None:
+            ways.append(self._walk(peer, [element.get("for", "") for element in forwarded_elements(forwarded)] or [""]))
+        if real is not None:
+            address = parse_hop(real)
             if not ways:
-                ways.append(_Way(real or peer, frozenset(), is_whole=real is not None))
-            elif real not in ways[0].passed:
+                ways.append(_Way(address or peer, frozenset(), is_whole=address is not None))
+            elif address not in ways[0].passed:
                 return None
         return ways[0] if len({way.origin for way in ways}) == 1 else None
 

@@ -8,9 +8,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from tornado.httputil import HTTPHeaders
-
-__all__ = ["IPAddress", "forwarded_elements", "forwarded_for", "parse_hop", "real_ip"]
+__all__ = ["IPAddress", "forwarded_elements", "parse_hop"]
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -37,43 +35,22 @@ def parse_hop(text: str) -> IPAddress | None:
     return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
 
 
-def forwarded_for(headers: HTTPHeaders) -> list[str]:
-    """Return the hops of X-Forwarded-For, the nearest last."""
-    return [hop for value in headers.get_list("X-Forwarded-For") for hop in value.split(",")]
-
-
-def real_ip(headers: HTTPHeaders) -> IPAddress | None:
-    """Return the address in X-Real-IP; None unless there is exactly one."""
-    values = headers.get_list("X-Real-IP")
-    return parse_hop(values[0]) if len(values) == 1 else None
-
-
-def forwarded_elements(headers: HTTPHeaders) -> list[dict[str, str]]:
+def forwarded_elements(header: str) -> list[dict[str, str]]:
     """Return the elements of Forwarded, the nearest last: parameters by name, in lower case.
 
     One that is not well formed spoils all: a quote that the sender of a request left open reaches into what a proxy
     wrote behind it.
     """
-    elements: list[dict[str, str]] = []
-    for value in headers.get_list("Forwarded"):
-        read = _elements_of(value)
-        if read is None:
-            return []
-        elements += read
-    return elements
-
-
-def _elements_of(value: str) -> list[dict[str, str]] | None:
     elements: list[dict[str, str]] = [{}]
     position = 0
-    while position < len(value):
-        match = _PARAMETER.match(value, position)
+    while position < len(header):
+        match = _PARAMETER.match(header, position)
         if match is None:
-            return None
+            return []
         name, quoted, token, end = match.groups()
         if name is not None:
             if name.lower() in elements[-1]:
-                return None
+                return []
             elements[-1][name.lower()] = token if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
         if end == ",":
             elements.append({})

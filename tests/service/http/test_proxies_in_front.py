@@ -14,7 +14,7 @@ from tests.proxies import haproxy, nginx
 
 pytestmark = pytest.mark.gen_test
 
-TAKES_ADDRESS = " proxy_protocol"
+TAKES_ADDRESS = "proxy_protocol"
 SAME_AGENT = "MicroMessenger/8.0"
 #: From nginx's own documentation of Forwarded.
 FORWARDED_MAP = """
@@ -103,7 +103,7 @@ async def is_told_apart(proxy, wechat, family):
 async def test_behind_nginx_visitors_are_told_apart(serve_public, wechat, tmp_path, form):
     upstream = await serve_public()
     server, location = NGINX[form]
-    with nginx(tmp_path, upstream, location, server=server, outside=FORWARDED_MAP, tls=TAKES_ADDRESS) as proxy:
+    with nginx(tmp_path, upstream, location, server=server, outside=FORWARDED_MAP, listen=TAKES_ADDRESS) as proxy:
         for family in VISITORS if form != "X-Forwarded-For with port" else (4,):
             await is_told_apart(proxy, wechat, family)
 
