@@ -37,6 +37,8 @@ _HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 #: How names end that no public name server knows (RFC 2606, 6762, 8375, ICANN's `internal`, and Kubernetes).
 _PRIVATE_NAMES = (".internal", ".local", ".localhost", ".home.arpa", ".test", ".svc")
 
+_TWO_API_URLS = "https://api.weixin.qq.com,https://api2.weixin.qq.com"
+
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -87,6 +89,15 @@ def _http_url(text: str) -> str:
     if not names_host or "?" in text or "#" in text:
         raise ValueError("an http:// or https:// URL without query and fragment")
     return text.rstrip("/")
+
+
+def _http_urls(text: str) -> str:
+    try:
+        return ",".join(
+            dict.fromkeys(_http_url(word.strip()) for word in text.split(",") if word.strip() or text == word)
+        )
+    except ValueError as error:
+        raise ValueError(f"{error}; further ones separated by commas, such as {_TWO_API_URLS}") from None
 
 
 def _optional_http_url(text: str) -> str:
@@ -336,7 +347,12 @@ class Settings:
         "its replies go back. https://, or http:// in a private network.",
         secret=True,
     )
-    wechat_api_url: str = _setting("https://api.weixin.qq.com", _http_url, "WeChat's API.")
+    wechat_api_url: str = _setting(
+        "https://api.weixin.qq.com",
+        _http_urls,
+        "WeChat's API. Further addresses, separated by commas, such as `https://api2.weixin.qq.com`, are asked while "
+        "those before them do not answer.",
+    )
     wechat_authorize_url: str = _setting(
         "https://open.weixin.qq.com/connect/oauth2/authorize", _http_url, "WeChat's authorize page."
     )

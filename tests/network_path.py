@@ -23,6 +23,8 @@ class NetworkPath:
         self._target = host, port
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._forgotten_before = 0
+        self._accepted = 0
         self._server_spoke_last: dict[object, bool] = {}
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -46,6 +48,10 @@ class NetworkPath:
         """Deliver what was held back, as TCP does when a path is there again."""
         self._loop.call_soon_threadsafe(self._flowing.set)
 
+    def forget_open_connections(self) -> None:
+        """Be silent on the connections that are open now, for ever; new ones work: as address translation forgets."""
+        self._forgotten_before = self._accepted
+
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
@@ -58,20 +64,28 @@ class NetworkPath:
         await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self._accepted += 1
+        number = self._accepted
         server, to_server = await asyncio.open_connection(*self._target)
         connection = object()
         self._server_spoke_last[connection] = True
         try:
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 async with asyncio.TaskGroup() as pumps:
-                    pumps.create_task(self._pump(client, to_server, connection, is_client=True))
-                    pumps.create_task(self._pump(server, to_client, connection, is_client=False))
+                    pumps.create_task(self._pump(client, to_server, connection, number, is_client=True))
+                    pumps.create_task(self._pump(server, to_client, connection, number, is_client=False))
         finally:
             for writer in (to_client, to_server):
                 writer.close()
 
     async def _pump(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, connection: object, *, is_client: bool
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        connection: object,
+        number: int,
+        *,
+        is_client: bool,
     ) -> None:
         """Forward one direction. Bytes keep their order and their distances."""
         on_their_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -91,12 +105,15 @@ class NetworkPath:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(deliver())
             while data := await source.read(65536):
+                if number <= self._forgotten_before:
+                    continue
                 await self._flowing.wait()
                 if is_client:
                     self.round_trips += self._server_spoke_last[connection]
                     self._server_spoke_last[connection] = False
                 on_their_way.put_nowait((self._loop.time() + self.delay_seconds, data))
-            on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
+            if number > self._forgotten_before:
+                on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
 
 
 @contextmanager

@@ -95,7 +95,14 @@ def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
         settings.wechat_max_connections,
         ca_certs=settings.wechat_ca_file or None,
     )
-    return WeChatClient(transport, api_url=settings.wechat_api_url, observe=metrics.call)
+    api_url, *further_api_urls = settings.wechat_api_url.split(",")
+    return WeChatClient(
+        transport,
+        api_url=api_url,
+        further_api_urls=further_api_urls,
+        timeout_seconds=settings.wechat_timeout_seconds,
+        observe=metrics.call,
+    )
 
 
 def open_relay(settings: Settings, metrics: Metrics) -> MessageRelay:

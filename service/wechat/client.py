@@ -1,10 +1,13 @@
 """`WeChatClient`: calls WeChat's API and returns its answers as data, or raises a `WeChatError`."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Final, TypeVar
 
+from service.wechat.addresses import ApiAddresses
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
 from service.wechat.protocol import (
@@ -27,7 +30,8 @@ __all__ = ["WeChatClient"]
 T = TypeVar("T")
 
 _OK: Final = 200
-#: A second try of an exchange begins only this soon after the first, so that both end before the page gives up.
+#: A second try of an exchange at the same address begins only this soon after the first, so that both end before the
+#: page gives up.
 _SECOND_TRY_WITHIN_SECONDS: Final = 0.5
 
 
@@ -40,6 +44,9 @@ class WeChatClient:
     Args:
         transport: Sends the requests. The client closes it.
         api_url: The address of WeChat's API.
+        further_api_urls: Addresses of the same API that are asked while those before them do not answer.
+        timeout_seconds: How long the transport lets a call take.
+        ask_first_again_seconds: How often `api_url` is tried while another address is asked.
         observe: Called after each call with the endpoint, `ok` or the kind of the failure, and the duration in seconds.
     """
 
@@ -48,50 +55,74 @@ class WeChatClient:
         transport: Transport,
         *,
         api_url: str = "https://api.weixin.qq.com",
+        further_api_urls: Sequence[str] = (),
+        timeout_seconds: float = 4.0,
+        ask_first_again_seconds: float = 10.0,
         observe: Callable[[Endpoint, str, float], None] | None = None,
     ) -> None:
         self._transport = transport
-        self._api_url = api_url.rstrip("/")
+        self._addresses = ApiAddresses(
+            (api_url, *further_api_urls), transport, ask_first_again_seconds=ask_first_again_seconds
+        )
+        self._timeout_seconds = timeout_seconds
         self._observe = observe
 
     async def exchange_code(self, account: Account, code: str) -> TokenReply:
         """Exchange a code, which can be used once.
 
-        It is sent a second time only when the first try failed at once and no byte of a reply was received: otherwise
-        the code may be used up, and a second try would hide the reason.
+        It is sent a second time only when no byte of a reply was received and time is left: the first try failed at
+        once, or another address can be asked in what remains of a call's time. Otherwise the code may be used up, and
+        a second try would hide the reason.
         """
-        started = time.monotonic()
-        url = exchange_url(self._api_url, account, code)
+
+        async def ask() -> TokenReply:
+            return await self._ask(
+                Endpoint.EXCHANGE, account.appid, lambda api: exchange_url(api, account, code), parse_token_reply
+            )
+
+        began_at, began_with = time.monotonic(), self._addresses.current
         try:
-            return await self._ask(Endpoint.EXCHANGE, account.appid, url, parse_token_reply)
+            return await ask()
         except WeChatFault as fault:
-            if fault.reply_started or time.monotonic() - started > _SECOND_TRY_WITHIN_SECONDS:
+            took = time.monotonic() - began_at
+            may_ask_another = self._addresses.current != began_with
+            time_left = self._timeout_seconds - took if may_ask_another else _SECOND_TRY_WITHIN_SECONDS - took
+            if fault.reply_started or time_left <= 0:
                 raise
-        return await self._ask(Endpoint.EXCHANGE, account.appid, url, parse_token_reply)
+        if not may_ask_another:
+            return await ask()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(time_left):
+                return await ask()
+        raise WeChatFault(Endpoint.EXCHANGE, account.appid, FaultReason.TIMEOUT, reply_started=True)
 
     async def refresh_token(self, appid: str, refresh_token: str) -> TokenReply:
         """Refresh an access token, with one try: the caller decides when to try again."""
-        url = refresh_url(self._api_url, appid, refresh_token)
-        return await self._ask(Endpoint.REFRESH, appid, url, parse_refresh_reply)
+        return await self._ask(
+            Endpoint.REFRESH, appid, lambda api: refresh_url(api, appid, refresh_token), parse_refresh_reply
+        )
 
     async def userinfo(self, appid: str, access_token: str, openid: str, lang: str = "zh_CN") -> UserInfo:
         """Fetch a user's profile; the token must have been granted with scope `snsapi_userinfo`."""
-        url = userinfo_url(self._api_url, access_token, openid, lang)
-        return await self._ask(Endpoint.USERINFO, appid, url, parse_userinfo)
+        return await self._ask(
+            Endpoint.USERINFO, appid, lambda api: userinfo_url(api, access_token, openid, lang), parse_userinfo
+        )
 
     async def check_token(self, appid: str, access_token: str, openid: str) -> bool:
         """Return whether an access token is valid for a user. Anything but a clear yes or no raises."""
-        url = auth_url(self._api_url, access_token, openid)
-        return await self._ask(Endpoint.AUTH, appid, url, parse_auth_reply)
+        return await self._ask(Endpoint.AUTH, appid, lambda api: auth_url(api, access_token, openid), parse_auth_reply)
 
     async def close(self) -> None:
         """Wait for calls under way and close the connections."""
+        await self._addresses.close()
         await self._transport.close()
 
-    async def _ask(self, endpoint: Endpoint, appid: str, url: str, parse: Callable[[bytes, str], T]) -> T:
+    async def _ask(
+        self, endpoint: Endpoint, appid: str, url_at: Callable[[str], str], parse: Callable[[bytes, str], T]
+    ) -> T:
         started = time.monotonic()
         try:
-            reply = await self._fetch(endpoint, appid, url)
+            reply = await self._fetch(endpoint, appid, url_at)
             answer = (
                 parse(reply.body, appid) if reply.status == _OK else _answer_in_spite(reply, endpoint, appid, parse)
             )
@@ -101,11 +132,18 @@ class WeChatClient:
         self._note(endpoint, "ok", started)
         return answer
 
-    async def _fetch(self, endpoint: Endpoint, appid: str, url: str) -> RawReply:
+    async def _fetch(self, endpoint: Endpoint, appid: str, url_at: Callable[[str], str]) -> RawReply:
+        address = self._addresses.current
         try:
-            return await self._transport.get(url)
+            reply = await self._transport.get(url_at(address))
         except TransportFault as error:
+            if error.is_unanswered:
+                self._addresses.note_unanswered(address)
             fault = WeChatFault(endpoint, appid, error.reason, reply_started=error.reply_started, detail=error.detail)
+        else:
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._addresses.note_unanswered(address)
+            return reply
         raise fault  # out here, so that it is chained to nothing: the cause of the transport's error may hold the URL
 
     def _note(self, endpoint: Endpoint, outcome: str, started: float) -> None:

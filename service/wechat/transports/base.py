@@ -6,11 +6,26 @@ from dataclasses import dataclass, field
 
 from service.wechat.errors import FaultReason
 
-__all__ = ["MAX_BODY_BYTES", "USER_AGENT", "PostingTransport", "RawReply", "Transport", "TransportFault"]
+__all__ = [
+    "CONNECT_SHARE",
+    "KEEPALIVE_IDLE_SECONDS",
+    "KEEPALIVE_INTERVAL_SECONDS",
+    "MAX_BODY_BYTES",
+    "USER_AGENT",
+    "PostingTransport",
+    "RawReply",
+    "Transport",
+    "TransportFault",
+]
 
 #: WeChat's replies have at most a few kilobytes.
 MAX_BODY_BYTES = 64 * 1024
 USER_AGENT = "wechat-openid"
+#: The share of a call's time after which connecting is given up, so that another address can still be asked.
+CONNECT_SHARE = 0.5
+#: The kernel asks the other side of an idle connection whether it is there.
+KEEPALIVE_IDLE_SECONDS = 15
+KEEPALIVE_INTERVAL_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +52,17 @@ class TransportFault(Exception):
         self.reply_started = reply_started
         self.detail = detail
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nobody may be at the other end any more: the call timed out, or its connection failed."""
+        return self.reason in {FaultReason.TIMEOUT, FaultReason.CONNECTION}
+
 
 class Transport(ABC):
-    """Sends GET requests. Belongs to one event loop; any number of calls may be under way."""
+    """Sends GET requests. Belongs to one event loop; any number of calls may be under way.
+
+    After a call without an answer, later calls use no connection that was open then and resolve names anew.
+    """
 
     @abstractmethod
     async def get(self, url: str) -> RawReply:

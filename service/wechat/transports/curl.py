@@ -11,7 +11,16 @@ from pycurl import AsyncCurlMulti
 
 from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
-from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, PostingTransport, RawReply, TransportFault
+from service.wechat.transports.base import (
+    CONNECT_SHARE,
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    MAX_BODY_BYTES,
+    USER_AGENT,
+    PostingTransport,
+    RawReply,
+    TransportFault,
+)
 
 __all__ = ["CurlTransport", "curl_version"]
 
@@ -40,6 +49,10 @@ _BEFORE_ANY_REPLY: Final = frozenset(
 )
 #: libcurl takes 0 milliseconds for "no limit".
 _LEAST_MILLISECONDS: Final = 10
+#: Load balancers and address translation of clouds forget connections that were idle for some minutes.
+_MOST_IDLE_SECONDS: Final = 60
+#: However busy a connection is, a name that has moved is followed after this time.
+_MOST_SECONDS_OF_A_CONNECTION: Final = 600
 
 
 def curl_version() -> str:
@@ -57,7 +70,13 @@ class _Handle:
         self.curl = pycurl.Curl()
         self._body = bytearray()
         for option, value in {
-            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
+            # Over HTTP/2 all calls share a connection, and all are lost while it is dead without a word.
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.TCP_KEEPALIVE: 1,
+            pycurl.TCP_KEEPIDLE: KEEPALIVE_IDLE_SECONDS,
+            pycurl.TCP_KEEPINTVL: KEEPALIVE_INTERVAL_SECONDS,
+            pycurl.MAXAGE_CONN: _MOST_IDLE_SECONDS,
+            pycurl.MAXLIFETIME_CONN: _MOST_SECONDS_OF_A_CONNECTION,
             pycurl.PROXY: "",  # otherwise libcurl takes one from the environment
             pycurl.NOSIGNAL: 1,  # the store works in threads, where libcurl's signals are not safe
             pycurl.FOLLOWLOCATION: 0,
@@ -72,13 +91,13 @@ class _Handle:
         """Return the easy handle, ready for its next call."""
         self._body.clear()
         self.curl.setopt(pycurl.URL, url)
-        self.curl.setopt(pycurl.TIMEOUT_MS, max(round(1000 * seconds), _LEAST_MILLISECONDS))
+        milliseconds = max(round(1000 * seconds), _LEAST_MILLISECONDS)
+        self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(CONNECT_SHARE * milliseconds))
         return self.curl
 
     def prepare_post(self, url: str, seconds: float, body: bytes, headers: Mapping[str, str]) -> pycurl.Curl:
         """Return the easy handle, ready to send a body."""
-        # libcurl may go on using a multiplexed connection that died without a word.
-        self.curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         self.curl.setopt(pycurl.POST, 1)
         self.curl.setopt(pycurl.POSTFIELDS, body)
         lines = [f"{name}: {value}" for name, value in headers.items()]
@@ -90,6 +109,16 @@ class _Handle:
         """Return what the call that has ended received."""
         content_type = self.curl.getinfo_raw(pycurl.CONTENT_TYPE) or b""
         return RawReply(self.curl.getinfo(pycurl.RESPONSE_CODE), bytes(self._body), content_type.decode("latin-1"))
+
+    def fault(self, error: pycurl.error) -> TransportFault:
+        """Return why the call that has ended failed, in a text of our own: libcurl's may quote the URL."""
+        code = error.args[0] if error.args else None
+        reason, words = _REASONS.get(code, (FaultReason.CONNECTION, "broken"))
+        is_unsent = code == pycurl.E_OPERATION_TIMEDOUT and not self.curl.getinfo(pycurl.PRETRANSFER_TIME)
+        if is_unsent:
+            words = "while connecting"
+        detail = f"{words} (curl error {code})" if words else ""
+        return TransportFault(reason, reply_started=code not in _BEFORE_ANY_REPLY and not is_unsent, detail=detail)
 
     def _receive(self, part: bytes) -> int:
         """Take a part of the body; a number other than its length makes libcurl give the call up."""
@@ -104,7 +133,10 @@ _Preparation = Callable[[_Handle, float], pycurl.Curl]
 
 
 class CurlTransport(PostingTransport):
-    """Speaks HTTP/2 where TLS offers it, else HTTP/1.1.
+    """Speaks HTTP/1.1.
+
+    A call that found no answer may have met a path that forgot its connections, or a name that has moved. Whatever
+    was open or known at that time is used for no further call: those under way end, later ones begin anew.
 
     Args:
         timeout_seconds: How long a call may take in all, waiting for a free connection included.
@@ -117,7 +149,8 @@ class CurlTransport(PostingTransport):
         install_redaction()
         self._timeout_seconds = timeout_seconds
         self._ca_certs = ca_certs or certifi.where()
-        self._multi = AsyncCurlMulti()
+        self._multi = AsyncCurlMulti()  # holds the connections and the resolved names
+        self._retired: set[AsyncCurlMulti] = set()
         self._free = asyncio.Semaphore(max_connections)
         self._getting: list[_Handle] = []
         self._posting: list[_Handle] = []
@@ -144,24 +177,36 @@ class CurlTransport(PostingTransport):
             handles.append(handle)
         finally:
             self._free.release()
+            await self._close_retired()
         if isinstance(outcome, TransportFault):
             raise outcome
         return outcome
 
     async def close(self) -> None:
         """Wait for calls under way and close the connections; see `Transport.close`."""
-        under_way = self._multi.futures()
+        under_way = [call for multi in (self._multi, *self._retired) for call in multi.futures()]
         if under_way:
             await asyncio.wait(under_way, timeout=self._timeout_seconds)
-        await self._multi.aclose()
+        for multi in (self._multi, *self._retired):
+            await multi.aclose()
 
     async def _outcome(self, handle: _Handle, prepare: _Preparation, seconds: float) -> RawReply | TransportFault:
         """Return the fault, so that it is chained to nothing: libcurl's error may quote the URL."""
+        multi = self._multi
         try:
-            await self._multi.perform(prepare(handle, seconds))
+            await multi.perform(prepare(handle, seconds))
         except pycurl.error as error:
-            return _fault_of(error)
+            fault = handle.fault(error)
+            if fault.is_unanswered and multi is self._multi:
+                self._retired.add(multi)
+                self._multi = AsyncCurlMulti()
+            return fault
         return handle.reply()
+
+    async def _close_retired(self) -> None:
+        for multi in [multi for multi in self._retired if not multi.futures()]:
+            self._retired.remove(multi)
+            await multi.aclose()
 
     async def _take_connection(self, deadline: float) -> None:
         if not self._free.locked():
@@ -175,11 +220,3 @@ class CurlTransport(PostingTransport):
             is_late = True
         if is_late:
             raise TransportFault(FaultReason.TIMEOUT, reply_started=False, detail="every connection is busy")
-
-
-def _fault_of(error: pycurl.error) -> TransportFault:
-    """Return what libcurl reports in a text of our own: libcurl's may quote the URL."""
-    code = error.args[0] if error.args else None
-    reason, words = _REASONS.get(code, (FaultReason.CONNECTION, "broken"))
-    detail = f"{words} (curl error {code})" if words else ""
-    return TransportFault(reason, reply_started=code not in _BEFORE_ANY_REPLY, detail=detail)

@@ -5,9 +5,11 @@ import http.client
 import io
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -21,7 +23,16 @@ from urllib3.util import Timeout
 
 from service.observability.redaction import install_redaction
 from service.wechat.errors import FaultReason
-from service.wechat.transports.base import MAX_BODY_BYTES, USER_AGENT, PostingTransport, RawReply, TransportFault
+from service.wechat.transports.base import (
+    CONNECT_SHARE,
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    MAX_BODY_BYTES,
+    USER_AGENT,
+    PostingTransport,
+    RawReply,
+    TransportFault,
+)
 
 __all__ = ["RequestsTransport"]
 
@@ -44,7 +55,9 @@ class RequestsTransport(PostingTransport):
     def __init__(self, timeout_seconds: float = 4.0, max_connections: int = 64, *, ca_certs: str | None = None) -> None:
         install_redaction()
         self._timeout_seconds = timeout_seconds
-        self._session = _make_session(max_connections, ca_certs)
+        self._make_session = partial(_make_session, max_connections, ca_certs)
+        self._session = self._make_session()
+        self._renewing = threading.Lock()
         self._threads = ThreadPoolExecutor(max_connections, thread_name_prefix="wechat")
 
     async def get(self, url: str) -> RawReply:
@@ -56,6 +69,7 @@ class RequestsTransport(PostingTransport):
         return await self._call(Request("POST", url, data=body, headers=dict(headers)), timeout_seconds)
 
     async def _call(self, request: Request, timeout_seconds: float) -> RawReply:
+        session = self._session
         call = self._threads.submit(self._fetch, request, time.monotonic() + timeout_seconds)
         outcome = asyncio.wrap_future(call)
         try:
@@ -63,6 +77,8 @@ class RequestsTransport(PostingTransport):
         finally:
             never_sent = call.cancel()
         if never_sent or not outcome.done():
+            if not never_sent:
+                self._retire(session)  # its thread finds out a moment later, after the next call may have begun
             raise TransportFault(FaultReason.TIMEOUT, reply_started=not never_sent)
         reply = outcome.result()
         if isinstance(reply, TransportFault):
@@ -79,17 +95,31 @@ class RequestsTransport(PostingTransport):
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return TransportFault(FaultReason.TIMEOUT, reply_started=False)
-        limit: Any = Timeout(total=remaining)  # which the stubs of requests do not know, unlike its documentation
+        session = self._session
+        limit: Any = Timeout(
+            total=remaining, connect=CONNECT_SHARE * remaining
+        )  # which the stubs of requests do not know, unlike its documentation
         try:
-            prepared = self._session.prepare_request(request)
+            prepared = session.prepare_request(request)
             prepared.url = request.url  # as it is: `requests` writes a query anew
-            with self._session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as response:
+            with session.send(prepared, timeout=limit, stream=True, allow_redirects=False) as response:
                 body = _body_of(response)
                 if len(body) > MAX_BODY_BYTES:
                     return TransportFault(FaultReason.TOO_LARGE, reply_started=True)
                 return RawReply(response.status_code, body, response.headers.get("Content-Type", ""))
         except Exception as error:  # noqa: BLE001 - what a hostile reply makes these libraries raise is not listed
-            return _fault_of(error)
+            fault = _fault_of(error)
+            if fault.is_unanswered:
+                self._retire(session)
+            return fault
+
+    def _retire(self, session: requests.Session) -> None:
+        """Give up the connections of a session. A call under way keeps its own, which is closed after it."""
+        with self._renewing:
+            if self._session is not session:
+                return
+            self._session = self._make_session()
+        session.close()
 
 
 def _make_session(max_connections: int, ca_certs: str | None) -> requests.Session:
@@ -165,11 +195,24 @@ class _SecureConnections(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+_SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    # Not every system lets these be set for a single connection.
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+        for name, seconds in (("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS), ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS))
+        if hasattr(socket, name)
+    ),
+]
+
+
 class _Adapter(HTTPAdapter):
     """An adapter whose connections bound the time of whole replies."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.connection_pool_kw["socket_options"] = _SOCKET_OPTIONS
         self.poolmanager.pool_classes_by_scheme = {"http": _Connections, "https": _SecureConnections}
 
 

@@ -1,16 +1,10 @@
 import asyncio
-import datetime as dt
-import ipaddress
 import logging
 import random
 import ssl
 import sys
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from service.wechat.errors import FaultReason
 from service.wechat.transports import RawReply, TransportFault, TransportUnavailable, make_transport
@@ -252,32 +246,6 @@ async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_nam
     assert (await call).status == 200
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate for the loopback, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "loopback.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return str(path)
-
-
 @pytest.fixture
 def tls(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -317,18 +285,6 @@ async def test_reply_that_drips_over_tls_ends_in_time(start_peer, tls, certifica
     assert await fault_of(transport.get(peer.url + "/bad")) == (FaultReason.TIMEOUT, True)
     await until(lambda: answers_well(transport, peer))
     await transport.close()
-
-
-@pytest.mark.gen_test
-async def test_curl_offers_http_2_over_tls(start_peer, tls, certificate):
-    tls.set_alpn_protocols(["h2"])
-    transport = CurlTransport(0.3, 1, ca_certs=certificate)
-    peer = await start_peer(ssl_context=tls)
-
-    await fault_of(transport.get(peer.url + "/"))
-    await transport.close()
-
-    assert peer.alpn[0] == "h2"
 
 
 @pytest.mark.gen_test
