@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 __all__ = [
+    "BASE_SCOPE",
     "FALLBACK_FIELDS",
     "WIDE_SCOPE",
     "FallbackGrant",
@@ -19,6 +20,8 @@ __all__ = [
     "scope_names",
 ]
 
+#: The scope of a silent authorization.
+BASE_SCOPE = "snsapi_base"
 #: The scope that asks the user and opens the profile. A scope without it is the narrower one.
 WIDE_SCOPE = "snsapi_userinfo"
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from storage.base.errors import UnsupportedSearch
+from storage.grants import scope_names
 from storage.users import AuthorizedUser, Status
 
 __all__ = [
@@ -113,6 +114,7 @@ class UserFilter:
     """Which users; what is None does not matter.
 
     Attributes:
+        scope: One name, which is in their scope.
         last_error_code: WeChat's errcode of the last failed refresh.
         authorized: When they last authorized.
         used: When their token was last used.
@@ -138,9 +140,10 @@ class UserFilter:
 
     def matches(self, user: AuthorizedUser) -> bool:
         """Return whether a user is one of them."""
-        compared = ("appid", "status", "scope", "is_snapshotuser", "last_error_code")
+        compared = ("appid", "status", "is_snapshotuser", "last_error_code")
         return (
             all(getattr(self, name) in {None, getattr(user, name)} for name in compared)
+            and (self.scope is None or self.scope in scope_names(user.scope))
             and user.authorized_at in self.authorized
             and user.last_used_at in self.used
             and user.refresh_expires_at in self.ending

@@ -25,6 +25,7 @@ from admin.web.i18n import N_
 from admin.web.links import link, user_path
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
 from storage.base.errors import StoreTooSlow
+from storage.grants import scope_names
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 from storage.user_search import MAX_PAGE, CappedCount, Filter, UserFilter, UserSearch, UserSort
@@ -79,6 +80,7 @@ class UsersHandler(AdminHandler):
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             scopes=SCOPE_LABELS,
+            scope_names=lambda scope: sorted(scope_names(scope)),
             supported=search.filters,
             search_fields={
                 field: label

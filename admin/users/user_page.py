@@ -20,6 +20,7 @@ from admin.web.i18n import N_
 from admin.web.inputs import parse_text
 from admin.web.links import user_path
 from admin.web.notices import Notice
+from storage.grants import scope_names
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
@@ -55,6 +56,7 @@ class UserHandler(AdminHandler):
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             scopes=SCOPE_LABELS,
+            scope_names=lambda scope: sorted(scope_names(scope)),
             actions=ACTION_LABELS,
             meanings=ACTION_MEANINGS,
             harmless=(JobAction.REFRESH, JobAction.CHECK, JobAction.PROFILE),

@@ -15,6 +15,7 @@ from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
 from service.wechat.errcodes import STALE_TOKEN_ERRCODES, Kind
 from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import TokenReply
+from service.wechat.scopes import canonical_scope
 from storage.base.clock import Clock
 from storage.leases import Lease, Outcome
 from storage.sealing import Tokens
@@ -118,8 +119,9 @@ class TokenRefresher:
     def _renewed(self, lease: Lease, tokens: Tokens, reply: TokenReply, asked_at: int) -> Outcome:
         """Turn WeChat's answer into what is to be written.
 
-        The reply may leave the refresh token out: the old one stays. Its 30 days are not extended by refreshing, so
-        they start anew only when its string changes.
+        The scope stays that of the exchange: the reply lists what the user ever granted. The reply may leave the
+        refresh token out: the old one stays. Its 30 days are not extended by refreshing, so they start anew only when
+        its string changes.
         """
         old = lease.authorization
         refresh_token = reply.refresh_token or tokens.refresh_token
@@ -127,7 +129,7 @@ class TokenRefresher:
         unchanged = refresh_token == tokens.refresh_token
         return lease.refreshed(
             self._vault.seal(old.appid, old.openid, Tokens(reply.access_token, refresh_token)),
-            scope=old.scope,
+            scope=canonical_scope(old.scope),
             refreshed_at=asked_at,
             expires_at=expires_at,
             refresh_expires_at=old.refresh_expires_at if unchanged else asked_at + REFRESH_TOKEN_SECONDS,

@@ -10,6 +10,7 @@ from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
     APPID,
+    BASE,
     HOUR,
     NOW,
     OTHER_APPID,
@@ -23,7 +24,7 @@ from storage.testing.samples import (
     skip_without,
     stored,
 )
-from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter, UserQuery, UserSort
+from storage.user_search import CappedCount, Filter, SearchField, TextMatch, TimeRange, UserFilter, UserQuery, UserSort
 from storage.users import USER_FIELDS, AuthorizedUser, Profile, Status
 
 __all__ = ["ListingContract"]
@@ -108,6 +109,26 @@ class ListingContract(Contract):
         skip_without(store, Capability.PROFILES)
         assert store.save_profile(Profile(APPID, USER, "某某", "", NOW)) is False
         assert store.get(APPID, USER) is None
+
+    @pytest.mark.parametrize(
+        ("name", "openids"),
+        [
+            (BASE, ["o-1", "o-3", "o-4", "o-6"]),
+            (WIDE, ["o-2", "o-3", "o-4"]),
+            ("snsapi_login", ["o-5", "o-6"]),
+            ("snsapi", []),
+        ],
+    )
+    def test_scope_is_filtered_by_a_name_in_it(self, store: TokenStore, name: str, openids: list[str]) -> None:
+        """A scope is a set, and a user of a set is found under each of its names."""
+        skip_without(store, Capability.USERS)
+        if Filter.SCOPE not in search_of(store).filters:
+            pytest.skip("the store does not filter by scope")
+        scopes = [BASE, WIDE, f"{BASE},{WIDE}", f"{BASE},{WIDE},", "snsapi_login", f"{BASE},snsapi_login"]
+        store.save([a_grant(f"o-{number}", scope=scope) for number, scope in enumerate(scopes, 1)])
+        found = all_pages(store, filter=UserFilter(scope=name), descending=False, limit=2)
+        assert [user.openid for user in found] == openids
+        assert search_of(store).count(UserFilter(scope=name)) == CappedCount(len(openids))
 
     @pytest.mark.parametrize("sort", list(UserSort))
     @pytest.mark.parametrize("descending", [True, False])

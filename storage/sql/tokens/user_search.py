@@ -1,11 +1,27 @@
 """`SqlUserSearch`: lists and counts of users, each worded so that an index serves it."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
 from storage.base.clock import DAY_SECONDS
+from storage.grants import BASE_SCOPE, WIDE_SCOPE
 from storage.sql.core.conditions import is_beyond, is_within
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
@@ -33,6 +49,8 @@ DUE_WITHIN = (1800, 3600, 7200)
 ENDING_WITHIN = 3 * DAY_SECONDS
 
 _ROW = authorizations.c
+#: The names that WeChat's scopes of web authorization have.
+_KNOWN_SCOPES = frozenset({BASE_SCOPE, WIDE_SCOPE, "snsapi_login"})
 #: What the users of one account are indexed by.
 _INDEXED_BY_APPID = {"id", "authorized_at"}
 
@@ -46,15 +64,23 @@ class SqlUserSearch(UserSearch):
 
     def page(self, query: UserQuery) -> UserPage:
         """See `UserSearch.page`."""
-        statement = _page(query, self._database.dialect)
-        rows = self._read(lambda connection: connection.execute(statement).mappings().all())
+
+        def work(connection: Connection) -> Sequence[RowMapping]:
+            scopes = _scopes_with(connection, query.filter.scope)
+            return connection.execute(_page(query, scopes, self._database.dialect)).mappings().all()
+
+        rows = self._read(work)
         users = tuple(read_user(row) for row in rows[: query.limit])
         return UserPage(users, query.place_of(users[-1]) if len(rows) > query.limit else None)
 
     def count(self, wanted: UserFilter, cap: int = COUNT_CAP) -> CappedCount:
         """See `UserSearch.count`."""
-        conditions = _conditions(wanted, self._database.dialect)
-        return self._read(lambda connection: _count(connection, conditions, cap))
+
+        def work(connection: Connection) -> CappedCount:
+            scopes = _scopes_with(connection, wanted.scope)
+            return _count(connection, _conditions(wanted, scopes, self._database.dialect), cap)
+
+        return self._read(work)
 
     def forecast(self, appids: Sequence[str], now: int) -> Forecast:
         """See `UserSearch.forecast`."""
@@ -83,9 +109,26 @@ class SqlUserSearch(UserSearch):
         return self._database.read_within(self._limit_seconds, work)
 
 
-def _page(query: UserQuery, dialect: Dialect) -> Select[Any]:
+def _scopes_with(connection: Connection, name: str | None) -> Sequence[str]:
+    """Return the scopes with a name in them that rows have: the name alone, and lists with those that WeChat knows.
+
+    Mostly it is one, so that the index has its rows in the order of their ids; hence the look before.
+    """
+    if name is None:
+        return []
+    others = sorted(_KNOWN_SCOPES - {name})
+    lists = [
+        ",".join(sorted((name, *some))) for count in range(len(others) + 1) for some in combinations(others, count)
+    ]
+    # A version before stored lists as a refresh gives them, with a comma at their end.
+    spellings = [spelling for one in lists for spelling in (one, f"{one},")]
+    looks = [select(literal(one)).where(exists().where(_ROW.scope == one)) for one in spellings]
+    return connection.scalars(union_all(*looks)).all() or [name]
+
+
+def _page(query: UserQuery, scopes: Sequence[str], dialect: Dialect) -> Select[Any]:
     """Return the SELECT of a page and one more user, who tells whether there is another page."""
-    statement = select(*USER_COLUMNS).where(*_conditions(query.filter, dialect))
+    statement = select(*USER_COLUMNS).where(*_conditions(query.filter, scopes, dialect))
     key: Column[Any] = _ROW[query.ordered_by]
     if query.after is not None:
         statement = statement.where(is_beyond(key, _ROW.id, query.after, descending=query.descending))
@@ -97,7 +140,7 @@ def _page(query: UserQuery, dialect: Dialect) -> Select[Any]:
     return statement.order_by(*(one.desc() if query.descending else one.asc() for one in order)).limit(query.limit + 1)
 
 
-def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool]]:
+def _conditions(wanted: UserFilter, scopes: Sequence[str], dialect: Dialect) -> list[ColumnElement[bool]]:
     # Many users share an account or a scope: where something rarer is asked for, that finds the index.
     rare = (
         wanted.status not in {None, Status.ACTIVE}
@@ -105,12 +148,11 @@ def _conditions(wanted: UserFilter, dialect: Dialect) -> list[ColumnElement[bool
         or wanted.is_snapshotuser
         or wanted.searched is not None
     )
-    shared: dict[Column[Any], str | None] = {_ROW.appid: wanted.appid, _ROW.scope: wanted.scope}
-    conditions = [
-        (dialect.without_index(column) if rare else column) == value
-        for column, value in shared.items()
-        if value is not None
-    ]
+    conditions: list[ColumnElement[bool]] = []
+    for column, values in ((_ROW.appid, [wanted.appid] if wanted.appid is not None else []), (_ROW.scope, scopes)):
+        compared = dialect.without_index(column) if rare else column
+        if values:
+            conditions.append(compared == values[0] if len(values) == 1 else compared.in_(values))
     if wanted.last_error_code is not None:
         conditions.append(_ROW.last_error_code == wanted.last_error_code)
     if wanted.status is not None:

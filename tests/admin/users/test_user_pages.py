@@ -65,6 +65,17 @@ async def test_a_filter_in_the_address_narrows_the_list(signed_in, authorize, se
 
 
 @pytest.mark.gen_test
+async def test_a_user_shows_the_newer_authorization_that_is_held(signed_in, authorize):
+    openid = await authorize()
+    viewer = signed_in(Role.VIEWER)
+    assert "Newer authorization" not in text_of(await viewer.get(f"/admin/users/{APPID}/{openid}"))
+    await authorize(scope="snsapi_base")
+    page = text_of(await viewer.get(f"/admin/users/{APPID}/{openid}"))
+    assert re.search(r"Scope</dt>\s*<dd>Profile", page)
+    assert re.search(r"Newer authorization</dt>\s*<dd>Silent", page)
+
+
+@pytest.mark.gen_test
 async def test_an_address_that_means_nothing_is_refused(signed_in, subtests):
     for query in [
         "status=odd",

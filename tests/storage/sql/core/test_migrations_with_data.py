@@ -120,6 +120,33 @@ def test_state_of_users_who_must_authorize_again_is_renamed_however_many_they_ar
     assert words_of(empty) == ({"1": 1, "active": 1, "revoked": 1, old: 25_000}, {"reauthorization_needed"}, {old})
 
 
+def test_scopes_that_refreshes_listed_become_what_is_known_of_them(empty):
+    move(empty, command.upgrade, "0009")
+    fill(empty)
+    authorizations = tables_of(empty)["authorizations"]
+    listed = "snsapi_base,snsapi_userinfo,"
+    scopes = [
+        (listed, "snsapi_userinfo", "snsapi_userinfo"),
+        (listed, "snsapi_base", "snsapi_base,snsapi_userinfo"),
+        ("snsapi_base,", "snsapi_base", "snsapi_base"),
+        ("snsapi_base", "snsapi_base", "snsapi_base"),
+        ("snsapi_userinfo", "snsapi_base", "snsapi_userinfo"),
+        ("SCOPE", "snsapi_base", "SCOPE"),
+        *[(listed, "snsapi_userinfo", "snsapi_userinfo")] * 25_000,
+    ]
+    with empty.engine.begin() as connection:
+        [row] = connection.execute(select(authorizations)).mappings()
+        rows = [
+            {**row, "id": number, "openid": str(number), "scope": scope, "code_scope": code_scope}
+            for number, (scope, code_scope, _) in enumerate(scopes, 2)
+        ]
+        connection.execute(insert(authorizations), rows)
+    upgrade(empty.engine)
+    with empty.engine.connect() as connection:
+        found = connection.execute(select(authorizations.c.scope).order_by(authorizations.c.id)).scalars().all()
+    assert found[1:] == [wanted for _, _, wanted in scopes]
+
+
 def run_script(database, script):
     """Run statements as the database's own shell would."""
     if database.engine.dialect.name == "mysql":
