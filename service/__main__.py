@@ -1,5 +1,16 @@
-"""`python -m service` is the command `wechat-openid`."""
+"""The command `wechat-openid`, and `python -m service`, which is the same."""
 
-from service.commands.cli import main
+from service.commands import cli
+from service.runtime.process import harden
 
-main()
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command, and keep from others on this machine what it writes and holds."""
+    harden()
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ from service.http.origins import parse_origin
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
 
-__all__ = ["PREFIX", "Address", "Network", "Settings", "SettingsError", "load_settings", "parse_address"]
+__all__ = ["PREFIX", "Address", "Network", "Settings", "SettingsError", "load_settings", "parse_address", "secrets_in"]
 
 PREFIX = "WECHAT_OPENID_"
 
@@ -442,6 +442,16 @@ class Settings:
                 event_forward_url=self.event_forward_url,
             ),
         )
+
+
+def secrets_in(config: Path) -> list[str]:
+    """Return the names of the secrets that a TOML file of settings holds.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    given = _read_toml(config)
+    return [row.name for row in fields(Settings) if not row.repr and given.get(row.name)]
 
 
 def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

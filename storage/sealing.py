@@ -59,7 +59,7 @@ def read_or_create_key_file(path: Path) -> str:
 
     Of several processes at once, one makes it and all read the same.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         # The draft has a name of its own: in containers that share a volume, several processes are number 1.
         with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f"{path.name}.") as draft:

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import stat
 import sys
 from collections.abc import AsyncIterator
 from importlib import metadata
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.exposure import examine_exposure
 from service.observability.metrics import Metrics
 from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
 from service.runtime.event_loop import run
@@ -32,20 +32,20 @@ _COLOURS = {CheckStatus.GOOD: "green", CheckStatus.WARNING: "yellow", CheckStatu
 @click.pass_obj
 def doctor(config: Path | None) -> None:
     """Check settings, keys, database and each account at WeChat. The exit status is 1 if anything is bad."""
-    sys.exit(run(_examine(load_settings(config))))
+    sys.exit(run(_examine(load_settings(config), config)))
 
 
-async def _examine(settings: Settings) -> int:
+async def _examine(settings: Settings, config: Path | None) -> int:
     bad = False
-    async for result in examine(settings):
+    async for result in examine(settings, config):
         status = click.style(f"{result.status:8}", fg=_COLOURS[result.status])
         click.echo(f"{status} {result.subject}: {result.text}")
         bad = bad or result.status is CheckStatus.BAD
     return int(bad)
 
 
-async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
-    """Check packages, keys, database, store, listeners, and each account at WeChat; yield a result for each."""
+async def examine(settings: Settings, config: Path | None = None) -> AsyncIterator[CheckResult]:
+    """Check packages, keys, database, store, files, listeners, and each account at WeChat; yield a result for each."""
     yield _about_packages()
     keys: KeyRing | None = None
     try:
@@ -56,6 +56,8 @@ async def examine(settings: Settings) -> AsyncIterator[CheckResult]:
     yield await _about_database(settings)
     if keys is not None:
         yield await _about_store(settings, keys)
+    for result in examine_exposure(settings, config):
+        yield result
     yield _about_listeners(settings)
     try:
         accounts = settings.all_accounts()
@@ -85,9 +87,6 @@ def _about_packages() -> CheckResult:
 def _about_keys(settings: Settings, keys: KeyRing) -> CheckResult:
     ids = f"key ids, newest first: {', '.join(keys.key_ids)}"
     if not settings.secret_keys:
-        if stat.S_IMODE(DEFAULT_KEY_FILE.stat().st_mode) & 0o077:
-            text = f"others can read {DEFAULT_KEY_FILE}: run chmod 600 {DEFAULT_KEY_FILE} and rotate the key"
-            return CheckResult("keys", CheckStatus.BAD, text)
         ids += f"; in {DEFAULT_KEY_FILE}: keep a copy apart from the database"
     return CheckResult("keys", CheckStatus.GOOD, ids)
 

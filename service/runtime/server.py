@@ -9,13 +9,14 @@ import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from service.http.handlers.base import Route
+from service.runtime.acceptor import BoundedHTTPServer
 from service.runtime.app import Service, make_private_app, make_public_app
 from service.runtime.bootstrap import open_service
+from service.runtime.process import FEWEST_DESCRIPTORS, raise_descriptor_limit
 from service.settings import Address, Settings
 
 __all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server"]
@@ -31,6 +32,10 @@ _BODY_SECONDS = 10
 _IDLE_SECONDS = 75
 #: What was answered may still be written so long after the drain.
 _GRACE_SECONDS = 2
+
+_MOST_PRIVATE_CONNECTIONS = 1024
+#: Connections to the store and to WeChat, files, and the process's own.
+_DESCRIPTORS_BESIDE_CONNECTIONS = 512
 
 #: New objects that may be kept before the youngest are looked through; a request makes about a hundred.
 _COLLECT_AFTER = 5000
@@ -78,7 +83,11 @@ async def run_server(
     async with AsyncExitStack() as resources:
         service = await resources.enter_async_context(open_service(settings))
         applications = [make_public_app(service, extra_routes), make_private_app(service)]
-        servers = [_http_server(application) for application in applications]
+        bounds = _bounds_of(_descriptors())
+        servers = [
+            _http_server(application, name, bound)
+            for application, name, bound in zip(applications, ("LISTEN", "ADMIN_LISTEN"), bounds, strict=True)
+        ]
         for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
             server.add_sockets(sockets)
         service.scheduler.start()
@@ -133,9 +142,32 @@ def _end_anyway_after(seconds: float) -> None:
     timer.start()
 
 
-def _http_server(application: Application) -> HTTPServer:
-    return HTTPServer(
+def _descriptors() -> int:
+    """Return how many files and connections may be open, and warn where they are few."""
+    descriptors = raise_descriptor_limit()
+    if descriptors < FEWEST_DESCRIPTORS:
+        _logger.warning(
+            "only %d files and connections may be open at once: set LimitNOFILE, or ulimit -n, to %d or more",
+            descriptors,
+            FEWEST_DESCRIPTORS,
+        )
+    return descriptors
+
+
+def _bounds_of(descriptors: int) -> tuple[int, int]:
+    """Return how many connections the public and the private listener may have open.
+
+    Each has descriptors that the other cannot take; what both leave is for the store, for WeChat and for files.
+    """
+    private = min(descriptors // 8, _MOST_PRIVATE_CONNECTIONS)
+    return max(descriptors // 2, descriptors - private - _DESCRIPTORS_BESIDE_CONNECTIONS), private
+
+
+def _http_server(application: Application, name: str, max_connections: int) -> BoundedHTTPServer:
+    return BoundedHTTPServer(
         application,
+        name=name,
+        max_connections=max_connections,
         max_body_size=_MAX_BODY_BYTES,
         body_timeout=_BODY_SECONDS,
         idle_connection_timeout=_IDLE_SECONDS,

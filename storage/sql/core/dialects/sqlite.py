@@ -1,5 +1,7 @@
 """SQLite."""
 
+import contextlib
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +74,12 @@ class SQLite(Dialect):
         @event.listens_for(engine, "do_connect")
         def make_folder(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
             if not arguments[0].startswith("file:"):
-                Path(arguments[0]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path = Path(arguments[0])
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # SQLite gives its other files, the log too, the mode of this one. A file that is there must not be
+                # opened: closing it would end the locks that SQLite holds on it in this process (fcntl(2)).
+                with contextlib.suppress(OSError):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
         @event.listens_for(engine, "connect")
         def configure(connection: Any, _record: Any) -> None:

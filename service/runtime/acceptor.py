@@ -1,0 +1,152 @@
+"""`Acceptor`: accepts connections as long as there is room for them, and lets the others wait.
+
+Out of file descriptors, `accept` fails at once while the connection keeps waiting, so that an event loop which tries
+again at each turn does nothing else. Here accepting pauses, and each listener has a bound of its own, so that who fills
+one of them leaves room for the other.
+"""
+
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
+
+__all__ = ["Acceptor", "BoundedHTTPServer"]
+
+#: So many are accepted before others have their turn in the event loop.
+_AT_ONCE = 128
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+_LOG_EVERY_SECONDS = 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Accepts the connections of a listener. Belongs to one event loop.
+
+    Args:
+        name: What the log calls the listener.
+        max_connections: How many may be open at once; the others wait until one is released.
+        take: Is given each connection and its address.
+    """
+
+    def __init__(self, name: str, max_connections: int, take: Callable[[socket.socket, Any], None]) -> None:
+        self._name = name
+        self._max_connections = max_connections
+        self._take = take
+        self._sockets: Sequence[socket.socket] = ()
+        self._open = 0
+        self._listens = False
+        self._pause: object | None = None
+        self._next_pause_seconds = _FIRST_PAUSE_SECONDS
+        self._quiet_until = 0.0
+
+    def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept the connections of these sockets, which do not block."""
+        self._sockets = sockets
+        self._loop = IOLoop.current()
+        self._listen()
+
+    def stop(self) -> None:
+        """Accept no more, and close the sockets."""
+        self._stop_listening()
+        if self._pause is not None:
+            self._loop.remove_timeout(self._pause)
+        for listener in self._sockets:
+            listener.close()
+        self._sockets = ()
+
+    def release(self) -> None:
+        """Note that a connection has been closed."""
+        self._open -= 1
+        if self._pause is None:
+            self._listen()
+
+    def _listen(self) -> None:
+        if not self._listens and self._open < self._max_connections:
+            self._listens = True
+            for listener in self._sockets:
+                self._loop.add_handler(listener, self._accept, IOLoop.READ)
+
+    def _stop_listening(self) -> None:
+        if self._listens:
+            self._listens = False
+            for listener in self._sockets:
+                self._loop.remove_handler(listener)
+
+    def _accept(self, listener: socket.socket, _events: int) -> None:
+        for _ in range(_AT_ONCE):
+            if not self._listens:
+                return
+            if self._open >= self._max_connections:
+                self._stop_listening()
+                self._complain(f"{self._open} connections are open")
+                return
+            try:
+                connection, address = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:  # no descriptors or no memory left, for this process or for the whole system
+                self._pause_for_a_while(error)
+                return
+            self._next_pause_seconds = _FIRST_PAUSE_SECONDS
+            self._open += 1
+            self._take(connection, address)
+
+    def _pause_for_a_while(self, error: OSError) -> None:
+        self._stop_listening()
+        self._pause = self._loop.call_later(self._next_pause_seconds, self._resume)
+        self._next_pause_seconds = min(2 * self._next_pause_seconds, _LONGEST_PAUSE_SECONDS)
+        self._complain(error.strerror or type(error).__name__)
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._listen()
+
+    def _complain(self, reason: str) -> None:
+        """Say once in a minute that connections wait."""
+        now = self._loop.time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _LOG_EVERY_SECONDS
+            _logger.error(
+                "connections to %s wait to be accepted: %s; raise LimitNOFILE, or ulimit -n", self._name, reason
+            )
+
+
+class BoundedHTTPServer(HTTPServer):
+    """Tornado's server on connections that an `Acceptor` accepts.
+
+    Args:
+        name: What the log calls the listener.
+        max_connections: How many connections may be open at once.
+    """
+
+    def initialize(  # type: ignore[override]  # only this module's caller makes one
+        self, *args: Any, name: str, max_connections: int, **options: Any
+    ) -> None:
+        """Take what the server needs: Tornado's constructor leads here."""
+        super().initialize(*args, **options)
+        self._acceptor = Acceptor(name, max_connections, self._take)
+
+    def add_sockets(self, sockets: Sequence[socket.socket]) -> None:  # type: ignore[override]  # it is called once
+        """Start to accept the connections of these sockets."""
+        self._acceptor.start(sockets)
+
+    def stop(self) -> None:
+        """Stop listening; requests under way may still end."""
+        self._acceptor.stop()
+
+    def on_close(self, server_conn: object) -> None:
+        """Make room for another connection."""
+        super().on_close(server_conn)
+        self._acceptor.release()
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        connection.setblocking(False)
+        self.handle_stream(IOStream(connection), address)
