@@ -53,6 +53,8 @@ class ActionResult(StrEnum):
     REFRESH_TOKEN_REFUSED = "refresh_token_refused"  # noqa: S105 - a result
     #: WeChat refuses the grant; a newer one, which was held beside it, has taken its place.
     FELL_BACK = "fell_back"
+    #: WeChat gave no refresh token: the access token is good until it expires.
+    NO_REFRESH_TOKEN = "no_refresh_token"  # noqa: S105 - a result
     UNKNOWN_USER = "unknown_user"
     PROFILE_NOT_GRANTED = "profile_not_granted"
     SNAPSHOT_USER = "snapshot_user"

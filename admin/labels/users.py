@@ -91,6 +91,7 @@ RESULT_LABELS: Mapping[ActionResult, str] = {
     ActionResult.REAUTHORIZATION_REQUIRED: N_("The user must authorize again."),
     ActionResult.REFRESH_TOKEN_REFUSED: N_("WeChat has refused the refresh token: the user must authorize again."),
     ActionResult.FELL_BACK: N_("WeChat has refused the refresh token. A newer silent authorization has taken over."),
+    ActionResult.NO_REFRESH_TOKEN: N_("WeChat gave no refresh token. The access token is good until it expires."),
     ActionResult.UNKNOWN_USER: N_("There is no such user."),
     ActionResult.PROFILE_NOT_GRANTED: N_("The user has not granted access to the profile (snsapi_userinfo)."),
     ActionResult.SNAPSHOT_USER: N_("This is the virtual user of a snapshot page, which has no profile."),

@@ -68,6 +68,8 @@ REFRESH_RESULTS: Mapping[RefreshResult, ActionResult] = {
     RefreshResult.REAUTHORIZATION_REQUIRED: ActionResult.REFRESH_TOKEN_REFUSED,
     RefreshResult.FELL_BACK: ActionResult.FELL_BACK,
     RefreshResult.FAILED: ActionResult.FAILED,
+    # Asked for by an operator, a refresh is left out for want of a refresh token alone.
+    RefreshResult.LEFT_TO_USE: ActionResult.NO_REFRESH_TOKEN,
     RefreshResult.SUPERSEDED: ActionResult.SUPERSEDED,
 }
 STATUS_RESULTS: Mapping[Status | None, ActionResult] = {

@@ -162,6 +162,14 @@ async def test_a_paused_account_says_since_which_errcode_and_until_when(authoriz
     assert wechat.calls["refresh_token"] == 1
 
 
+async def test_a_newer_authorization_that_takes_over_is_told(act, authorize, wechat):
+    openid = await authorize()
+    await authorize("snsapi_base")
+    wechat.faults.add(Fault(endpoint="refresh_token", errcode=40030, times=1))
+    assert await act(JobAction.REFRESH, openid) == (False, "fell_back", 40030)
+    assert await act(JobAction.REFRESH, openid) == (True, "refreshed", None)
+
+
 async def test_a_failed_refresh_says_when_it_is_tried_again(authorize, service, clock, wechat):
     openid = await authorize()
     wechat.faults.add(Fault(endpoint="refresh_token", errcode=-1, times=1))
@@ -179,7 +187,6 @@ async def test_a_user_is_revoked_once(act, authorize):
 
 
 def test_every_way_a_refresh_ends_has_a_result():
-    told = {RefreshResult.PAUSED, RefreshResult.LEFT_TO_USE}  # by the pause; only the schedule leaves a token to use
-    assert set(REFRESH_RESULTS) == set(RefreshResult) - told
+    assert set(REFRESH_RESULTS) == set(RefreshResult) - {RefreshResult.PAUSED}  # which the pause tells
     assert set(UNAVAILABLE_RESULTS) == set(UnavailableReason)
     assert set(STATUS_RESULTS) == {None, *Status} - {Status.ACTIVE}

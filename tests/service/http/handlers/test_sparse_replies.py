@@ -8,6 +8,7 @@ from tornado.web import Application, RequestHandler
 
 from service.tokens.manager import NoAuthorization
 from service.tokens.refresher import RefreshResult
+from storage.sql.work.jobs import JobAction
 from storage.users import Status
 from tests.service.http.handlers.h5_browser import reply_of
 
@@ -82,6 +83,8 @@ async def test_without_a_refresh_token_the_grant_lives_as_long_as_its_access_tok
     clock.advance(7000)
     assert (await service.tokens.get_valid_token(appid, OPENID, minimum_seconds=600)).access_token == "A" * 110
     assert (await service.tokens.refresh_now(appid, OPENID)).result is RefreshResult.LEFT_TO_USE
+    told = await service.dashboard.users.perform(JobAction.REFRESH, appid, OPENID)
+    assert (told.succeeded, told.result) == (False, "no_refresh_token")
 
     clock.advance(200)
     with pytest.raises(NoAuthorization):
