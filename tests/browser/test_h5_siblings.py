@@ -1,6 +1,5 @@
 """A service, its page and a hostile sibling on three hosts of one site, over TLS: what a planted cookie can do."""
 
-import datetime as dt
 import http.client
 import json
 import re
@@ -8,12 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
 from tests.browser.stack import Stack, pages_at, running
 from tests.browser.test_h5_flow import ENTRY, result
+from tests.certificates import make_certificate
 from tests.proxies import nginx
 from tests.service.harness import free_port
 from tests.waiting import DEADLINE_SECONDS
@@ -22,35 +20,13 @@ SITE = "site.test"
 OWN_COOKIE = "__Host-wechat_openid"
 
 
-def certificate_in(folder):
-    """Make a certificate that nobody trusts, and return nginx's directives for it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, SITE)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"*.{SITE}")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Run all of it; what reaches the service without TLS is the attacker's own program."""
     folder = tmp_path_factory.mktemp("site")
     service, admin, wechat, pages = (f"http://127.0.0.1:{free_port()}" for _ in range(4))
     port = free_port()
+    certificate = make_certificate(folder / "site.pem", x509.DNSName(f"*.{SITE}"))
     api, h5, evil = (f"https://{host}.{SITE}:{port}" for host in ("api", "h5", "evil"))
     hosts = f"map $host $upstream {{ api.{SITE} {service}; default {pages}; }}"
     with ExitStack() as started:
@@ -84,7 +60,7 @@ def site(tmp_path_factory):
                 "$upstream",
                 forwarded,
                 outside=hosts,
-                server=certificate_in(folder),
+                server=f"ssl_certificate {certificate}; ssl_certificate_key {certificate};",
                 listen="ssl",
                 port=port,
             )
