@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import ClassVar, Self
 
 from storage.activity import Activity
+from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
@@ -211,6 +212,14 @@ class TokenStore(ABC):
     @abstractmethod
     def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""
+
+    def risks(self) -> Sequence[StoreRisk]:
+        """Look at how the server is set up: return what it may lose of what it has taken.
+
+        Raises:
+            StorageError: It is set up to lose users, and nobody said that this is meant. The service does not start.
+        """
+        return ()
 
     @abstractmethod
     def close(self) -> None:

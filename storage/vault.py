@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from storage.activity import Activity
 from storage.base.errors import InvalidRecord, SealError, StorageError, StoreBusy, StoreTooSlow, StoreUnavailable
+from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, SealedTokens
 from storage.group_commit import GroupCommit
@@ -240,6 +241,14 @@ class TokenVault:
     async def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""
         return await self._read(self._store.check_schema)
+
+    async def risks(self) -> Sequence[StoreRisk]:
+        """Return what the store may lose, as its server is set up.
+
+        Raises:
+            StorageError: It is set up to lose users, and nobody said that this is meant.
+        """
+        return await self._read(self._store.risks)
 
     async def check_keys(self, sample: int = 10) -> None:
         """Open the tokens of some of the newest and of the oldest users, to find a missing key before it hurts.

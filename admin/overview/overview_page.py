@@ -11,6 +11,7 @@ from admin.labels.overview import (
     CHART_TITLES_PER_DAY,
     CHART_TITLES_PER_HOUR,
     FAILURE_LABELS,
+    RISK_LABELS,
     SCHEMA_STATE_LABELS,
 )
 from admin.labels.users import STATUS_BADGES, STATUS_LABELS
@@ -21,6 +22,8 @@ from admin.web.i18n import N_
 from admin.web.inputs import day_of
 from storage.activity import Activity, ActivityKind
 from storage.base.clock import DAY_SECONDS, HOUR_SECONDS
+from storage.base.errors import StorageError, StoreUnavailable
+from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.sql.accounts.operators import Role
 from storage.sql.work.instances import Instance
@@ -69,8 +72,13 @@ class OverviewHandler(AdminHandler):
         services = self.services
         now = services.clock.now()
         span = "days" if self.get_query_argument("span", "") == "days" else "hours"
-        counts, forecast, activity, instances, schema = await asyncio.gather(
-            services.counts.get(), services.forecast.get(), self._activity(now), self._instances(now), self._schema()
+        counts, forecast, activity, instances, schema, risks = await asyncio.gather(
+            services.counts.get(),
+            services.forecast.get(),
+            self._activity(now),
+            self._instances(now),
+            self._schema(),
+            self._risks(),
         )
         series = _series(activity, span, now)
         self.render(
@@ -86,6 +94,7 @@ class OverviewHandler(AdminHandler):
             failures=_failures(one for one in activity if one.hour > now - DAY_SECONDS),
             instances=instances,
             schema=schema,
+            risks=[RISK_LABELS[risk] for risk in risks],
             pauses=[(instance, pause) for instance in instances for pause in instance.pauses if pause.until > now],
             accounts=services.account_names,
             today=day_of(now),
@@ -111,6 +120,14 @@ class OverviewHandler(AdminHandler):
 
     async def _schema(self) -> SchemaReport:
         return await self.services.vault.check_schema()
+
+    async def _risks(self) -> Sequence[StoreRisk]:
+        try:
+            return await self.services.vault.risks()
+        except StoreUnavailable:
+            raise
+        except StorageError:  # the server has been told to drop users since the service began
+            return (StoreRisk.DROPS_USERS,)
 
     def _chart(self, series: Series, kind: ActivityKind) -> tuple[ActivityKind, str]:
         """Return a chart with its words in the page's language."""

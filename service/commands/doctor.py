@@ -17,6 +17,7 @@ from service.settings import Address, Settings, SettingsError, load_settings
 from service.wechat.account_check import CheckResult, CheckStatus, check_account
 from service.wechat.protocol import Account
 from storage.base.errors import StorageError
+from storage.base.risks import RISK_SENTENCES
 from storage.sealing import KeyRing
 from storage.vault import TokenVault
 
@@ -112,13 +113,16 @@ async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
     try:
         await vault.check_keys()
         await vault.check_writable()
+        risks = await vault.risks()
     except StorageError as error:
         return CheckResult("token store", CheckStatus.BAD, str(error))
     finally:
         await vault.close()
-    return CheckResult(
-        "token store", CheckStatus.GOOD, f"{settings.token_store}: takes authorizations; the keys open what is stored"
-    )
+    text = f"{settings.token_store}: takes authorizations; the keys open what is stored"
+    if risks:
+        risky = "; ".join(RISK_SENTENCES[one] for one in risks)
+        return CheckResult("token store", CheckStatus.WARNING, f"{text}; but {risky}")
+    return CheckResult("token store", CheckStatus.GOOD, text)
 
 
 def _about_listeners(settings: Settings) -> CheckResult:

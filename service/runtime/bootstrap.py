@@ -17,6 +17,7 @@ from service.wechat.client import WeChatClient
 from service.wechat.transports import PostingTransport, TransportUnavailable, make_transport
 from storage.base.clock import Clock, SystemClock
 from storage.base.errors import SchemaNotReady, StoreUnavailable
+from storage.base.risks import RISK_SENTENCES
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
@@ -73,6 +74,7 @@ def open_store(settings: Settings) -> TokenStore:
     Raises:
         RegistryError: There is no such store, or it does not fit.
         SchemaNotReady: Its tables are missing or behind.
+        StorageError: Its server is set up to lose users.
         SettingsError: Its URL cannot be used.
     """
     try:
@@ -80,6 +82,8 @@ def open_store(settings: Settings) -> TokenStore:
     except ValueError as error:
         raise SettingsError(str(error)) from None
     _require_current(store.check_schema())
+    for risk in store.risks():
+        _logger.warning("the token store: %s", RISK_SENTENCES[risk])
     return store
 
 

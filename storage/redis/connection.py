@@ -1,6 +1,6 @@
 """`Connection`: a Redis server, the keys under one prefix, and the scripts that change them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Self
@@ -20,6 +20,8 @@ except ImportError:
     raise ImportError('redis-py is missing: pip install "wechat-openid[redis]"') from None
 
 from storage.base.errors import StorageError, StoreUnavailable
+from storage.base.risks import StoreRisk
+from storage.redis.durability import risks_of
 from storage.redis.fields import Argument
 from storage.redis.targets import Target, target_of
 
@@ -92,6 +94,11 @@ class Connection:
         with self.translating_errors():
             if not self._target.is_cluster and self.client.info("cluster").get("cluster_enabled"):
                 raise self._other_form()
+
+    def risks(self) -> Sequence[StoreRisk]:
+        """Return what the server may lose; see `risks_of`."""
+        with self.translating_errors():
+            return risks_of(self.client, self.prefix, may_evict=self._target.may_evict)
 
     @contextmanager
     def translating_errors(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Self
 
 from storage.activity import Activity, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.errors import InvalidRecord
+from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
@@ -229,6 +230,10 @@ class RedisTokenStore(TokenStore):
         else:
             state = SchemaState.BEHIND if layout < LAYOUT else SchemaState.AHEAD
         return SchemaReport(state, str(layout), str(LAYOUT))
+
+    def risks(self) -> Sequence[StoreRisk]:
+        """See `TokenStore.risks`."""
+        return self._redis.risks()
 
     def close(self) -> None:
         """See `TokenStore.close`."""

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -28,7 +28,7 @@ DEFAULT_CLUSTER_PREFIX = "{wechat-openid}:"
 HOW_TO_NAME_IT = (
     "TOKEN_STORE_URL must be redis://HOST:6379/0, redis+sentinel://HOST:26379,HOST:26379/SERVICE/0, "
     "redis+cluster://HOST:6379,HOST:6379, any of them as rediss… with TLS, or unix:///PATH; of the options ?prefix=, "
-    "wait_replicas= and wait_milliseconds= are the store's own"
+    "wait_replicas=, wait_milliseconds= and evicting= are the store's own"
 )
 #: How long a connection or an answer may take, in seconds.
 TIMEOUT_SECONDS = 5
@@ -51,6 +51,7 @@ class Target:
         is_cluster: Whether it is a Redis Cluster.
         wait_replicas: How many replicas must have a write before it is answered.
         wait_milliseconds: How long they may take.
+        may_evict: Whether the server is meant to drop users when its memory is full.
     """
 
     client: Any
@@ -59,6 +60,7 @@ class Target:
     is_cluster: bool = False
     wait_replicas: int = 0
     wait_milliseconds: int = WAIT_MILLISECONDS
+    may_evict: bool = False
 
 
 def target_of(url: str) -> Target:
@@ -91,13 +93,14 @@ def _target(url: str, scheme: str) -> Target:
     address, _, query = url.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     transport, _, form = scheme.partition("+")
+    may_evict = _is_allowed(options.pop("evicting", "refused"))
     if form == "cluster":
-        return _cluster(address, transport, options)
+        return replace(_cluster(address, transport, options), may_evict=may_evict)
     prefix = options.pop("prefix", DEFAULT_PREFIX)
     replicas = _number(options.pop("wait_replicas", "0"))
     milliseconds = _number(options.pop("wait_milliseconds", str(WAIT_MILLISECONDS)))
     client, place = _sentinel(address, transport, options) if form else _one_server(address, options)
-    return Target(client, prefix, place, wait_replicas=replicas, wait_milliseconds=milliseconds)
+    return Target(client, prefix, place, wait_replicas=replicas, wait_milliseconds=milliseconds, may_evict=may_evict)
 
 
 def _one_server(address: str, options: dict[str, str]) -> tuple[Any, str]:
@@ -159,6 +162,12 @@ def _hosts(address: str, port: int) -> tuple[list[tuple[str, int]], str]:
 
 def _place(hosts: list[tuple[str, int]]) -> str:
     return ", ".join(f"{host}:{port}" for host, port in hosts)
+
+
+def _is_allowed(text: str) -> bool:
+    if text not in {"allowed", "refused"}:
+        raise ValueError("neither allowed nor refused")
+    return text == "allowed"
 
 
 def _number(text: str) -> int:

@@ -9,12 +9,12 @@ from typing import Any, Self
 from sqlalchemy import Connection, Executable
 
 from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
+from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, Rejected, outcome_fields
 from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
-from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
 from storage.sql.tokens.rows import read_authorization, read_sealed_row
@@ -244,11 +244,17 @@ class SqlTokenStore(TokenStore):
 
     def migrate(self, progress: Callable[[str], None]) -> None:
         """See `TokenStore.migrate`; runs the migrations that ship with the code."""
+        from storage.sql.core.migrations import upgrade  # noqa: PLC0415 - only who migrates needs Alembic, and its 8 MB
+
         upgrade(self._database.engine, progress)
 
     def check_schema(self) -> SchemaReport:
         """See `TokenStore.check_schema`; compares with the migrations that ship with the code."""
         return self._database.read(schema_report)
+
+    def risks(self) -> Sequence[StoreRisk]:
+        """See `TokenStore.risks`."""
+        return self._database.read(self._database.dialect.risks)
 
     def close(self) -> None:
         """See `TokenStore.close`."""

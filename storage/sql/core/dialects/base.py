@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from storage.base.errors import StoreUnavailable
+from storage.base.risks import StoreRisk
 from storage.sql.core.products import Product, product_of
 
 __all__ = [
@@ -125,6 +126,10 @@ class Dialect(ABC):
         """Execute statements as one transaction, which the caller commits unless this has done so."""
         for statement, values in steps:
             connection.execute(statement, values)
+
+    def risks(self, connection: Connection) -> Sequence[StoreRisk]:  # noqa: ARG002 - a file is as durable as its disk
+        """Return what the server may lose of what it has committed, by its settings."""
+        return ()
 
     def skips_locked_rows(self, connection: Connection) -> bool:  # noqa: ARG002 - only MySQL has to ask
         """Return whether `SELECT … FOR UPDATE SKIP LOCKED` leaves out rows that another transaction holds."""

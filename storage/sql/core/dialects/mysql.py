@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import BigInteger
 
+from storage.base.risks import StoreRisk
 from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, HOSTS, Assignments, Dialect, Step
 from storage.sql.core.driver_options import mysql_options
 
@@ -109,6 +110,11 @@ class MySQL(Dialect):
         """Recognize a node of Galera."""
         asked = connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'").one_or_none()
         return asked is not None and asked[1] == "ON"
+
+    def risks(self, connection: Connection) -> Sequence[StoreRisk]:
+        """Read innodb_flush_log_at_trx_commit, which what only speaks the protocol has not."""
+        found = connection.exec_driver_sql("SHOW VARIABLES LIKE 'innodb_flush_log_at_trx_commit'").one_or_none()
+        return () if found is None or found[1] in {"1", "3"} else (StoreRisk.CRASH_LOSES_LAST,)
 
     def lock_timeout_sql(self, seconds: int) -> str:
         """Return the setting of lock_wait_timeout, whose longest time is a year."""

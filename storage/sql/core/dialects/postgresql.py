@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import BigInteger
 
 from storage.base.errors import StorageError
+from storage.base.risks import StoreRisk
 from storage.sql.core.addresses import hosts_of
 from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect, Step
 from storage.sql.core.driver_options import postgresql_options
@@ -125,6 +126,14 @@ class PostgreSQL(Dialect):
         taken = connection.scalar(func.pg_try_advisory_lock(MIGRATION_LOCK_NUMBER).select())
         connection.rollback()
         return bool(taken)
+
+    def risks(self, connection: Connection) -> Sequence[StoreRisk]:
+        """Read fsync and synchronous_commit; of the latter, every value but `off` waits for the own disk."""
+        asked = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+        fsync, commit = connection.exec_driver_sql(asked).one()
+        if fsync == "off":
+            return (StoreRisk.CRASH_LOSES_MUCH,)
+        return (StoreRisk.CRASH_LOSES_LAST,) if commit == "off" else ()
 
     def lock_timeout_sql(self, seconds: int) -> str:
         """Return the setting of lock_timeout."""
