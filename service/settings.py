@@ -21,6 +21,7 @@ from limits import parse_many
 from service.http.origins import parse_origin
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
+from storage.base.addresses import unescaped_characters
 
 __all__ = ["PREFIX", "Address", "Network", "Settings", "SettingsError", "load_settings", "parse_address", "secrets_in"]
 
@@ -84,10 +85,12 @@ def _http_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         names_host = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        # Such an address is shown to pages, logs and other servers.
+        names_host = names_host and "@" not in parts.netloc
     except ValueError:  # a port that is not a number, or half a pair of brackets
         names_host = False
     if not names_host or "?" in text or "#" in text:
-        raise ValueError("an http:// or https:// URL without query and fragment")
+        raise ValueError("an http:// or https:// URL without user name, query and fragment")
     return text.rstrip("/")
 
 
@@ -224,6 +227,9 @@ def _counters(text: str) -> str:
         known = parts.scheme in {"async+memory", "async+redis", "async+rediss"} and parts.port != 0
     except ValueError:
         known = False
+    about_password = unescaped_characters(text)
+    if about_password:
+        raise ValueError(f"a URL that can be read: {about_password}")
     if not known:
         raise ValueError("async+memory://, async+redis://host:6379 or async+rediss://host:6379")
     return text
@@ -488,13 +494,17 @@ def _raw_value(row: "Field[Any]", environment: Mapping[str, str], from_file: Map
     if variable in environment:
         return environment[variable].strip()
     if f"{variable}_FILE" in environment:
-        path = Path(environment[f"{variable}_FILE"])
+        path = environment[f"{variable}_FILE"]
+        # It is not quoted: by mistake the variable may hold the secret itself.
+        named = f"the file that {variable}_FILE names"
         try:
-            return path.read_text(encoding="utf-8").strip()
+            return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ValueError(f"readable in the file {path}: {error.strerror}") from None
+            raise ValueError(f"readable in {named}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise ValueError(f"text in UTF-8 in the file {path}") from None
+            raise ValueError(f"text in UTF-8 in {named}") from None
+        except ValueError:  # a NUL in the path
+            raise ValueError(f"readable in {named}") from None
     default: str = row.metadata["default"]
     return from_file.get(row.name, default)
 

@@ -79,10 +79,11 @@ def _about_calls(settings: Settings) -> CheckResult:
     plain = [
         PREFIX + name
         for name, url in (
-            ("WECHAT_API_URL", settings.wechat_api_url),
+            *(("WECHAT_API_URL", url) for url in settings.wechat_api_url.split(",")),
             ("WECHAT_AUTHORIZE_URL", settings.wechat_authorize_url),
             ("RATE_LIMIT_STORAGE", settings.rate_limit_storage),
             ("TOKEN_STORE_URL", settings.token_store_url),
+            ("EVENT_FORWARD_URL", settings.event_forward_url),
         )
         if _is_plain(url)
     ]

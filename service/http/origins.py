@@ -35,7 +35,7 @@ def parse_origin(text: str) -> str:
     """
     match = _ORIGIN.fullmatch(text.lower())
     if match is None:
-        raise ValueError(f"an origin such as https://h5.example.com, not {text!r}")
+        raise ValueError("an origin such as https://h5.example.com, without a path and a user name")
     scheme, host, port = match.groups()
     return f"{scheme}://{host}" if port in {None, _DEFAULT_PORT[scheme]} else f"{scheme}://{host}:{port}"
 

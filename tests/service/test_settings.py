@@ -20,8 +20,8 @@ def load(**values):
 def toml(tmp_path):
     """Write a settings file."""
 
-    def write(text):
-        path = tmp_path / "settings.toml"
+    def write(text, name="settings.toml"):
+        path = tmp_path / name
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -184,13 +184,15 @@ def test_any_value_may_come_from_a_file(tmp_path):
 
 
 def test_a_value_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"SECRET must be readable in the file .*missing: No such file"):
+    with pytest.raises(
+        SettingsError, match=r"SECRET must be readable in the file that \w+_SECRET_FILE names: No such file"
+    ):
         load(SECRET_FILE=str(tmp_path / "missing"))
-    with pytest.raises(SettingsError, match=r"SECRET must be readable in the file .*: Is a directory"):
+    with pytest.raises(SettingsError, match=r"SECRET must be readable in the file that .*: Is a directory"):
         load(SECRET_FILE=str(tmp_path))
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match=r"SECRET must be text in UTF-8 in the file .*binary"):
+    with pytest.raises(SettingsError, match=r"SECRET must be text in UTF-8 in the file that"):
         load(SECRET_FILE=str(binary))
 
 
@@ -301,3 +303,56 @@ def test_nothing_is_read_but_what_is_named(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}APPID", "from the process")
     assert load().appid == ""
     assert load_settings().appid == "from the process"
+
+
+@pytest.mark.attack(
+    "keys, tokens and users",
+    "whoever reads the logs",
+    "a setting that cannot be read, with a secret in it, or a secret in the wrong setting",
+    "the message names the setting and repeats nothing of its value",
+)
+def test_no_setting_repeats_what_it_cannot_read(subtests, toml):
+    forms = [
+        SECRET_WORD,
+        f"https://user:{SECRET_WORD}@example.com",
+        f"https://{SECRET_WORD}@example.com/",
+        f"async+redis://:{SECRET_WORD}@tail@redis:port",
+        f"async+redis://:123/{SECRET_WORD}@redis:6379",
+        f"postgresql://user:{SECRET_WORD}#@db:port/x",
+        f'[{{"appid": "wx1", "secret": "{SECRET_WORD}", "appid2": 1}}]',
+        f"127.0.0.1:{SECRET_WORD}",
+        f"{SECRET_WORD}\0",
+    ]
+    for row in ROWS:
+        name = row.name.upper()
+        for form in forms:
+            sources = {
+                "variable": (None, {PREFIX + name: form}),
+                "file": (None, {f"{PREFIX}{name}_FILE": form}),
+                "TOML": (toml(f"{row.name} = {json.dumps(form)}", f"{row.name}.toml"), {}),
+                "what is not TOML": (toml(f"{row.name} = {form}"), {}),
+            }
+            for source, arguments in sources.items():
+                with subtests.test(row=row.name, form=form, source=source):
+                    assert SECRET_WORD not in complaint_about(*arguments)
+
+
+def complaint_about(config, environment):
+    """Return what is said of settings that cannot be read; nothing for others."""
+    try:
+        load_settings(config, environment)
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+def test_an_address_that_is_shown_holds_no_user_name(subtests):
+    for name in ("PUBLIC_URL", "ADMIN_URL", "WECHAT_API_URL", "WECHAT_AUTHORIZE_URL"):
+        with subtests.test(name=name), pytest.raises(SettingsError, match="without user name"):
+            load(**{name: "https://user@example.com"})
+
+
+def test_an_unescaped_password_of_the_counters_is_named(subtests):
+    for url in ("async+redis://:1/x@redis:6379", "async+redis://:a@b@redis:6379", "async+redis://:1#x@redis:6379"):
+        with subtests.test(url=url), pytest.raises(SettingsError, match="as it is: write %"):
+            load(RATE_LIMIT_STORAGE=url)

@@ -1,4 +1,6 @@
+import json
 import logging
+import time
 
 import pytest
 
@@ -31,6 +33,79 @@ def test_values_of_credentials_are_replaced_and_nothing_else(subtests):
     ]:
         with subtests.test(text=text, redacted=redacted):
             assert redact(text) == redacted
+
+
+@pytest.mark.attack(
+    "keys, tokens and users",
+    "whoever reads the logs",
+    "credentials in whatever form a library logs them",
+    "replaced before they are written",
+)
+def test_credentials_are_replaced_in_every_form_they_are_written(subtests):
+    secret = "hunter2-Tr0ub4dor"
+    inner = json.dumps({"access_token": secret, "expires_in": 7200})
+    for text in [
+        f"Tokens(access_token='{secret}', refresh_token=\"{secret}\")",
+        f"Account(appid='wx1', secret='{secret}')",
+        f"Tokens(access_token=b'{secret}')",
+        f"it was 'a\\'b{secret}'".replace("it was ", "secret="),
+        f"Authorization: Bearer {secret}",
+        f"{{'Authorization': 'Bearer {secret}'}}",
+        f"('authorization', 'Basic {secret}')",
+        f"Cookie: wechat_openid=2|1:0|{secret}; b={secret}",
+        f'Set-Cookie: a="{secret} x"; HttpOnly',
+        f"{{'Cookie': 'a={secret}; b={secret}', 'Host': 'h'}}",
+        f"('Set-Cookie', 'a=\"{secret}\"; Path=/')",
+        f"ValueError: Invalid cookie 'wechat_openid_x': '2|1:0|{secret} x'",
+        f"client_secret={secret}&x=1",
+        f"id_token={secret}",
+        f'{{"client_secret": "{secret}"}}',
+        f"WECHAT_OPENID_SECRET_KEYS={secret}",
+        f'secret = "{secret}"',
+        f"postgresql+psycopg://user:{secret}@db/name",
+        f"postgresql://user:a@b/{secret}@db/name",
+        f"could not connect to mysql://root:{secret}#{secret}@db:3306/x",
+        f"async+redis://:{secret}@redis:6379",
+        f"https://user:{secret}@proxy.example.com/path",
+        f"key wok_{secret} is unknown",
+        f"body: {json.dumps({'body': inner})}",
+        f"body: {json.dumps({'body': json.dumps({'body': inner})})}",
+        json.dumps({"access_token": f'a"{secret}'}),
+        repr({"body": inner}),
+        repr(inner.encode()),
+        f"{{'access_token': \"{secret}'s\"}}",
+    ]:
+        with subtests.test(text=text):
+            redacted = redact(text)
+            assert secret not in redacted
+            assert "***" in redacted
+
+
+def test_what_is_no_credential_stays(subtests):
+    for text in [
+        "send Authorization: Bearer KEY; make a key by: wechat-openid apikeys add",
+        "GET /admin/users?q=a&status=active HTTP/1.1",
+        "http://127.0.0.1:8889/admin/users/wx1/o1@example",
+        "https://h5.example.com:8443/page?mail=a@example.com",
+        "the cookie is not Secure: PUBLIC_URL is http://",
+        '{"errcode": 40029, "errmsg": "invalid code", "rid": "x"}',
+        "tokens: 5 refreshed, token of a user is due",
+        "sqlite:////var/lib/wechat-openid.db",
+        "postgresql at db:5432 does not answer",
+    ]:
+        with subtests.test(text=text):
+            assert redact(text) == text
+
+
+def test_hostile_text_is_read_in_one_go(subtests):
+    for unit in ("secret_", "a_", '\\\\"secret', "x://a:", "Cookie: ", "'secret': '\\", "redis://:@", "Bearer ", "=*'"):
+        began = time.process_time()
+        redact(unit * (200_000 // len(unit)))
+        slow = time.process_time() - began
+        began = time.process_time()
+        redact(unit * (400_000 // len(unit)))
+        with subtests.test(unit=unit):
+            assert time.process_time() - began < 4 * slow + 0.2, "twice the text takes about twice the time"
 
 
 @pytest.fixture
