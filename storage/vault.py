@@ -59,6 +59,7 @@ class TokenVault:
         patience_seconds: How long an exchange waits where it is not known yet whether the store takes its grant.
         relapse_seconds: How soon a code is risked again where a store failed that had seemed to be back.
         on_availability: Called with False when the store stops taking grants, with True when it takes them again.
+        on_ended: Called in a thread with the account and the user of each authorization that was revoked or erased.
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class TokenVault:
         patience_seconds: float = 2.0,
         relapse_seconds: float = 10.0,
         on_availability: Callable[[bool], None] = lambda _: None,
+        on_ended: Callable[[str, str], None] = lambda _appid, _openid: None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._instance = instance
+        self._on_ended = on_ended
         self._claim_numbers = itertools.count(1)
         self._max_pending = max_pending
         self._reserved = 0
@@ -232,11 +235,15 @@ class TokenVault:
 
     async def revoke(self, appid: str, openid: str) -> bool:
         """End an authorization and forget its tokens; False when there is none."""
-        return await self._write(lambda: self._store.revoke(appid, openid))
+        return await self._write(lambda: self._ended(appid, openid, self._store.revoke(appid, openid)))
 
     async def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """Delete everything about a user who authorized before a moment, if one is given; False if nothing was."""
-        return await self._write(lambda: self._store.erase(appid, openid, authorized_before=authorized_before))
+
+        def erase() -> bool:
+            return self._ended(appid, openid, self._store.erase(appid, openid, authorized_before=authorized_before))
+
+        return await self._write(erase)
 
     async def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""
@@ -280,6 +287,11 @@ class TokenVault:
         self._single_writers.shutdown()
         self._readers.shutdown()
         self._store.close()
+
+    def _ended(self, appid: str, openid: str, was_there: bool) -> bool:
+        if was_there:
+            self._on_ended(appid, openid)
+        return was_there
 
     def _new_owner(self) -> str:
         """Name a claim; no two claims share a name, so that an old one is never taken for a new one."""

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from service.authorization.exchange_budget import ExchangeBudget, Standing
@@ -56,12 +56,14 @@ class Browser:
         binding: Digest of what it is known by: its state, its cookie, or its address; together with its user agent.
         appid: The account of its session, if it has one.
         openid: The user of its session, if it has one.
+        signed_in_at: When that user signed in.
         standing: What speaks for its visitor, while exchanges are scarce.
     """
 
     binding: bytes
     appid: str | None = None
     openid: str | None = None
+    signed_in_at: int = 0
     standing: Standing = Standing.STRANGER
 
     def owns(self, redeemed: RedeemedCode) -> bool:
@@ -110,6 +112,7 @@ class CodeExchange:
         clock: What tells the time.
         policy: When to refresh what was obtained.
         budget: How many exchanges may be asked for.
+        is_signed_in: Tells of an account and a user who signed in at a moment whether they still are.
         accepted: Called with the account of each code that WeChat accepts.
         failed: Called with each failure of the call.
         refused: Called with each failure that a caller is told of.
@@ -126,6 +129,7 @@ class CodeExchange:
         policy: RefreshPolicy,
         *,
         budget: ExchangeBudget,
+        is_signed_in: Callable[[str, str, int], Awaitable[bool]],
         accepted: Callable[[str], None] = lambda _: None,
         failed: Callable[[WeChatError], None] = lambda _: None,
         refused: Callable[[WeChatError], None] = lambda _: None,
@@ -137,6 +141,7 @@ class CodeExchange:
         self._clock = clock
         self._policy = policy
         self._budget = budget
+        self._is_signed_in = is_signed_in
         self._accepted = accepted
         self._failed = failed
         self._refused = refused
@@ -187,7 +192,7 @@ class CodeExchange:
         """Answer a code that is under way or was exchanged in this process."""
         if earlier.task.done() or hmac.compare_digest(earlier.binding, browser.binding):
             redeemed = await self._result_in_time(earlier.task)
-            if browser.owns(redeemed):
+            if await self._owns(browser, redeemed):
                 return redeemed
         raise CodeRefused(account.appid, CODE_USED, "code been used")
 
@@ -263,8 +268,16 @@ class CodeExchange:
             await asyncio.sleep(pause)
             redeemed = await self._vault.find_by_code(digest, since)
             if redeemed is not None:
-                return redeemed if browser.owns(redeemed) else None
+                return redeemed if await self._owns(browser, redeemed) else None
         return None
+
+    async def _owns(self, browser: Browser, redeemed: RedeemedCode) -> bool:
+        """Return whether a code's result is a browser's own, and not that of who signed out there."""
+        if not browser.owns(redeemed):
+            return False
+        if browser.appid is None or browser.openid is None:
+            return True
+        return await self._is_signed_in(browser.appid, browser.openid, browser.signed_in_at)
 
     def _remember(self, digest: bytes, redemption: _Redemption) -> None:
         self._redemptions[digest] = redemption

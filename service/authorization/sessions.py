@@ -1,7 +1,8 @@
 """What is signed for browsers: the session cookie, which says whose browser it is.
 
 Signatures are Tornado's (HMAC-SHA256 with a time stamp); their keys are derived from `SECRET_KEYS`, so rotating those
-rotates these, and a session outlives a rotation as long as the older key is listed.
+rotates these, and a session outlives a rotation as long as the older key is listed. A signature is good for a week, and
+a session that is used gets a new one each day, until a month after the sign-in.
 """
 
 import json
@@ -11,12 +12,15 @@ from typing import Self
 
 from tornado.web import create_signed_value, decode_signed_value
 
-from storage.base.clock import Clock
+from storage.base.clock import DAY_SECONDS, Clock
 from storage.sealing import KeyRing
 
-__all__ = ["SESSION_DAYS", "Session", "SessionSigner"]
+__all__ = ["COOKIE_DAYS", "SESSION_DAYS", "Session", "SessionSigner"]
 
+#: How long a session lasts at most, and how long without being used.
 SESSION_DAYS = 30
+COOKIE_DAYS = 7
+_RENEW_AFTER_SECONDS = DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,15 @@ class Session:
 
     Attributes:
         browser_id: Random, and new at each sign-in: whoever knew the browser's cookie before does not know it after.
+        signed_in_at: When the user signed in; 0 where nobody has.
+        signed_at: When its cookie was signed, of a session that was read from one.
     """
 
     browser_id: str = field(repr=False)
     appid: str | None = None
     openid: str | None = None
+    signed_in_at: int = 0
+    signed_at: int = field(default=0, compare=False)
 
     @classmethod
     def new(cls) -> Self:
@@ -37,9 +45,9 @@ class Session:
         return cls(secrets.token_urlsafe(12))
 
     @classmethod
-    def of_user(cls, appid: str, openid: str) -> Self:
-        """Make the session of a user who has just signed in."""
-        return replace(cls.new(), appid=appid, openid=openid)
+    def of_user(cls, appid: str, openid: str, signed_in_at: int) -> Self:
+        """Make the session of a user who signed in at a moment."""
+        return replace(cls.new(), appid=appid, openid=openid, signed_in_at=signed_in_at)
 
 
 class SessionSigner:
@@ -64,7 +72,8 @@ class SessionSigner:
 
     def sign(self, session: Session) -> str:
         """Return the cookie's value."""
-        content = json.dumps([session.browser_id, session.appid, session.openid], separators=(",", ":"))
+        fields = [session.browser_id, session.appid, session.openid, session.signed_in_at]
+        content = json.dumps(fields, separators=(",", ":"))
         signed = create_signed_value(
             self._keys, self.cookie_name, content, clock=self._clock.now, key_version=self._newest
         )
@@ -79,10 +88,27 @@ class SessionSigner:
         session = self._read(self.older_cookie_name, value)
         if session is None or session.appid is None or session.openid is None:
             return None
-        return Session.of_user(session.appid, session.openid)
+        return replace(session, browser_id=Session.new().browser_id)
+
+    def is_to_be_renewed(self, session: Session) -> bool:
+        """Return whether the cookie that a session was read from is so old that a new one should be given."""
+        return self._clock.now() - session.signed_at >= _RENEW_AFTER_SECONDS
 
     def _read(self, name: str, value: str | None) -> Session | None:
         content = decode_signed_value(
-            self._keys, name, value, max_age_days=SESSION_DAYS, clock=self._clock.now, min_version=2
+            self._keys, name, value, max_age_days=COOKIE_DAYS, clock=self._clock.now, min_version=2
         )
-        return None if content is None else Session(*json.loads(content))
+        if content is None or value is None:
+            return None
+        browser_id, appid, openid, *rest = json.loads(content)
+        signed_at = _signing_time(value)
+        # Cookies used to say no more than that, and were never signed anew.
+        signed_in_at = rest[0] if rest else signed_at
+        if openid is not None and self._clock.now() - signed_in_at > SESSION_DAYS * DAY_SECONDS:
+            return None
+        return Session(browser_id, appid, openid, signed_in_at, signed_at)
+
+
+def _signing_time(value: str) -> int:
+    """Return the time stamp of a signed value: the third of its fields, each after its length and a colon."""
+    return int(value.split("|")[2].partition(":")[2])

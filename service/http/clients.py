@@ -89,7 +89,8 @@ class Clients:
         if state is not None:
             return Browser(_binding("state", state.cookie_name, user_agent))
         if session is not None:
-            return Browser(_binding("browser", session.browser_id, user_agent), session.appid, session.openid)
+            binding = _binding("browser", session.browser_id, user_agent)
+            return Browser(binding, session.appid, session.openid, session.signed_in_at)
         found = self._find(request)
         if found.is_visitors:
             return Browser(_binding("address", found.address, user_agent))

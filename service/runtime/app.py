@@ -18,6 +18,7 @@ from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
 from service.authorization.states import States
+from service.authorization.visitor_sessions import VisitorSessions
 from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
@@ -51,6 +52,7 @@ from storage.base.clock import Clock
 from storage.sealing import KeyRing
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.session_ends import SessionEnds
 from storage.sql.core.engine import Database
 from storage.sql.work.event_deliveries import EventDeliveries
 from storage.sql.work.instances import Instances
@@ -78,6 +80,7 @@ class Service:
     jobs: JobRunner
     breaker: Breaker
     exchange: CodeExchange
+    visitor_sessions: VisitorSessions
     tokens: TokenManager
     profiles: Profiles
     pushes: PushReceiver
@@ -109,8 +112,10 @@ def make_service(
     relay: MessageRelay,
     clock: Clock,
     metrics: Metrics,
+    session_ends: SessionEnds,
 ) -> Service:
     """Put the parts together. Call it in the event loop that will run them."""
+    visitor_sessions = VisitorSessions(session_ends, vault, clock)
     counters = Counters.open(settings.rate_limit_storage, clock)
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
@@ -164,10 +169,12 @@ def make_service(
             clock,
             policy,
             budget=ExchangeBudget(_budget_of_process(settings), counters, clock, refused=metrics.budget_refusal),
+            is_signed_in=visitor_sessions.is_good,
             accepted=metrics.good_code,
             failed=metrics.failed_exchange,
             refused=_counter_of_refusals(activity),
         ),
+        visitor_sessions=visitor_sessions,
         tokens=tokens,
         profiles=profiles,
         pushes=PushReceiver(
@@ -232,6 +239,7 @@ def _page_services(service: Service) -> PageServices:
         exchange=service.exchange,
         profiles=service.profiles,
         sessions=SessionSigner(service.keys, service.clock, cookies.prefix),
+        visitor_sessions=service.visitor_sessions,
         states=States(service.keys, service.clock, cookies.prefix),
         id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},

@@ -21,6 +21,7 @@ from storage.base.risks import RISK_SENTENCES
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_or_create_key_file
+from storage.sql.accounts.session_ends import SessionEnds
 from storage.sql.core.engine import HOW_TO_MIGRATE, Database
 from storage.sql.core.revisions import schema_report
 from storage.store import TokenStore
@@ -136,6 +137,8 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
     store = await asyncio.to_thread(open_store, settings)
     metrics = Metrics([account.appid for account in settings.all_accounts()])
     instance = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+    clock = clock or SystemClock()
+    session_ends = SessionEnds(database)
     vault = TokenVault(
         store,
         keys,
@@ -143,6 +146,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         # Each worker finds out for itself; all of them together risk a code no more often than one would.
         relapse_seconds=_RELAPSE_SECONDS * settings.workers,
         on_availability=metrics.store_up,
+        on_ended=lambda appid, openid: session_ends.end(appid, openid, clock.now()),
     )
     client = open_client(settings, metrics)
     relay = open_relay(settings, metrics)
@@ -157,7 +161,8 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             database=database,
             client=client,
             relay=relay,
-            clock=clock or SystemClock(),
+            clock=clock,
+            session_ends=session_ends,
             metrics=metrics,
         )
     finally:

@@ -235,13 +235,19 @@ def test_the_usual_tutorials_page_works_as_it_stands(stack, page, query):
     assert stack.exchanges() == 1
 
 
-def test_logging_out_ends_the_session(stack, page):
+def test_logging_out_ends_the_session_and_every_copy_of_its_cookie(stack, page, open_browser):
     page.goto(f"{stack.allowed}{ENTRY}")
     result(page)
-    assert "wechat_openid" in {cookie["name"] for cookie in page.context.cookies()}
+    [copied] = [cookie for cookie in page.context.cookies() if cookie["name"] == "wechat_openid"]
+    session = f"{stack.service}/session"
+    assert page.context.request.get(session).status == 200
     page.click("#log-out")
     page.wait_for_function("document.querySelector('#result').textContent === '{}'")
     assert "wechat_openid" not in {cookie["name"] for cookie in page.context.cookies()}
+    thief = open_browser()
+    thief.add_cookies([copied])
+    refused = thief.request.get(session)
+    assert (refused.status, "openid" in refused.text()) == (401, False)
 
 
 def test_scripts_cannot_read_the_cookies(stack, page):

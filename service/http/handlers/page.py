@@ -11,8 +11,9 @@ from service.authorization.exchange import CodeExchange
 from service.authorization.exchange_budget import Standing
 from service.authorization.id_tokens import IdTokens
 from service.authorization.profiles import Profiles
-from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from service.authorization.sessions import COOKIE_DAYS, Session, SessionSigner
 from service.authorization.states import STATE_SECONDS, IssuedState, States
+from service.authorization.visitor_sessions import VisitorSessions
 from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins, headers_to_allow, is_foreign, origin_error, readable_origin
@@ -55,6 +56,7 @@ class PageServices:
     exchange: CodeExchange
     profiles: Profiles
     sessions: SessionSigner
+    visitor_sessions: VisitorSessions
     states: States
     id_tokens: IdTokens | None
     accounts: dict[str, Account]
@@ -137,17 +139,28 @@ class PageHandler(JsonHandler):
         session = sessions.verify(self.get_cookie(sessions.cookie_name))
         return session or sessions.verify_older(self.get_cookie(sessions.older_cookie_name))
 
-    def require_user(self) -> tuple[str, str]:
-        """Return appid and openid of the session's user.
-
-        Raises:
-            ApiError: The browser has no session.
-        """
+    async def signed_in_user(self) -> tuple[str, str] | None:
+        """Return appid and openid of the session's user, if they are still signed in; their session goes on."""
         session = self.session()
         if session is None or session.appid is None or session.openid is None:
-            raise ApiError(401, Kind.REAUTHORIZE, "this browser has no session; authorize first")
+            return None
         self._appid = session.appid
+        if not await self.services.visitor_sessions.is_good(session.appid, session.openid, session.signed_in_at):
+            return None
+        if self.services.sessions.is_to_be_renewed(session):
+            self.set_session(session)
         return session.appid, session.openid
+
+    async def require_user(self) -> tuple[str, str]:
+        """Return the same.
+
+        Raises:
+            ApiError: The browser has no session, or it has ended.
+        """
+        user = await self.signed_in_user()
+        if user is None:
+            raise ApiError(401, Kind.REAUTHORIZE, "this browser has no session; authorize first")
+        return user
 
     @cached_property
     def client_address(self) -> str:
@@ -183,7 +196,7 @@ class PageHandler(JsonHandler):
                 await services.rate_limit.count(self.client_address, _REFUSED_CODE_COSTS)
             raise
         services.known_networks.note_good_code(self.client_address)
-        self.set_session(Session.of_user(redeemed.appid, redeemed.openid))
+        self.set_session(services.visitor_sessions.begin(redeemed.appid, redeemed.openid))
         if state is not None:
             self.set_state_cookie(state)
         return redeemed
@@ -211,7 +224,7 @@ class PageHandler(JsonHandler):
     def set_session(self, session: Session) -> None:
         """Give the browser its session."""
         sessions = self.services.sessions
-        self.set_plain_cookie(sessions.cookie_name, sessions.sign(session), SESSION_DAYS * DAY_SECONDS)
+        self.set_plain_cookie(sessions.cookie_name, sessions.sign(session), COOKIE_DAYS * DAY_SECONDS)
 
     def end_session(self) -> None:
         """Take the session back."""

@@ -17,7 +17,7 @@ class UserinfoHandler(PageHandler):
 
     async def get(self) -> None:
         """Answer with the profile."""
-        appid, openid = self.require_user()
+        appid, openid = await self.require_user()
         lang = self.get_query_argument("lang", LANGUAGES[0])
         if lang not in LANGUAGES:
             raise ApiError(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")

@@ -12,9 +12,9 @@ __all__ = ["routes"]
 class SessionHandler(PageHandler):
     """The session of the browser that asks, and no other."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Say who it is."""
-        appid, openid = self.require_user()
+        appid, openid = await self.require_user()
         self.write_json({"appid": appid, "openid": openid})
 
     def post(self) -> None:
@@ -24,8 +24,12 @@ class SessionHandler(PageHandler):
             self.set_session(Session.new())
         self._answer_nothing()
 
-    def delete(self) -> None:
-        """Sign out. What is stored about the user stays."""
+    async def delete(self) -> None:
+        """Sign out, here and wherever else a cookie of this user is. What is stored about the user stays."""
+        user = await self.signed_in_user()
+        if user is not None:
+            await self.services.visitor_sessions.sign_out(*user)
+        self.clear_header("Set-Cookie")
         self.end_session()
         self._answer_nothing()
 

@@ -34,6 +34,7 @@ __all__ = [
     "metadata",
     "operator_sessions",
     "operators",
+    "session_ends",
     "sign_in_attempts",
 ]
 
@@ -325,5 +326,17 @@ event_deliveries = Table(
     Column("done_at", BigInteger),
     PrimaryKeyConstraint("digest"),
     Index(None, "claimed_at"),
+    **_MYSQL_OPTIONS,
+)
+
+#: Users whose sessions were ended, and since when new ones must have begun; kept as long as sessions may last.
+session_ends = Table(
+    "session_ends",
+    metadata,
+    Column("openid", _word(128), nullable=False),
+    Column("appid", _word(64), nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    PrimaryKeyConstraint("openid", "appid"),
+    Index(None, "not_before"),
     **_MYSQL_OPTIONS,
 )

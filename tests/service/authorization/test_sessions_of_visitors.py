@@ -3,7 +3,7 @@ import base64
 import pytest
 from tornado.web import create_signed_value
 
-from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from service.authorization.sessions import COOKIE_DAYS, SESSION_DAYS, Session, SessionSigner
 from storage.base.clock import ManualClock
 from storage.sealing import KeyRing, generate_key
 
@@ -22,8 +22,8 @@ def signer(clock):
 
 
 @pytest.fixture
-def session():
-    return Session.of_user("wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M")
+def session(clock):
+    return Session.of_user("wx0000000000000001", "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", clock.now())
 
 
 def test_a_session_is_read_as_it_was_signed(signer, session):
@@ -38,7 +38,7 @@ def test_browsers_get_different_names(signer):
 
 
 def test_each_sign_in_has_a_name_of_its_own():
-    sessions = [Session.of_user("wx1", "o1") for _ in range(2)]
+    sessions = [Session.of_user("wx1", "o1", 1) for _ in range(2)]
     assert len({session.browser_id for session in sessions}) == 2
     assert {(session.appid, session.openid) for session in sessions} == {("wx1", "o1")}
 
@@ -51,7 +51,7 @@ def test_an_older_cookie_says_whose_it_is_and_its_name_is_not_kept(signer, sessi
     assert prefixed.verify(signer.sign(session)) is None  # it cannot be passed off as a newer one
     assert prefixed.verify_older(prefixed.sign(session)) is None
     assert prefixed.verify_older(signer.sign(Session.new())) is None
-    clock.advance(SESSION_DAYS * DAY + 1)
+    clock.advance(COOKIE_DAYS * DAY + 1)
     assert prefixed.verify_older(signer.sign(session)) is not None
     assert prefixed.verify_older(None) is None
 
@@ -110,17 +110,40 @@ def test_a_session_outlives_a_rotation_while_the_older_key_is_listed(signer, ses
     assert without_old.verify(rotated.sign(session)) == session
 
 
-def test_a_session_ends_by_the_clock(signer, session, clock):
+def test_a_session_that_is_not_used_ends_by_the_clock(signer, session, clock):
     value = signer.sign(session)
-    clock.advance(SESSION_DAYS * DAY)
+    clock.advance(COOKIE_DAYS * DAY)
     assert signer.verify(value) == session
     clock.advance(1)
     assert signer.verify(value) is None
 
 
+def test_a_session_that_is_used_goes_on_for_a_while_and_not_for_ever(signer, session, clock):
+    for _ in range(SESSION_DAYS):
+        read = signer.verify(signer.sign(session))
+        assert read == session
+        assert not signer.is_to_be_renewed(read)
+        clock.advance(DAY)
+        assert signer.is_to_be_renewed(read)
+    assert signer.verify(signer.sign(session)) == session
+    clock.advance(1)
+    assert signer.verify(signer.sign(session)) is None
+    assert signer.verify(signer.sign(Session("b"))) == Session("b")
+
+
+def test_a_cookie_that_does_not_say_when_its_user_signed_in_was_signed_then(signer, session, clock):
+    keys = KeyRing.parse(OLD).derived_keys("session cookie")
+    content = f'["{session.browser_id}","{session.appid}","{session.openid}"]'
+    value = create_signed_value(keys, signer.cookie_name, content, clock=clock.now, key_version=next(iter(keys)))
+    signed_at = clock.now()
+    clock.advance(DAY)
+    read = signer.verify(value.decode())
+    assert (read, read.signed_in_at) == (session, signed_at)
+
+
 def test_a_cookie_holds_nothing_but_the_session(signer, session):
     content = base64.b64decode(signer.sign(session).split("|")[4].partition(":")[2])
-    assert content.decode() == f'["{session.browser_id}","{session.appid}","{session.openid}"]'
+    assert content.decode() == f'["{session.browser_id}","{session.appid}","{session.openid}",{session.signed_in_at}]'
 
 
 def test_a_cookies_value_can_stand_in_a_header(signer, session):

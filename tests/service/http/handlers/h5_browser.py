@@ -30,7 +30,7 @@ class Browser:
         )
         for line in response.headers.get_list("Set-Cookie"):
             for name, morsel in SimpleCookie(line).items():
-                if morsel["expires"]:  # only cookies that are taken back have one
+                if morsel["expires"] or morsel["max-age"] == "0":  # only cookies that are taken back have these
                     self.cookies.pop(name, None)
                 else:
                     self.cookies[name] = morsel.value

@@ -180,6 +180,7 @@ async def test_an_exchange_that_takes_too_long_goes_on_and_answers_the_next_post
         service.clock,
         RefreshPolicy(),
         budget=ExchangeBudget(0, service.counters, service.clock),
+        is_signed_in=service.visitor_sessions.is_good,
         answer_seconds=0.2,
     )
     page.url = await serve(make_public_app(replace(service, exchange=exchange)))

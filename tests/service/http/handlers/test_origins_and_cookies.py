@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from service.authorization.sessions import SESSION_DAYS, Session, SessionSigner
+from service.authorization.sessions import COOKIE_DAYS, Session, SessionSigner
 from service.http.cookies import CookiePolicy
 from service.http.origins import AllowedOrigins
 from storage.base.clock import ManualClock
@@ -216,7 +216,7 @@ async def test_cookies_are_as_strict_as_the_pages_allow(public_url, origins, sec
 async def test_the_session_cookie_is_kept_from_scripts_and_ends(browser, wechat):
     response = await browser.post_code(wechat.issue_code())
     cookie = response.headers["Set-Cookie"]
-    for attribute in ("HttpOnly", "Secure", "SameSite=Lax", f"Max-Age={SESSION_DAYS * 86_400}"):
+    for attribute in ("HttpOnly", "Secure", "SameSite=Lax", f"Max-Age={COOKIE_DAYS * 86_400}"):
         assert attribute in cookie
 
 
@@ -262,8 +262,9 @@ async def test_no_altered_cookie_is_ever_another_identity():
 
 async def test_a_session_outlives_a_rotation_of_the_keys_and_ends_with_its_key():
     old, new, clock = generate_key(), generate_key(), ManualClock()
-    cookie = SessionSigner(KeyRing.parse(old), clock).sign(Session("browser", "wx1", "o1"))
-    assert SessionSigner(KeyRing.parse(f"{new},{old}"), clock).verify(cookie) == Session("browser", "wx1", "o1")
+    session = Session("browser", "wx1", "o1", clock.now())
+    cookie = SessionSigner(KeyRing.parse(old), clock).sign(session)
+    assert SessionSigner(KeyRing.parse(f"{new},{old}"), clock).verify(cookie) == session
     assert SessionSigner(KeyRing.parse(new), clock).verify(cookie) is None
-    clock.advance(SESSION_DAYS * 86_400 + 1)
+    clock.advance(COOKIE_DAYS * 86_400 + 1)
     assert SessionSigner(KeyRing.parse(old), clock).verify(cookie) is None

@@ -129,9 +129,19 @@ async def test_an_erased_user_must_authorize_again(browser, service, sign_in):
     assert reply_of(response)["error"] == "reauthorize"
 
 
-async def test_a_user_whose_authorization_ended_must_authorize_again(browser, service, sign_in):
+async def test_a_user_who_was_revoked_is_signed_out(browser, service, sign_in):
     openid = await sign_in()
     await service.vault.revoke(service.settings.appid, openid)
+    response = await browser.fetch("/userinfo")
+    assert (response.code, reply_of(response)["error"]) == (401, "reauthorize")
+    assert "authorize_url" in reply_of(response)
+
+
+async def test_a_user_whose_refresh_token_wechat_refuses_must_authorize_again(browser, wechat, clock, sign_in):
+    await sign_in()
+    clock.advance(3 * 3600)
+    wechat.faults.add(Fault(endpoint=REFRESH, errcode=42002))
+    await browser.fetch("/userinfo")
     response = await browser.fetch("/userinfo")
     assert (response.code, reply_of(response)["error"]) == (409, "reauthorize")
     assert "authorize_url" in reply_of(response)

@@ -136,7 +136,9 @@ async def test_the_planted_cookie_is_of_no_use_in_another_process_either(
 
 async def test_an_older_cookie_is_read_for_a_while_and_replaced(browser, wechat, settings, clock, openid_for):
     before = SessionSigner(KeyRing.parse(settings.secret_keys), clock)
-    browser.cookies = {"wechat_openid": before.sign(Session.of_user(settings.appid, openid_for("li-na")))}
+    await browser.post_code(wechat.issue_code("li-na"))
+    older = Session.of_user(settings.appid, openid_for("li-na"), clock.now())
+    browser.cookies = {"wechat_openid": before.sign(older)}
     assert reply_of(await browser.fetch("/session"))["openid"] == openid_for("li-na")
     response = await browser.fetch("/session", method="DELETE")
     taken_back = {name for line in response.headers.get_list("Set-Cookie") for name in SimpleCookie(line)}
