@@ -397,8 +397,9 @@ class Settings:
     rate_limit: str = _setting(
         "600/minute",
         _rate_limit,
-        "Exchanges one client address may ask for, and authorizations it may begin; a /24 of IPv4 and a /48 of IPv6 "
-        "may have ten times as many. A code that WeChat refuses counts as ten. Empty: no limit.",
+        "Exchanges one client address may ask for, authorizations it may begin, and profiles; a /24 of IPv4 and a /48 "
+        "of IPv6 may have ten times as many, the profile of one user a tenth. A code that WeChat refuses counts as "
+        "ten. Empty: no limit.",
     )
     exchange_budget: int = _setting(
         "40000",

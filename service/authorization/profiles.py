@@ -1,5 +1,6 @@
 """`Profiles`: what users show of themselves, asked from WeChat with a live token and kept for a while."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from service.tokens.breaker import Breaker
@@ -23,6 +24,8 @@ LANGUAGES = ("zh_CN", "zh_TW", "en")
 
 #: A token that ends sooner is refreshed before WeChat is asked with it.
 _MINIMUM_SECONDS = 60
+#: How many failures are remembered at most; the oldest are forgotten first.
+_REMEMBERED = 4096
 
 
 class ProfileNotGranted(Exception):
@@ -43,6 +46,15 @@ class UserProfile:
     unionid: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """WeChat's refusal to show a profile, of an authorization as it was."""
+
+    error: WeChatError
+    version: int
+    ends_at: int
+
+
 class Profiles:
     """Shows profiles. Belongs to one event loop.
 
@@ -53,6 +65,7 @@ class Profiles:
         breaker: What knows the accounts whose calls cannot succeed.
         clock: What profiles grow old by.
         cache_seconds: How long a profile is shown before WeChat is asked for it again.
+        failure_seconds: How long a failure is the answer before WeChat is asked again, unless the user authorizes anew.
     """
 
     def __init__(
@@ -64,6 +77,7 @@ class Profiles:
         clock: Clock,
         *,
         cache_seconds: int,
+        failure_seconds: int = 10,
     ) -> None:
         self._vault = vault
         self._client = client
@@ -71,6 +85,8 @@ class Profiles:
         self._breaker = breaker
         self._clock = clock
         self._cache_seconds = cache_seconds
+        self._failure_seconds = failure_seconds
+        self._failures: OrderedDict[tuple[str, str], _Failure] = OrderedDict()
         self._keeps = Capability.PROFILES in vault.capabilities
         self._flights: SingleFlight[tuple[str, str], UserProfile] = SingleFlight()
 
@@ -100,8 +116,12 @@ class Profiles:
             raise SnapshotUser
         if not is_wide(authorization.scope):
             raise ProfileNotGranted
-        kept = None if anew else self._kept(authorization)
-        return kept or await self._flights.run((appid, openid), lambda: self._ask(appid, openid, lang))
+        if not anew:
+            kept = self._kept(authorization)
+            if kept is not None:
+                return kept
+            self._check_failures(authorization)
+        return await self._flights.run((appid, openid), lambda: self._ask_noting_failure(appid, openid, lang))
 
     async def forget(self, appid: str, openid: str) -> bool:
         """Drop what is kept of a profile, so that the next one who asks gets a new one; False when nobody is known."""
@@ -118,6 +138,33 @@ class Profiles:
         return UserProfile(
             authorization.openid, authorization.nickname or "", authorization.avatar_url or "", authorization.unionid
         )
+
+    def _check_failures(self, authorization: Authorization) -> None:
+        """Raise what WeChat answered a moment ago about this authorization."""
+        failure = self._failures.get((authorization.appid, authorization.openid))
+        if failure is None or failure.version != authorization.version:
+            return
+        if 0 < failure.ends_at - self._clock.now() <= self._failure_seconds:
+            raise failure.error.with_traceback(None)
+
+    async def _ask_noting_failure(self, appid: str, openid: str, lang: str) -> UserProfile:
+        try:
+            profile = await self._ask(appid, openid, lang)
+        except WeChatError as error:
+            await self._note_failure(appid, openid, error)
+            raise
+        self._failures.pop((appid, openid), None)
+        return profile
+
+    async def _note_failure(self, appid: str, openid: str, error: WeChatError) -> None:
+        authorization = await self._vault.get(appid, openid)  # asking may have refreshed it
+        if authorization is None:
+            return
+        ends_at = self._clock.now() + self._failure_seconds
+        self._failures[appid, openid] = _Failure(error, authorization.version, ends_at)
+        self._failures.move_to_end((appid, openid))
+        if len(self._failures) > _REMEMBERED:
+            self._failures.popitem(last=False)
 
     async def _ask(self, appid: str, openid: str, lang: str) -> UserProfile:
         token = await self._tokens.get_valid_token(appid, openid, _MINIMUM_SECONDS)

@@ -62,6 +62,8 @@ __all__ = ["Service", "make_private_app", "make_public_app", "make_service"]
 
 #: How long a job waits for its next users: nobody sits in front of it.
 _JOBS_PATIENCE_SECONDS = 30.0
+#: A visitor looks at their own profile, an address may have many visitors.
+_PROFILES_OF_USER_DIVIDED_BY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ def _page_services(service: Service) -> PageServices:
         id_tokens = IdTokens(
             service.keys, service.clock, issuer=settings.public_url, audience=settings.id_token_audience
         )
+    limit = partial(RateLimit, settings.rate_limit, service.counters, service.clock)
     return PageServices(
         exchange=service.exchange,
         profiles=service.profiles,
@@ -243,8 +246,10 @@ def _page_services(service: Service) -> PageServices:
         states=States(service.keys, service.clock, cookies.prefix),
         id_tokens=id_tokens,
         accounts={account.appid: account for account in settings.all_accounts()},
-        rate_limit=RateLimit(settings.rate_limit, service.counters, service.clock),
-        begin_limit=RateLimit(settings.rate_limit, service.counters, service.clock, "begin"),
+        rate_limit=limit("exchange"),
+        begin_limit=limit("begin"),
+        profile_limit=limit("profile"),
+        profile_limit_of_user=limit("profile of user", divided_by=_PROFILES_OF_USER_DIVIDED_BY),
         known_networks=KnownNetworks(),
         clients=Clients(settings.trusted_proxies, settings.public_url),
         origins=origins,

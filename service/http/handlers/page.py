@@ -49,6 +49,8 @@ class PageServices:
         authorize_page: WeChat's authorize page.
         rate_limit: For exchanges.
         begin_limit: For authorizations that are begun.
+        profile_limit: For profiles, by address.
+        profile_limit_of_user: For profiles, by user.
         require_state: Whether a code must come with a state issued here.
         id_tokens: None where identity tokens are not configured.
     """
@@ -62,6 +64,8 @@ class PageServices:
     accounts: dict[str, Account]
     rate_limit: RateLimit
     begin_limit: RateLimit
+    profile_limit: RateLimit
+    profile_limit_of_user: RateLimit
     clients: Clients
     known_networks: KnownNetworks
     origins: AllowedOrigins
@@ -167,15 +171,16 @@ class PageHandler(JsonHandler):
         """The address that the request comes from, as far as it can be told."""
         return self.services.clients.address(self.request)
 
-    async def check_rate(self, limit: RateLimit) -> None:
-        """Count this request against a limit of its address.
+    async def check_rate(self, limit: RateLimit, user: str = "") -> None:
+        """Count this request against a limit of its address, or of a user.
 
         Raises:
-            ApiError: The address, or a network around it, has had its share.
+            ApiError: The user, the address or a network around it has had its share.
         """
-        retry_after = await limit.count(self.client_address)
+        retry_after = await limit.count(user or self.client_address)
         if retry_after is not None:
-            raise ApiError(429, "rate_limited", "too many requests from this address", retry_after=retry_after)
+            origin = "for this user" if user else "from this address"
+            raise ApiError(429, "rate_limited", f"too many requests {origin}", retry_after=retry_after)
 
     async def redeem(self, account: Account, code: str, state: IssuedState | None) -> RedeemedCode:
         """Exchange a code, sign the browser in as its user, and note what the code says of the visitor's address.

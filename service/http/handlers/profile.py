@@ -17,7 +17,9 @@ class UserinfoHandler(PageHandler):
 
     async def get(self) -> None:
         """Answer with the profile."""
+        await self.check_rate(self.services.profile_limit)
         appid, openid = await self.require_user()
+        await self.check_rate(self.services.profile_limit_of_user, f"{appid}|{openid}")
         lang = self.get_query_argument("lang", LANGUAGES[0])
         if lang not in LANGUAGES:
             raise ApiError(400, "request", f"lang must be one of: {', '.join(LANGUAGES)}")

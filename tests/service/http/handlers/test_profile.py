@@ -177,3 +177,49 @@ async def test_a_spent_quota_pauses_the_questions(browser, wechat, sign_in):
     wechat.faults.add(Fault(endpoint=USERINFO, errcode=45011))
     assert [(await browser.fetch("/userinfo")).code for _ in range(2)] == [503, 503]
     assert wechat.calls[USERINFO] == 1
+
+
+@pytest.mark.attack(
+    "WeChat's quota",
+    "a visitor",
+    "a profile that WeChat refuses is asked for again and again",
+    "WeChat is asked once in a while",
+)
+@pytest.mark.parametrize("errcode", [-1, 50002, 48004, 40003, 40001])
+async def test_wechat_is_not_asked_again_at_once_for_a_profile_that_it_refuses(
+    browser, wechat, sign_in, clock, errcode
+):
+    await sign_in()
+    wechat.faults.add(Fault(endpoint=USERINFO, errcode=errcode, times=None))
+    first = await browser.fetch("/userinfo")
+    asked = wechat.calls[USERINFO]
+    replies = [await browser.fetch("/userinfo") for _ in range(20)]
+    assert {response.code for response in replies} == {first.code}
+    assert {reply_of(response)["error"] for response in replies} == {reply_of(first)["error"]}
+    assert wechat.calls[USERINFO] == asked
+    clock.advance(10)
+    await browser.fetch("/userinfo")
+    assert wechat.calls[USERINFO] > asked
+
+
+async def test_a_failure_is_forgotten_when_the_user_authorizes_anew(browser, wechat, sign_in):
+    await sign_in()
+    wechat.faults.add(Fault(endpoint=USERINFO, errcode=50002))
+    assert (await browser.fetch("/userinfo")).code == 403
+    assert (await browser.fetch("/userinfo")).code == 403
+    await sign_in()
+    assert (await browser.fetch("/userinfo")).code == 200
+
+
+async def test_profiles_are_limited_by_address_and_by_user(browser_of_changed, wechat, sign_in):
+    browser = await browser_of_changed(rate_limit="20/minute", profile_cache_seconds=0)
+    await sign_in(at=browser)
+    codes = [(await browser.fetch("/userinfo")).code for _ in range(3)]
+    assert codes == [200, 200, 429]
+    await sign_in("xiao-ming", at=browser)
+    codes = [(await browser.fetch("/userinfo")).code for _ in range(3)]
+    assert codes == [200, 200, 429]
+    assert wechat.calls[USERINFO] == 4
+    browser.cookies.clear()
+    codes = [(await browser.fetch("/userinfo")).code for _ in range(20)]
+    assert codes == [401] * 14 + [429] * 6
