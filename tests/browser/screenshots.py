@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from service.simulator.people import DEFAULT_ACCOUNT
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.browser.made_up_users import put_users
+from tests.browser.sample_users import put_users
 from tests.service.harness import free_port
 
 #: The picture's name, the page, the colours, the language.

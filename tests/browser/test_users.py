@@ -10,8 +10,8 @@ from service.simulator.people import DEFAULT_ACCOUNT
 from storage.pauses import AccountPause
 from storage.sql.core.engine import Database
 from storage.sql.work.instances import Instance, Instances
-from tests.browser.made_up_users import put_users
 from tests.browser.operators import DESK, PHONE, complaints_of, faults_of_accessibility, width_of
+from tests.browser.sample_users import put_users
 
 pytestmark = pytest.mark.timeout(300)
 

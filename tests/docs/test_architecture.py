@@ -244,6 +244,12 @@ def test_a_name_is_imported_from_the_module_that_defines_it():
     ] == []
 
 
+def test_files_of_tests_are_told_apart_by_their_names():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if ".venv" not in path.parts]
+    assert len(names) > 100
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
+
+
 def test_the_folder_of_migrations_is_no_package():
     assert (ROOT / "alembic" / "env.py").exists()
     assert not list((ROOT / "alembic").rglob("__init__.py"))
