@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.bench.load import median, sample
 from tests.bench.report import write_chapter
-from tests.bench.servers import ADMIN_PORT, PORT, make_certificate, migrate, postgresql_database, running, upstream
+from tests.bench.servers import ADMIN_PORT, PORT, migrate, postgresql_database, running, upstream
 from tests.bench.stacks import environment_for, prepare, stacks
+from tests.certificates import make_certificate
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def main():
     sections = []
     with tempfile.TemporaryDirectory(prefix="wechat-openid-bench-") as name:
         folder = Path(name)
-        certificate = make_certificate(folder)
+        certificate = make_certificate(folder, "127.0.0.1")
         for scenario in SCENARIOS[: arguments.scenarios]:
             results = measure(scenario, arguments, folder, certificate, left_out)
             sections.append(section(scenario, results))
@@ -77,7 +78,7 @@ def measure(scenario, arguments, folder, certificate, left_out):
                         stack,
                         port=PORT,
                         upstream=upstream_url,
-                        ca_file=certificate[0] if scenario.tls else None,
+                        ca_file=certificate.path if scenario.tls else None,
                         postgresql=postgresql,
                     )
                     if "this service" in stack.name:

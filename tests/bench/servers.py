@@ -1,4 +1,4 @@
-"""What a measurement starts and stops: servers, the stand-in for WeChat, databases of its own, a certificate."""
+"""What a measurement starts and stops: servers, the stand-in for WeChat, databases of its own."""
 
 import os
 import subprocess
@@ -6,15 +6,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import psycopg
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.waiting import accepts, answers, wait_until
 
@@ -57,7 +51,7 @@ def upstream(latency=0.0, certificate=None):
     """Run the stand-in for WeChat, over TLS where there is a certificate; give its URL."""
     arguments = [str(UPSTREAM_PORT), str(latency)]
     if certificate:
-        arguments += [str(path) for path in certificate]
+        arguments += [str(certificate.path), str(certificate.key_path)]
     process = subprocess.Popen([sys.executable, str(HERE / "upstream.py"), *arguments])
     try:
         wait_until(lambda: process.poll() is not None or accepts(UPSTREAM_PORT))
@@ -91,28 +85,3 @@ def postgresql_database():
     finally:
         with psycopg.connect(plain, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def make_certificate(folder):
-    """Make a certificate for the loopback, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths

@@ -6,7 +6,6 @@ import re
 from contextlib import ExitStack
 
 import pytest
-from cryptography import x509
 
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
 from tests.browser.stack import Stack, pages_at, running
@@ -26,7 +25,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     service, admin, wechat, pages = (f"http://127.0.0.1:{free_port()}" for _ in range(4))
     port = free_port()
-    certificate = make_certificate(folder / "site.pem", x509.DNSName(f"*.{SITE}"))
+    certificate = make_certificate(folder, f"*.{SITE}")
     api, h5, evil = (f"https://{host}.{SITE}:{port}" for host in ("api", "h5", "evil"))
     hosts = f"map $host $upstream {{ api.{SITE} {service}; default {pages}; }}"
     with ExitStack() as started:
@@ -60,7 +59,7 @@ def site(tmp_path_factory):
                 "$upstream",
                 forwarded,
                 outside=hosts,
-                server=f"ssl_certificate {certificate}; ssl_certificate_key {certificate};",
+                server=f"ssl_certificate {certificate.path}; ssl_certificate_key {certificate.key_path};",
                 listen="ssl",
                 port=port,
             )

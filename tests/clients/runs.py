@@ -7,13 +7,8 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -21,6 +16,7 @@ from service.simulator.app import make_simulator_app
 from service.simulator.people import DEFAULT_ACCOUNT, openid_of
 from service.simulator.wechat import SimulatedWeChat
 from storage.base.clock import SystemClock
+from tests.certificates import make_certificate
 from tests.clients.libraries import Library
 
 _HOSTS = ("api.weixin.qq.com", "open.weixin.qq.com")
@@ -37,15 +33,15 @@ class Run:
 @asynccontextmanager
 async def simulator_in_wechats_place(folder: Path) -> AsyncIterator[tuple[SimulatedWeChat, int, Path]]:
     """Give a simulator, the port where it speaks TLS under WeChat's names, and the certificate to trust."""
-    certificate, key = _make_certificate(folder)
+    certificate = make_certificate(folder, *_HOSTS)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
+    tls.load_cert_chain(certificate.path, certificate.key_path)
     wechat = SimulatedWeChat(SystemClock())
     server = HTTPServer(make_simulator_app(wechat, control=False), ssl_options=tls)
     [listener] = bind_sockets(0, "127.0.0.1")
     server.add_socket(listener)
     try:
-        yield wechat, listener.getsockname()[1], certificate
+        yield wechat, listener.getsockname()[1], certificate.path
     finally:
         server.stop()
         await server.close_all_connections()
@@ -78,28 +74,3 @@ async def run_library(library: Library, wechat: SimulatedWeChat, port: int, cert
             await process.wait()
     assert process.returncode == 0, complaints.decode()
     return Run(**json.loads(printed))
-
-
-def _make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for WeChat's names that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "simulator")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in _HOSTS]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths

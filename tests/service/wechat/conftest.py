@@ -1,9 +1,6 @@
 """Transports, and what a peer answers them."""
 
-import ipaddress
-
 import pytest
-from cryptography import x509
 
 from service.wechat.transports import make_transport
 from tests.certificates import make_certificate
@@ -45,6 +42,5 @@ def transport(open_transport, transport_name):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A self-signed certificate for the loopback, with its key, in one file."""
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    return make_certificate(tmp_path_factory.mktemp("tls") / "loopback.pem", loopback)
+    """A self-signed certificate for the loopback, and its key."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")

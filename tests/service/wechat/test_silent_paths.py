@@ -29,9 +29,9 @@ async def is_answered(client):
 @pytest.fixture
 def path(simulator, tmp_path, certificate):
     """A path to nginx, which offers HTTP/2 and stands in front of WeChat."""
-    server = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+    server = f"ssl_certificate {certificate.path}; ssl_certificate_key {certificate.key_path};"
     with (
-        nginx(tmp_path, simulator.url, "", server=server, tls=" ssl http2") as address,
+        nginx(tmp_path, simulator.url, "", server=server, listen="ssl http2") as address,
         network_path_to("127.0.0.1", int(address.rpartition(":")[2])) as path,
     ):
         yield path
@@ -39,7 +39,7 @@ def path(simulator, tmp_path, certificate):
 
 @pytest.mark.gen_test(timeout=60)
 async def test_path_that_forgot_its_connections_costs_one_call_and_the_next_works(path, certificate, transport_name):
-    transport = TRANSPORTS[transport_name](2.0, 8, ca_certs=certificate)
+    transport = TRANSPORTS[transport_name](2.0, 8, ca_certs=str(certificate.path))
     client = WeChatClient(transport, api_url=f"https://127.0.0.1:{path.port}")
     assert all(await asyncio.gather(*(is_answered(client) for _ in range(4))))  # several connections are kept
 
@@ -54,7 +54,7 @@ async def test_path_that_forgot_its_connections_costs_one_call_and_the_next_work
 async def test_calls_in_a_row_on_a_path_that_forgot_cost_no_more_than_the_connections_it_had(
     path, certificate, transport_name
 ):
-    transport = TRANSPORTS[transport_name](4.0, 32, ca_certs=certificate)
+    transport = TRANSPORTS[transport_name](4.0, 32, ca_certs=str(certificate.path))
     client = WeChatClient(transport, api_url=f"https://127.0.0.1:{path.port}")
     assert all(await asyncio.gather(*(is_answered(client) for _ in range(3))))
 

@@ -249,7 +249,7 @@ async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_nam
 @pytest.fixture
 def tls(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(certificate.path, certificate.key_path)
     return context
 
 
@@ -267,7 +267,7 @@ async def test_certificate_that_is_not_trusted_ends_the_call_before_the_request(
 @pytest.mark.gen_test
 @pytest.mark.parametrize("make", [CurlTransport, RequestsTransport])
 async def test_trusted_certificate_is_accepted_and_the_connection_kept(make, start_peer, tls, certificate):
-    transport = make(2.0, 2, ca_certs=certificate)
+    transport = make(2.0, 2, ca_certs=str(certificate.path))
     peer = await start_peer(ssl_context=tls)
     for _ in range(3):
         assert (await transport.get(peer.url + "/")).status == 200
@@ -279,7 +279,7 @@ async def test_trusted_certificate_is_accepted_and_the_connection_kept(make, sta
 @pytest.mark.gen_test
 async def test_reply_that_drips_over_tls_ends_in_time(start_peer, tls, certificate, misbehaviours, transport_name):
     make = {"curl": CurlTransport, "requests": RequestsTransport}[transport_name]
-    transport = make(0.5, 1, ca_certs=certificate)
+    transport = make(0.5, 1, ca_certs=str(certificate.path))
     peer = await start_peer({"/bad": misbehaviours["drip headers"]}, ssl_context=tls)
 
     assert await fault_of(transport.get(peer.url + "/bad")) == (FaultReason.TIMEOUT, True)

@@ -1,60 +1,30 @@
 """TLS to a server that has it: encrypted, and verified as far as the options of the address ask."""
 
-import datetime as dt
 import os
 import shutil
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 from storage.base.errors import StoreUnavailable
 from storage.sql.core.engine import Database
+from tests.certificates import make_certificate
 from tests.engine_processes import folder_of_its_own
 from tests.mariadb_server import OWNER, mariadb_of_its_own
 
 NAME = "db.example.com"
 
 
-def name_of(common):
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def certificate(folder, name, issuer=None, issuer_key=None):
-    """Make a key and a certificate, an authority's where nobody issues it, and write both into files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name_of(name))
-        .issuer_name(issuer.subject if issuer else name_of(name))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(issuer_key or key, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    (folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *private))
-    return made, key
-
-
 @pytest.fixture(scope="module")
 def server():
     with folder_of_its_own("tls", OWNER) as folder:
-        authority, key = certificate(folder, "authority")
-        certificate(folder, "stranger")
-        certificate(folder, NAME, authority, key)
+        authority = make_certificate(folder, "authority")
+        make_certificate(folder, "stranger")
+        own = make_certificate(folder, NAME, issuer=authority)
         if os.geteuid() == 0:
             for file in folder.iterdir():
                 shutil.chown(file, OWNER)
-        options = (f"--ssl-cert={folder / NAME}.pem", f"--ssl-key={folder / NAME}.key")
+        options = (f"--ssl-cert={own.path}", f"--ssl-key={own.key_path}")
         with mariadb_of_its_own(*options) as running:
             yield running, folder
 
