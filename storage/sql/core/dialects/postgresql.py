@@ -1,7 +1,8 @@
 """PostgreSQL, and what speaks its protocol and dialect."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -32,11 +33,24 @@ __all__ = ["PostgreSQL"]
 
 #: The lock that migrations take.
 MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
-#: The execution option of a pipeline's last statement: what ends the pipeline.
-LEAVING = "leaving_pipeline"
+#: The execution option that says which `Part` of a pipeline a statement is.
+PART = "part_of_pipeline"
 #: What a statement fails with whose preparation went to another session: it is unknown there, its name is taken by
 #: another client's, or by one with other parameters.
 PREPARED_ELSEWHERE = frozenset({"26000", "42P05", "08P01"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The place of a statement in a pipeline.
+
+    Attributes:
+        is_first: Whether BEGIN comes before it.
+        leave: What ends the pipeline after it and COMMIT, if it is the last.
+    """
+
+    is_first: bool
+    leave: Callable[[], None] | None
 
 
 class PostgreSQL(Dialect):
@@ -70,7 +84,8 @@ class PostgreSQL(Dialect):
         """
         if engine.dialect.driver != self.driver:
             return
-        event.listen(engine, "do_execute", _leave_pipeline)
+        for kind in ("do_execute", "do_executemany"):
+            event.listen(engine, kind, _execute_in_pipeline)
         is_told = "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]
         seen: list[str] = []
 
@@ -99,12 +114,13 @@ class PostgreSQL(Dialect):
             super().execute_at_once(connection, steps)
             return
         raw: Any = connection.connection.driver_connection
+        last = len(steps) - 1
         try:
             with ExitStack() as pipeline:
                 pipeline.enter_context(raw.pipeline())
-                connection.exec_driver_sql("BEGIN")
-                super().execute_at_once(connection, steps)
-                connection.exec_driver_sql("COMMIT", execution_options={LEAVING: pipeline.close})
+                for place, (statement, values) in enumerate(steps):
+                    part = Part(is_first=place == 0, leave=pipeline.close if place == last else None)
+                    connection.execute(statement, values, execution_options={PART: part})
         except BaseException:
             with suppress(connection.dialect.loaded_dbapi.Error):  # a connection that broke is not given out again
                 raw.rollback()
@@ -184,13 +200,20 @@ class PostgreSQL(Dialect):
         return self.code_of(error) in {"25006", *PREPARED_ELSEWHERE}
 
 
-def _leave_pipeline(cursor: Any, statement: str, _parameters: Any, context: Any) -> bool:
-    """End a pipeline with its last statement: here errors of all of them become SQLAlchemy's, as those of one do."""
-    leave = context.execution_options.get(LEAVING)
-    if leave is None:
+def _execute_in_pipeline(cursor: Any, statement: str, values: Any, context: Any) -> bool:
+    """Execute a statement of a pipeline, and what begins and ends it: here errors become SQLAlchemy's."""
+    part = context.execution_options.get(PART)
+    if part is None:
         return False
-    cursor.execute(statement)
-    leave()
+    if part.is_first:
+        cursor.connection.execute("BEGIN")
+    if context.executemany:
+        cursor.executemany(statement, values)
+    else:
+        cursor.execute(statement, values)
+    if part.leave is not None:
+        cursor.connection.execute("COMMIT")
+        part.leave()
     return True
 
 
