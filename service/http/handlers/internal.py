@@ -4,9 +4,10 @@ import re
 
 from tornado.ioloop import IOLoop
 
+from admin.web.inputs import is_text
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
-from service.tokens.manager import TokenManager
+from service.tokens.manager import NoAuthorization, TokenManager
 from storage.base.clock import HOUR_SECONDS, Clock
 from storage.sql.accounts.api_keys import ApiKeys
 
@@ -15,6 +16,9 @@ __all__ = ["routes"]
 _DEFAULT_MINIMUM_SECONDS = 300
 #: A token lives two hours; asking for one that lives longer would refresh it at every call.
 _LONGEST_MINIMUM_SECONDS = HOUR_SECONDS
+#: Nothing longer can be stored.
+_LONGEST_APPID = 64
+_LONGEST_OPENID = 128
 _SECONDS = re.compile(r"[0-9]{1,4}")
 
 
@@ -34,6 +38,8 @@ class TokenHandler(JsonHandler):
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the token, when it ends, and its scope."""
         await self._authenticate()
+        if not (is_text(appid, _LONGEST_APPID) and is_text(openid, _LONGEST_OPENID)):
+            raise NoAuthorization(appid, openid, None)
         fresh = await self.tokens.get_valid_token(appid, openid, self._minimum_seconds(), refused=self._is_refused())
         self.write_json({"access_token": fresh.access_token, "expires_at": fresh.expires_at, "scope": fresh.scope})
 
