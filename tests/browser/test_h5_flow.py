@@ -184,6 +184,12 @@ def test_a_shared_link_with_a_spent_code_signs_in_whoever_opens_it_as_themself(s
     assert another.url == f"{stack.allowed}{ENTRY}"
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "who sends a link",
+    "the link carries a code of the sender's",
+    "the visitor is not signed in as the sender",
+)
 def test_a_code_that_the_page_did_not_ask_for_signs_nobody_in_as_somebody_else(stack, page):
     code = stack.issue_code(person="li-na")
     for query in (f"?code={code}", f"?code={code}&state=123", f"?code={code}&state={'0' * 64}"):

@@ -55,6 +55,12 @@ def test_whatever_is_sealed_opens_again(access, refresh, appid, openid):
     assert RING.open(stored(RING.seal(appid, openid, tokens), appid, openid)) == tokens
 
 
+@pytest.mark.attack(
+    "tokens at rest",
+    "who stole the database",
+    "reading tokens",
+    "sealed, of no use without the keys",
+)
 def test_sealed_values_do_not_show_the_tokens():
     sealed = RING.seal(APPID, OPENID, TOKENS)
     assert TOKENS.access_token.encode() not in sealed.access_token
@@ -62,6 +68,12 @@ def test_sealed_values_do_not_show_the_tokens():
 
 
 @pytest.mark.parametrize("column", ["access_token", "refresh_token"])
+@pytest.mark.attack(
+    "tokens at rest",
+    "who can write to the database",
+    "sealed values altered, moved or swapped",
+    "they do not open",
+)
 def test_a_value_with_any_byte_altered_does_not_open(column):
     sealed = RING.seal(APPID, OPENID, TOKENS)
     value = getattr(sealed, column)
@@ -79,6 +91,12 @@ def test_a_value_cut_short_anywhere_does_not_open():
             RING.open(stored(replace(sealed, access_token=sealed.access_token[:length])))
 
 
+@pytest.mark.attack(
+    "tokens at rest",
+    "who can write to the database",
+    "sealed values altered, moved or swapped",
+    "they do not open",
+)
 def test_values_moved_to_another_user_or_account_do_not_open():
     sealed = RING.seal(APPID, OPENID, TOKENS)
     with pytest.raises(CannotOpen, match="another row or column"):
@@ -87,6 +105,12 @@ def test_values_moved_to_another_user_or_account_do_not_open():
         RING.open(stored(sealed, appid="wx0000000000000002"))
 
 
+@pytest.mark.attack(
+    "tokens at rest",
+    "who can write to the database",
+    "sealed values altered, moved or swapped",
+    "they do not open",
+)
 def test_values_swapped_between_the_columns_do_not_open():
     sealed = RING.seal(APPID, OPENID, TOKENS)
     with pytest.raises(CannotOpen, match="another row or column"):

@@ -30,6 +30,12 @@ async def test_the_right_password_opens_the_dashboard(browser, add_operator):
     assert "ada" in text_of(await browser.get("/admin/me"))
 
 
+@pytest.mark.attack(
+    "operators' accounts",
+    "whoever reaches the sign-in page",
+    "finding out which names exist",
+    "the same answer at the same cost",
+)
 async def test_nothing_tells_which_part_was_wrong(browser, add_operator, dashboard, hashes):
     add_operator("ada")
     add_operator("bob")
@@ -62,6 +68,12 @@ async def test_each_attempt_is_written_down_without_what_was_typed_as_an_unknown
     assert "hunter2" not in repr(entries)
 
 
+@pytest.mark.attack(
+    "operators' accounts",
+    "who planted or copied a session cookie",
+    "it is used after signing in or out",
+    "it opens nothing",
+)
 async def test_the_session_id_is_renewed_at_sign_in(browser, add_operator):
     add_operator("ada")
     browser.cookies[SESSION] = "chosen-by-somebody-else"
@@ -75,6 +87,12 @@ async def test_the_session_id_is_renewed_at_sign_in(browser, add_operator):
     assert (await browser.get("/admin/me")).code == 303, "the session before it must have ended"
 
 
+@pytest.mark.attack(
+    "operators' accounts",
+    "who planted or copied a session cookie",
+    "it is used after signing in or out",
+    "it opens nothing",
+)
 async def test_signing_out_ends_the_session_on_the_server(browser, add_operator):
     add_operator("ada")
     await browser.sign_in("ada", PASSWORD)

@@ -142,6 +142,12 @@ async def test_a_user_is_shown_without_their_tokens(signed_in, authorize, servic
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "a user of the account, by nickname and picture",
+    "markup, scripts, pictures from elsewhere",
+    "shown as text, or not at all",
+)
 async def test_a_nickname_is_text_wherever_it_is_shown(signed_in, authorize, service):
     openid = await authorize()
     await service.vault.save_profile(Profile(APPID, openid, EVIL, 'https://thirdwx.qlogo.cn/"onerror=', 1))
@@ -153,6 +159,12 @@ async def test_a_nickname_is_text_wherever_it_is_shown(signed_in, authorize, ser
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "a user of the account, by nickname and picture",
+    "markup, scripts, pictures from elsewhere",
+    "shown as text, or not at all",
+)
 async def test_a_picture_comes_from_wechat_or_from_nowhere(signed_in, authorize, service):
     openid = await authorize()
     for address, shown in (("https://thirdwx.qlogo.cn/a/132", True), ("https://evil.example/a", False)):

@@ -56,6 +56,12 @@ def test_each_handler_names_its_own_role():
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "an operator, or nobody",
+    "every route with every role",
+    "each does what its role covers",
+)
 async def test_whoever_is_not_signed_in_is_asked_to(browser):
     answers = {}
     for method, path, _ in CASES:
@@ -68,6 +74,12 @@ async def test_whoever_is_not_signed_in_is_asked_to(browser):
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "an operator, or nobody",
+    "every route with every role",
+    "each does what its role covers",
+)
 async def test_each_role_may_what_it_covers(signed_in, role):
     wrong = []
     for method, path, handler in CASES:
@@ -80,6 +92,12 @@ async def test_each_role_may_what_it_covers(signed_in, role):
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "a web page in an operator's browser",
+    "a form without the session's token, or from another origin",
+    "403, nothing changed",
+)
 async def test_a_change_needs_the_token_of_its_own_session(signed_in, browser, dashboard):
     owner = signed_in()
     foreign = ["", "0" * 64, "某", await signed_in().form_token(), await browser.form_token()]
@@ -94,6 +112,12 @@ async def test_a_change_needs_the_token_of_its_own_session(signed_in, browser, d
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "operators' side",
+    "a web page in an operator's browser",
+    "a form without the session's token, or from another origin",
+    "403, nothing changed",
+)
 async def test_a_change_must_come_from_a_page_of_ours(signed_in, dashboard):
     owner = signed_in()
     foreign = ["https://evil.example", "null", owner.url + ".evil.example", owner.url.replace("http:", "https:"), None]

@@ -82,6 +82,12 @@ async def failures(answers):
 
 
 @pytest.mark.gen_test(timeout=120)
+@pytest.mark.attack(
+    "availability",
+    "an operator",
+    "huge digits, deep nesting, NUL, half pairs of surrogates in every argument and field",
+    "refused with a page that says so",
+)
 async def test_no_argument_makes_a_page_fail(signed_in):
     owner = signed_in()
     cases = [(path, name, value) for path, names in ARGUMENTS.items() for name in names for value in HOSTILE]
@@ -90,6 +96,12 @@ async def test_no_argument_makes_a_page_fail(signed_in):
 
 
 @pytest.mark.gen_test(timeout=120)
+@pytest.mark.attack(
+    "availability",
+    "an operator",
+    "huge digits, deep nesting, NUL, half pairs of surrogates in every argument and field",
+    "refused with a page that says so",
+)
 async def test_no_field_makes_a_change_fail(signed_in):
     owner = signed_in()
     token = await owner.form_token()

@@ -43,6 +43,12 @@ MADE_UP = [
 
 @pytest.mark.parametrize("cookie", MADE_UP, ids=range(len(MADE_UP)))
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "availability",
+    "whoever can set a cookie",
+    "a planted notice, as a format string",
+    "it is not shown, and nothing is formatted",
+)
 async def test_a_notice_that_a_browser_made_up_is_not_shown(signed_in, browser, cookie):
     viewer = signed_in(Role.VIEWER)
     for who, path in ((viewer, "/admin/me"), (browser, "/admin/sign-in")):
@@ -87,6 +93,12 @@ def test_what_is_signed_and_not_on_the_list_is_no_notice(content):
     assert verify_notice(SECRET, signed(content)) is None
 
 
+@pytest.mark.attack(
+    "availability",
+    "whoever can set a cookie",
+    "a planted notice, as a format string",
+    "it is not shown, and nothing is formatted",
+)
 def test_a_name_is_shown_and_never_formatted():
     found = verify_notice(SECRET, sign_notice(SECRET, Notice.OPERATOR_DISABLED, "%s%1000000000d{}"))
     assert found.text % found.name == "%s%1000000000d{} can no longer sign in."

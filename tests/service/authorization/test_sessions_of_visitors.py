@@ -56,6 +56,12 @@ def test_an_older_cookie_says_whose_it_is_and_its_name_is_not_kept(signer, sessi
     assert prefixed.verify_older(None) is None
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "any client",
+    "a session cookie that is altered or signed otherwise",
+    "nobody's session",
+)
 def test_a_cookie_altered_anywhere_is_nobodys(signer, session):
     value = signer.sign(session)
     altered = [
@@ -87,6 +93,12 @@ def test_what_is_not_a_cookie_of_ours_is_nobodys(signer, subtests):
             assert signer.verify(value) is None
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "any client",
+    "a session cookie that is altered or signed otherwise",
+    "nobody's session",
+)
 def test_a_cookie_of_another_key_name_or_format_is_nobodys(signer, session, clock):
     assert signer.verify(SessionSigner(KeyRing.parse(NEW), clock).sign(session)) is None
     content = '["b","wx1","o1"]'

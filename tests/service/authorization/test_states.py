@@ -49,6 +49,12 @@ def test_the_browser_that_asked_gets_back_what_it_asked_for(states):
     assert (asked.appid, asked.scope, asked.redirect_uri) == (APPID, "snsapi_base", PAGE)
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "any client",
+    "a state that is altered, another browser's, or replayed with another code",
+    "refused before a code is spent",
+)
 def test_every_altered_character_of_a_state_is_noticed(states):
     state, cookies = issue(states)
     for position, letter in enumerate(state):
@@ -78,6 +84,12 @@ def test_a_state_signed_with_another_key_is_refused(states, clock):
         states.verify(state, cookies, CODE, TAKER)
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "any client",
+    "a state that is altered, another browser's, or replayed with another code",
+    "refused before a code is spent",
+)
 def test_another_browsers_state_is_refused(states):
     state, _ = issue(states)
     _, other_cookies = issue(states)
@@ -118,6 +130,12 @@ def test_the_same_code_may_come_twice(states):
     states.verify(state, {first.cookie_name: first.cookie_value}, CODE, TAKER)
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "any client",
+    "a state that is altered, another browser's, or replayed with another code",
+    "refused before a code is spent",
+)
 def test_a_state_replayed_with_another_code_is_refused_though_the_cookie_is_replayed_too(states):
     state, cookies = issue(states)
     states.verify(state, cookies, CODE, TAKER)

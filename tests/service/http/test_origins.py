@@ -118,6 +118,12 @@ def test_there_are_at_least_sixty_attacks():
     assert len(set(ATTACKS)) >= 60
 
 
+@pytest.mark.attack(
+    "where a browser is sent",
+    "any client",
+    "return addresses that browsers and servers read differently",
+    "refused: an origin is compared as a whole",
+)
 def test_an_address_that_is_not_plainly_of_an_allowed_origin_is_refused(subtests):
     for address in ATTACKS:
         with subtests.test(address=address):

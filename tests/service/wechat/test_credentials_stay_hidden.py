@@ -117,6 +117,12 @@ async def errors_of_every_call(client):
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "keys, tokens and users",
+    "whoever reads the logs",
+    "calls to WeChat that succeed, fail or break, at every level",
+    "no credential is logged or raised",
+)
 async def test_successes_and_refusals_log_and_raise_no_credential(
     everything_logged, start_peer, transport, answering, http_reply
 ):
@@ -134,6 +140,12 @@ async def test_successes_and_refusals_log_and_raise_no_credential(
 
 
 @pytest.mark.gen_test
+@pytest.mark.attack(
+    "keys, tokens and users",
+    "whoever reads the logs",
+    "calls to WeChat that succeed, fail or break, at every level",
+    "no credential is logged or raised",
+)
 async def test_faults_log_and_raise_no_credential(everything_logged, start_peer, quick_transport, leaky_misbehaviours):
     acts = {}
     peer = await start_peer(acts)

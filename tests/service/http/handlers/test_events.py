@@ -245,6 +245,12 @@ async def test_an_event_that_could_not_be_written_down_is_done_when_it_comes_aga
     assert [entry.action for entry in audit_entries(service, openid)] == ["user_erase"]
 
 
+@pytest.mark.attack(
+    "stored authorizations",
+    "who captured or forges a pushed event",
+    "wrong or old signatures, exchanged words, another account's key",
+    "nothing is erased",
+)
 async def test_time_and_nonce_of_an_old_delivery_cannot_be_exchanged(sealed_sender, user):
     """Joined without a boundary they have the same signature; but the time that is encrypted is looked at, too."""
     openid = await user.sign_in()
@@ -256,6 +262,12 @@ async def test_time_and_nonce_of_an_old_delivery_cannot_be_exchanged(sealed_send
     assert await user.row() is not None
 
 
+@pytest.mark.attack(
+    "stored authorizations",
+    "who captured or forges a pushed event",
+    "wrong or old signatures, exchanged words, another account's key",
+    "nothing is erased",
+)
 async def test_a_wrong_signature_does_nothing(sender, user):
     openid = await user.sign_in()
     for changes in (
@@ -270,6 +282,12 @@ async def test_a_wrong_signature_does_nothing(sender, user):
     assert await user.row() is not None
 
 
+@pytest.mark.attack(
+    "stored authorizations",
+    "who captured or forges a pushed event",
+    "wrong or old signatures, exchanged words, another account's key",
+    "nothing is erased",
+)
 async def test_an_old_signature_is_a_replay(sender, user):
     openid = await user.sign_in()
     old = str(sender.clock.now() - 26 * 3600)
@@ -370,6 +388,12 @@ async def test_a_plain_event_is_refused_where_they_are_encrypted(sealed_sender, 
     assert await user.row() is not None
 
 
+@pytest.mark.attack(
+    "stored authorizations",
+    "who captured or forges a pushed event",
+    "wrong or old signatures, exchanged words, another account's key",
+    "nothing is erased",
+)
 async def test_what_was_not_encrypted_for_this_account_does_nothing(sealed_sender, user):
     openid = await user.sign_in()
     sender = await sealed_sender()

@@ -34,6 +34,12 @@ async def test_a_verification_file_is_served_with_exactly_its_bytes(browser_of_c
     assert response.headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.attack(
+    "files of the server",
+    "any client",
+    "paths and links out of the folder of verification files",
+    "404",
+)
 async def test_no_other_name_is_served(browser_of_changed, files, subtests):
     for path in [
         "/secret.txt",
@@ -63,6 +69,12 @@ async def test_head_answers_as_get_does_without_a_body(browser_of_changed, files
     assert (await browser.fetch("/MP_verify_missing.txt", method="HEAD")).code == 404
 
 
+@pytest.mark.attack(
+    "files of the server",
+    "any client",
+    "paths and links out of the folder of verification files",
+    "404",
+)
 async def test_a_link_out_of_the_folder_is_not_followed_and_one_within_is(browser_of_changed, files, tmp_path):
     (files / "..data").mkdir()
     (files / "..data" / "file").write_bytes(CONTENT)

@@ -41,6 +41,12 @@ async def test_a_backend_with_a_key_gets_a_live_token(page, wechat, ask, api_key
 
 
 @pytest.mark.parametrize("key", [None, "", "wok_wrong", "x" * 10_000])
+@pytest.mark.attack(
+    "live tokens",
+    "whoever reaches the private listener",
+    "no key, a wrong one, a revoked one",
+    "401",
+)
 async def test_without_a_good_key_there_is_nothing(page, wechat, ask, key):
     openid = json.loads((await page.post_code(wechat.issue_code())).body)["openid"]
     status, reply, headers = await ask(openid, key=key)
@@ -48,6 +54,12 @@ async def test_without_a_good_key_there_is_nothing(page, wechat, ask, key):
     assert headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.attack(
+    "live tokens",
+    "whoever reaches the private listener",
+    "no key, a wrong one, a revoked one",
+    "401",
+)
 async def test_a_revoked_key_is_refused_at_once(service, ask, api_key, clock):
     assert (await ask("nobody", key=api_key))[0] == 404
     assert service.api_keys.revoke("billing", clock.now())

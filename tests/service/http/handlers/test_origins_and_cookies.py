@@ -86,6 +86,12 @@ async def test_a_preflight_is_allowed_the_headers_that_it_asks_for(browser, subt
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.attack(
+    "a visitor's session",
+    "a web page of another origin",
+    "a post, a preflight, a request that names no origin",
+    "403, nothing spent and nothing set",
+)
 async def test_a_page_that_is_not_allowed_is_refused_before_its_code_is_spent(browser, wechat, origin):
     headers = {"Origin": origin}
     preflight = await browser.fetch("/getCode", method="OPTIONS", headers=headers)
@@ -123,6 +129,12 @@ async def test_what_is_no_origin_is_not_repeated_in_a_header(browser):
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "a web page of another origin",
+    "a post, a preflight, a request that names no origin",
+    "403, nothing spent and nothing set",
+)
 async def test_preflights_of_strangers_are_refused_whatever_they_hold(browser):
     for origin in (*FOREIGN, "", " ", "*", "é", "a" * 5000, f"{PAGE_ORIGIN}, {PAGE_ORIGIN}", f"{PAGE_ORIGIN}/"):
         for path in ("/getCode", "/session", "/userinfo", "/authorize", "/callback"):
@@ -156,6 +168,12 @@ async def test_the_log_tells_of_refused_pages_by_origin_and_setting_and_is_not_f
     assert "https://mine.example" in caplog.text
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "a web page of another origin",
+    "a post, a preflight, a request that names no origin",
+    "403, nothing spent and nothing set",
+)
 async def test_a_request_of_another_site_that_names_no_origin_is_refused(browser, wechat, subtests):
     for site, code in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
         with subtests.test(site=site):
@@ -168,6 +186,12 @@ async def test_answers_vary_by_origin_also_for_who_sends_none(browser, wechat):
     assert (await browser.post_code(wechat.issue_code())).headers["Vary"] == "Origin"
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "a web page of another origin",
+    "a post, a preflight, a request that names no origin",
+    "403, nothing spent and nothing set",
+)
 async def test_without_allowed_origins_only_pages_of_the_services_own_host_may_post(browser_of_changed, wechat):
     browser = await browser_of_changed(public_url="", allowed_origins=(), trusted_proxies=(ip_network("127.0.0.1"),))
     own_host = browser.url.removeprefix("http://")

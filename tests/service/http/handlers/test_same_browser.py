@@ -27,6 +27,12 @@ def is_used(response):
     return response.code == 400 and reply_of(response)["errcode"] == 40163
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "who got hold of a code",
+    "the code is posted again, from behind the same proxy",
+    "40163, and no session",
+)
 async def test_a_stranger_behind_the_same_proxy_never_gets_the_answer(browser_of_changed, wechat, subtests):
     for public_url, proxies, headers, headers_of_stranger in (
         ("https://api.example.com", TRUSTED, "203.0.113.5:40001", "198.51.100.9:50002"),
@@ -104,6 +110,12 @@ async def test_each_sign_in_gives_the_browser_a_new_name(browser, wechat, settin
     assert len(set(names)) == 3
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "who owns a sibling host",
+    "a cookie is planted before the visitor signs in",
+    "it opens nothing, and stands for no state",
+)
 async def test_whoever_planted_a_cookie_does_not_become_who_signs_in_with_it(browser, stranger, wechat, openid_for):
     attacker = stranger()
     await attacker.post_code(wechat.issue_code("wang-fang"))
@@ -158,6 +170,12 @@ async def test_an_older_cookie_makes_no_browser_known(browser, stranger, wechat,
     assert reply_of(await browser.fetch("/session"))["openid"] == openid_for("li-na")
 
 
+@pytest.mark.attack(
+    "a visitor's session",
+    "who owns a sibling host",
+    "a cookie is planted before the visitor signs in",
+    "it opens nothing, and stands for no state",
+)
 async def test_a_cookie_of_a_sibling_gets_nobody_past_a_required_state(browser_of_changed, wechat):
     attacker = await browser_of_changed(require_state=True)
     state = await attacker.begin()
