@@ -6,7 +6,21 @@ from typing import Any
 from storage.grants import SealedTokens
 from storage.users import Authorization
 
-__all__ = ["Deferred", "Failed", "Lease", "Outcome", "Refreshed", "Rejected", "Released", "outcome_fields"]
+__all__ = [
+    "LONGEST_LEASE_SECONDS",
+    "Deferred",
+    "Failed",
+    "Lease",
+    "Outcome",
+    "Refreshed",
+    "Rejected",
+    "Released",
+    "outcome_fields",
+]
+
+#: No lease is asked for longer. One that seems to have more time left was given before the store's clock was set back,
+#: and holds nobody up.
+LONGEST_LEASE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)

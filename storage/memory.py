@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import ClassVar, Self
 
@@ -25,12 +26,12 @@ class MemoryTokenStore(TokenStore):
     """Keeps everything in dictionaries under one lock. **Nothing survives the process**, and no other one sees it.
 
     Args:
-        clock: The time that leases are measured by, in seconds since the epoch.
+        clock: The time that leases are measured by, in seconds.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SHARING}
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = RLock()
         self._rows: dict[Key, Row] = {}
@@ -91,6 +92,17 @@ class MemoryTokenStore(TokenStore):
             )
             leases = [self._claim_one(key, owner, ttl) for _, _, key in due[:limit]]
         return [lease for lease in leases if lease is not None]
+
+    def reschedule(self, obtained_after: int, due_at: int) -> int:
+        """See `TokenStore.reschedule`."""
+        with self._lock:
+            moved = {
+                key: replace(row, authorization=replace(row.authorization, next_refresh_at=due_at))
+                for key, row in self._rows.items()
+                if (row.authorization.next_refresh_at or 0) > due_at and row.authorization.obtained_at > obtained_after
+            }
+            self._rows.update(moved)
+        return len(moved)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """See `TokenStore.settle`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from storage.grants import FallbackGrant, Grant, RedeemedCode, Resealing, SealedTokens, grant_fields, is_wide
-from storage.leases import Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
+from storage.leases import LONGEST_LEASE_SECONDS, Deferred, Failed, Lease, Outcome, Refreshed, Rejected, Released
 from storage.users import USER_FIELDS, Authorization, AuthorizedUser, Profile, Status, Use
 
 __all__ = ["Row"]
@@ -86,8 +86,8 @@ class Row:
 
     def is_claimable(self, now: float) -> bool:
         """Return whether the row is active and not leased."""
-        is_free = self.lease_owner is None or self.lease_until <= now
-        return is_free and self.authorization.status is Status.ACTIVE
+        is_held = self.lease_owner is not None and now < self.lease_until <= now + LONGEST_LEASE_SECONDS
+        return not is_held and self.authorization.status is Status.ACTIVE
 
     def claimed(self, owner: str, now: float, ttl: float) -> "Row | None":
         """Lease the row until `now + ttl`, if it is active and free."""

@@ -20,7 +20,7 @@ from storage.users import Authorization, Counts, Profile, Use
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
 #: Major and minor version of this contract. A store made for another major version is refused.
-API_VERSION = (2, 1)
+API_VERSION = (2, 2)
 
 
 class Capability(StrEnum):
@@ -106,7 +106,7 @@ class TokenStore(ABC):
 
     @abstractmethod
     def claim(self, appid: str, openid: str, owner: str, ttl: int) -> Lease | None:
-        """Lease one active authorization for `ttl` seconds.
+        """Lease one active authorization for `ttl` seconds, at most `storage.leases.LONGEST_LEASE_SECONDS`.
 
         Raises the version. Returns None when it does not exist, is not active, or is leased (`owner`
         included) for longer. Of any number of callers at once, at most one gets it.
@@ -119,6 +119,17 @@ class TokenStore(ABC):
         get the same one.
         """
         raise NotImplementedError
+
+    def reschedule(self, obtained_after: int, due_at: int) -> int:  # noqa: ARG002 - for stores that have it
+        """Make refreshes due at `due_at` that are scheduled for later, of tokens that were obtained after a moment.
+
+        It is asked for when the clock was set back: those tokens' times are of the clock as it was before. Without a
+        method of its own, such tokens are refreshed when they are used.
+
+        Returns:
+            How many.
+        """
+        return 0
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

@@ -79,6 +79,11 @@ class Authorization(AuthorizedUser):
     tokens: SealedTokens
     fallback: FallbackGrant | None = None
 
+    @property
+    def obtained_at(self) -> int:
+        """When WeChat gave the access token: at the last refresh, which a later login replaces."""
+        return self.authorized_at if self.refreshed_at is None else self.refreshed_at
+
     def sealed_row(self) -> SealedRow:
         """Return what is sealed of it."""
         fallback = None if self.fallback is None else self.fallback.tokens

@@ -217,6 +217,10 @@ class TokenVault:
         owner = self._new_owner()
         return await self._write(lambda: self._store.claim_due(appid, owner, limit, ttl, due_at))
 
+    async def reschedule(self, obtained_after: int, due_at: int) -> int:
+        """Make refreshes of tokens obtained after a moment due; see `TokenStore.reschedule`."""
+        return await self._write(lambda: self._store.reschedule(obtained_after, due_at))
+
     async def save_profile(self, profile: Profile) -> bool:
         """Store a profile; False when there is no such authorization."""
         return await self._write(lambda: self._store.save_profile(profile))

@@ -99,7 +99,7 @@ class _Redemption:
 
     binding: bytes
     task: "asyncio.Task[RedeemedCode]"
-    started_at: int
+    began_at: float
 
 
 class CodeExchange:
@@ -174,9 +174,9 @@ class CodeExchange:
         if not is_wellformed_code(code):
             raise CodeRefused(account.appid, CODE_MALFORMED, "invalid code")
         digest = hashlib.sha256(f"{account.appid}|{code}".encode()).digest()
-        now = self._clock.now()
+        now = self._clock.monotonic()
         earlier = self._redemptions.get(digest)
-        if earlier is not None and now - earlier.started_at <= _REPEAT_SECONDS:
+        if earlier is not None and now - earlier.began_at <= _REPEAT_SECONDS:
             return await self._repeat(account, earlier, browser)
         task = asyncio.ensure_future(self._redeem(account, code, digest, browser, asked_scope))
         self._remember(digest, _Redemption(browser.binding, task, now))
@@ -284,7 +284,7 @@ class CodeExchange:
         self._redemptions.move_to_end(digest)
         while True:
             oldest_digest, oldest = next(iter(self._redemptions.items()))
-            is_old = redemption.started_at - oldest.started_at > _REPEAT_SECONDS
+            is_old = redemption.began_at - oldest.began_at > _REPEAT_SECONDS
             # A flood of exchanges under way is bounded by the vault, not here.
             if not oldest.task.done() or not (is_old or len(self._redemptions) > _REMEMBERED):
                 return

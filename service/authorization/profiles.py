@@ -11,7 +11,7 @@ from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import UserInfo
-from storage.base.clock import Clock
+from storage.base.clock import Clock, was_set_back
 from storage.grants import is_wide
 from storage.store import Capability
 from storage.users import Authorization, Profile, Status
@@ -133,7 +133,8 @@ class Profiles:
 
     def _kept(self, authorization: Authorization) -> UserProfile | None:
         kept_at = authorization.profile_at
-        if kept_at is None or self._clock.now() - kept_at >= self._cache_seconds:
+        now = self._clock.now()
+        if kept_at is None or now - kept_at >= self._cache_seconds or was_set_back(kept_at, now):
             return None
         return UserProfile(
             authorization.openid, authorization.nickname or "", authorization.avatar_url or "", authorization.unionid

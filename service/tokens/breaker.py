@@ -4,7 +4,9 @@ A wrong secret or a spent quota fails every call of an account alike. Calling on
 failures against users would be wrong, so the calls pause and no user's row is touched.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
@@ -32,6 +34,14 @@ class AccountPaused(Exception):
         self.retry_after = retry_after
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A pause and when it ends by the monotonic clock."""
+
+    pause: AccountPause
+    ends_at: float
+
+
 class Breaker:
     """Remembers which calls pause. Belongs to one process; each finds out for itself within one call.
 
@@ -43,7 +53,7 @@ class Breaker:
     def __init__(self, clock: Clock, on_change: Callable[[AccountPause], None] = lambda _: None) -> None:
         self._clock = clock
         self._on_change = on_change
-        self._pauses: dict[tuple[str, Endpoint], AccountPause] = {}
+        self._pauses: dict[tuple[str, Endpoint], _Running] = {}
 
     def check(self, appid: str, endpoint: Endpoint) -> None:
         """Return when a call may be made.
@@ -51,12 +61,12 @@ class Breaker:
         Raises:
             AccountPaused: Not now; it says why and for how long.
         """
-        pause = self._pauses.get((appid, endpoint))
-        if pause is None:
+        running = self._pauses.get((appid, endpoint))
+        if running is None:
             return
-        remaining = pause.until - self._clock.now()
+        remaining = self._remaining(running)
         if remaining > 0:
-            raise AccountPaused(pause, remaining)
+            raise AccountPaused(running.pause, remaining)
         del self._pauses[appid, endpoint]
 
     def note(self, error: WeChatError) -> None:
@@ -66,22 +76,26 @@ class Breaker:
         """
         now = self._clock.now()
         if error.kind is Kind.CONFIGURATION:
-            until = now + _CONFIGURATION_PAUSE_SECONDS
+            seconds = _CONFIGURATION_PAUSE_SECONDS
         elif error.kind is Kind.RATE_LIMITED and error.errcode == _MINUTE_QUOTA:
-            until = now - now % _MINUTE + _MINUTE
+            seconds = _MINUTE - now % _MINUTE
         elif error.kind is Kind.RATE_LIMITED:
-            until = now + _DAY_QUOTA_PAUSE_SECONDS
+            seconds = _DAY_QUOTA_PAUSE_SECONDS
         else:
             return
         current = self._pauses.get((error.appid, error.endpoint))
-        if current is not None and current.until >= until:
+        if current is not None and self._remaining(current) >= seconds:
             return
-        pause = AccountPause(error.appid, error.endpoint, error.kind, error.errcode, until)
-        self._pauses[error.appid, error.endpoint] = pause
-        if current is None or current.until <= now:
+        pause = AccountPause(error.appid, error.endpoint, error.kind, error.errcode, now + seconds)
+        self._pauses[error.appid, error.endpoint] = _Running(pause, self._clock.monotonic() + seconds)
+        if current is None or self._remaining(current) <= 0:
             self._on_change(pause)
 
     def pauses(self) -> list[AccountPause]:
         """Return the pauses in force."""
         now = self._clock.now()
-        return [pause for pause in self._pauses.values() if pause.until > now]
+        remaining = [(running.pause, self._remaining(running)) for running in self._pauses.values()]
+        return [replace(pause, until=now + seconds) for pause, seconds in remaining if seconds > 0]
+
+    def _remaining(self, running: _Running) -> int:
+        return math.ceil(running.ends_at - self._clock.monotonic())

@@ -12,7 +12,7 @@ from enum import StrEnum
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.refresher import Refresh, RefreshResult, TokenRefresher
 from service.tokens.single_flight import SingleFlight
-from storage.base.clock import HOUR_SECONDS, Clock
+from storage.base.clock import HOUR_SECONDS, Clock, was_set_back
 from storage.base.errors import SealError, StorageError
 from storage.leases import Lease
 from storage.users import Authorization, Status, Use
@@ -181,7 +181,9 @@ class TokenManager:
         return authorization
 
     def _ends_within(self, seconds: int, authorization: Authorization) -> bool:
-        return authorization.expires_at - self._clock.now() <= seconds
+        """Return whether its access token ends, or may have ended already by a clock that was right."""
+        now = self._clock.now()
+        return authorization.expires_at - now <= seconds or was_set_back(authorization.obtained_at, now)
 
     def _is_refused(self, row: Authorization, wanted: _Wanted) -> bool:
         """Return whether a row holds the token that was refused, and WeChat has not confirmed it by a refresh since."""
@@ -215,8 +217,9 @@ class TokenManager:
         """
         if self._serves(row, wanted):
             return True
-        if row.refresh_failures and row.last_error_at is not None:
-            wait = self._policy.retry_on_use_at(row.last_error_at, row.next_refresh_at) - self._clock.now()
+        failed_at = row.last_error_at if row.refresh_failures else None
+        if failed_at is not None and not was_set_back(failed_at, self._clock.now()):
+            wait = self._policy.retry_on_use_at(failed_at, row.next_refresh_at) - self._clock.now()
             reason, errcode = UnavailableReason.WAITING_AFTER_FAILURE, row.last_error_code
         else:
             wait = self._policy.refresh_again_seconds if self._was_just_refreshed(row) else 0

@@ -15,7 +15,7 @@ from aiolimiter import AsyncLimiter
 from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.refresher import Refresh, RefreshResult, TokenRefresher
 from service.wechat.endpoints import Endpoint
-from storage.base.clock import Clock
+from storage.base.clock import Clock, was_set_back
 from storage.base.errors import SealError, StorageError
 from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
@@ -103,6 +103,7 @@ class RefreshScheduler:
         self._observe = observe
         self._periodic = Periodic("refreshing due tokens", self._round, every_seconds, spread=0.5)
         self._stopping = self._periodic.stopping
+        self._clock_ahead = clock.now() - clock.monotonic()
 
     def start(self) -> None:
         """Begin to work in the background, if the store keeps a schedule."""
@@ -131,9 +132,24 @@ class RefreshScheduler:
         return report
 
     async def _round(self) -> None:
+        await self._follow_the_clock()
         report = await self.run_pass()
         if report.total:
             _logger.info("refreshed %s", dict(report.results))
+
+    async def _follow_the_clock(self) -> None:
+        """Look whether the clock was set back since the last round: what is due at hours to come would wait for them.
+
+        Set forward, it makes tokens due, which does no harm.
+        """
+        ahead, self._clock_ahead = self._clock_ahead, self._clock.now() - self._clock.monotonic()
+        if not was_set_back(round(ahead), round(self._clock_ahead)):
+            return
+        now = self._clock.now()
+        moved = await self._vault.reschedule(now, now)
+        _logger.warning(
+            "the clock was set back by %d s: refreshes of %d users are due at once", ahead - self._clock_ahead, moved
+        )
 
     async def _run_account(self, appid: str, report: PassReport, progress: Callable[[PassReport], None]) -> None:
         while not self._stopping.is_set():

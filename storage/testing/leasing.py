@@ -6,11 +6,12 @@ import pytest
 
 from storage.base.errors import InvalidRecord
 from storage.grants import SealedTokens
-from storage.leases import Lease, Outcome
+from storage.leases import LONGEST_LEASE_SECONDS, Lease, Outcome
 from storage.store import TokenStore
 from storage.testing.base import Contract
 from storage.testing.samples import (
     APPID,
+    HOUR,
     LONG_TTL,
     NEW_TOKENS,
     NOW,
@@ -47,6 +48,12 @@ ENDINGS: Sequence[Ending] = (refreshed, _rejected, _failed, _deferred, Lease.rel
 
 class LeasingContract(Contract):
     """`claim` and `settle`."""
+
+    def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(self, store: TokenStore) -> None:
+        """It seems to have more time left than any lease is given."""
+        store.save([a_grant()])
+        claimed(store, ttl=LONGEST_LEASE_SECONDS + 6 * HOUR)
+        assert claimed(store, owner="after").owner == "after"
 
     def test_claim_raises_the_version_and_gives_what_is_stored(self, store: TokenStore) -> None:
         """The lease holds the row as it is now."""

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from storage.leases import Lease
 from storage.store import Capability, TokenStore
 from storage.testing.base import Contract
@@ -40,6 +42,24 @@ class SchedulingContract(Contract):
         second = store.claim_due(APPID, "second", 10, LONG_TTL, NOW + 30)
         assert [lease.authorization.openid for lease in second] == ["o-1"]
         assert store.claim_due(APPID, "third", 10, LONG_TTL, NOW + 30) == []
+
+    def test_refreshes_of_tokens_from_after_a_moment_are_made_due(self, store: TokenStore) -> None:
+        """Nothing else is: neither what was obtained before, nor what is not scheduled."""
+        skip_without(store, Capability.SCHEDULING)
+        if type(store).reschedule is TokenStore.reschedule:
+            pytest.skip("this store leaves such tokens to their use")
+        later = NOW + 6 * HOUR
+        store.save(
+            [
+                a_grant("o-before", authorized_at=NOW, next_refresh_at=later),
+                a_grant("o-after", authorized_at=NOW + 1, next_refresh_at=later),
+                a_grant("o-due", authorized_at=NOW + 1, next_refresh_at=NOW - 1),
+                a_grant("o-on-use", authorized_at=NOW + 1, next_refresh_at=None),
+            ]
+        )
+        assert store.reschedule(NOW, NOW + 2) == 1
+        due = store.claim_due(APPID, "first", 10, LONG_TTL, NOW + 2)
+        assert [lease.authorization.openid for lease in due] == ["o-due", "o-after"]
 
     def test_due_claim_is_a_claim_like_any_other(self, store: TokenStore) -> None:
         """It raises the version, keeps others out, and can be settled."""

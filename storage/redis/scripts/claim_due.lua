@@ -5,13 +5,16 @@ local now = now_ms()
 
 -- Leases that have ended are due again. Not all at once where many have: a script holds up everybody else.
 local ENDED_AT_ONCE = 1000
-local ended = redis.call('ZRANGEBYSCORE', key('leased', appid), '-inf', now, 'LIMIT', 0, ENDED_AT_ONCE)
-for _, user in ipairs(ended) do
-  local old = read(user)
-  local new = copied(old)
-  end_lease(new)
-  replace(old, new)
+local function end_leases(from, to)
+  for _, user in ipairs(redis.call('ZRANGEBYSCORE', key('leased', appid), from, to, 'LIMIT', 0, ENDED_AT_ONCE)) do
+    local old = read(user)
+    local new = copied(old)
+    end_lease(new)
+    replace(old, new)
+  end
 end
+end_leases('-inf', now)
+end_leases('(' .. whole(now + LONGEST_LEASE), '+inf')
 
 local rows = {}
 for _, user in ipairs(redis.call('ZRANGEBYSCORE', key('due', appid), '-inf', due_at, 'LIMIT', 0, limit)) do

@@ -11,6 +11,8 @@
 -- Ids in the names of members have a fixed width, so that they sort as numbers.
 
 local prefix = KEYS[1]
+-- `storage.leases.LONGEST_LEASE_SECONDS`, in milliseconds.
+local LONGEST_LEASE = 600 * 1000
 
 local function key(...)
   return prefix .. table.concat({...}, ':')
@@ -141,7 +143,12 @@ end
 -- Leases a row, if it is active and nobody has it; returns the row as it is then, or nil.
 local function claim(user, owner, ttl, now)
   local old = read(user)
-  if not old or old.status ~= 'active' or (old.lease_owner and tonumber(old.lease_until) > now) then
+  if not old or old.status ~= 'active' then
+    return nil
+  end
+  -- A lease of more time than any is given was given before this server's clock was set back.
+  local left = old.lease_owner and tonumber(old.lease_until) - now or 0
+  if left > 0 and left <= LONGEST_LEASE then
     return nil
   end
   local new = copied(old)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from storage.base.clock import HOUR_SECONDS
+from storage.base.clock import HOUR_SECONDS, was_set_back
 from storage.sql.accounts.operators import Role
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import operator_sessions, operators
@@ -70,8 +70,10 @@ class Sessions:
         row = self._database.read(lambda connection: connection.execute(wanted).first())
         if row is None:
             return None
-        if row.seen_at <= at - _USE_PRECISION_SECONDS:
-            seen = update(operator_sessions).where(_ROW.id == row.id).values(seen_at=at)
+        if row.seen_at <= at - _USE_PRECISION_SECONDS or was_set_back(row.seen_at, at):
+            # Begun before the clock was set back, a session lives as long as one that begins now, not hours longer.
+            values = {"seen_at": at, "began_at": min(row.began_at, at)}
+            seen = update(operator_sessions).where(_ROW.id == row.id).values(values)
             self._database.write(lambda connection: connection.execute(seen))
         return _session(row)
 

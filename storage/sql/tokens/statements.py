@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from storage.grants import FALLBACK_FIELDS, WIDE_SCOPE
-from storage.leases import Deferred, Failed, Outcome, Refreshed, Rejected, Released
+from storage.leases import LONGEST_LEASE_SECONDS, Deferred, Failed, Outcome, Refreshed, Rejected, Released
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.schema import activity, authorizations
@@ -227,6 +227,18 @@ COUNT_INACTIVE: Select[Any] = (
     .group_by(_ROW.appid, _ROW.status)
 )
 
+LAST_ID: Select[Any] = select(func.max(_ROW.id))
+RESCHEDULE: Update = (
+    update(authorizations)
+    .where(
+        _ROW.id > bindparam("the_id"),
+        _ROW.id <= bindparam("the_last_id"),
+        _ROW.next_refresh_at > bindparam("the_due_at"),
+        func.coalesce(_ROW.refreshed_at, _ROW.authorized_at) > bindparam("the_moment"),
+    )
+    .values(next_refresh_at=bindparam("the_due_at"))
+)
+
 #: In the order of `Activity`.
 READ_ACTIVITY: Select[Any] = (
     select(activity.c.hour, activity.c.appid, activity.c.kind, activity.c.errcode, activity.c["count"])
@@ -252,7 +264,8 @@ class Statements:
         now = dialect.now()
         active = _ROW.status == Status.ACTIVE.value
         # Not <=: a lease begun late in a second would end up to a second early.
-        is_free = and_(active, or_(_ROW.lease_until.is_(None), _ROW.lease_until < now))
+        is_void = _ROW.lease_until > now + _constant(LONGEST_LEASE_SECONDS)
+        is_free = and_(active, or_(_ROW.lease_until.is_(None), _ROW.lease_until < now, is_void))
         lease = update(authorizations).values(
             lease_owner=bindparam("the_owner"),
             lease_until=now + bindparam("the_ttl", type_=_ROW.lease_until.type),

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
@@ -29,6 +30,9 @@ SAMPLE_FACTOR = 4
 
 #: How long counting all users may take, in seconds; ten million take some.
 COUNT_SECONDS = 60
+
+#: How many rows a transaction looks through that makes refreshes due.
+_RESCHEDULED_AT_ONCE = 10_000
 
 Values = dict[str, Any]
 
@@ -104,6 +108,19 @@ class SqlTokenStore(TokenStore):
             return [Lease(authorization, owner) for authorization in claim(connection, due, lease)]
 
         return self._database.write(work)
+
+    def reschedule(self, obtained_after: int, due_at: int) -> int:
+        """See `TokenStore.reschedule`; a few rows in each transaction, so that nobody waits for all of them."""
+        moved, last = 0, self._database.read(lambda connection: connection.scalar(statements.LAST_ID)) or 0
+        for after in range(0, last, _RESCHEDULED_AT_ONCE):
+            values = {
+                "the_id": after,
+                "the_last_id": after + _RESCHEDULED_AT_ONCE,
+                "the_moment": obtained_after,
+                "the_due_at": due_at,
+            }
+            moved += self._database.write(partial(_count_changes, statement=statements.RESCHEDULE, values=values))
+        return moved
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """See `TokenStore.settle`."""
@@ -311,6 +328,10 @@ def _user_of(record: Grant | Use) -> tuple[str, str]:
 def _changes(connection: Connection, statement: Executable, values: Values) -> bool:
     """Execute a statement that changes one row or none; tell which."""
     return connection.execute(statement, values).rowcount == 1
+
+
+def _count_changes(connection: Connection, *, statement: Executable, values: Values) -> int:
+    return connection.execute(statement, values).rowcount
 
 
 def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
+from storage.leases import LONGEST_LEASE_SECONDS
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import jobs
 from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter
@@ -150,7 +151,9 @@ class Jobs:
     def claim(self, owner: str, ttl: int) -> Job | None:
         """Lease the oldest running job that no process works on, for `ttl` seconds; None when there is none."""
         now = self._database.dialect.now()
-        free = and_(_ROW.status == JobStatus.RUNNING.value, or_(_ROW.lease_until.is_(None), _ROW.lease_until < now))
+        is_void = _ROW.lease_until > now + LONGEST_LEASE_SECONDS
+        is_free = or_(_ROW.lease_until.is_(None), _ROW.lease_until < now, is_void)
+        free = and_(_ROW.status == JobStatus.RUNNING.value, is_free)
         candidate = select(_ROW.id).where(free).order_by(_ROW.id).limit(1)
 
         def work(connection: Connection) -> Job | None:

@@ -54,6 +54,16 @@ def test_a_pause_ends_by_the_clock(breaker, clock):
     assert breaker.pauses() == []
 
 
+@pytest.mark.parametrize("hours", [6, -6])
+def test_a_pause_lasts_as_long_whatever_the_clock_is_set_to(breaker, clock, hours):
+    breaker.note(a_refusal(WRONG_SECRET))
+    clock.set_by(hours * 3600)
+    assert pause_of(breaker) == 30
+    assert [pause.until for pause in breaker.pauses()] == [clock.now() + 30]
+    clock.advance(30)
+    assert pause_of(breaker) == 0
+
+
 @pytest.mark.parametrize(("second", "pause"), [(0, 60), (1, 59), (59, 1)])
 def test_the_quota_of_the_minute_pauses_until_the_minute_is_over(breaker, clock, second, pause):
     clock.advance(second - clock.now() % 60)

@@ -300,3 +300,23 @@ async def test_a_use_puts_a_token_on_schedule_again(service, wechat, clock, auth
     stored = await row(openid)
     assert stored.last_used_at == clock.now()
     assert clock.now() < stored.next_refresh_at < stored.expires_at
+
+
+async def test_a_token_from_before_the_clock_was_set_back_is_refreshed(service, wechat, clock, authorize):
+    openid = await authorize()
+    clock.set_by(-6 * HOURS)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid)
+    assert fresh.expires_at == clock.now() + 7200
+    await service.tokens.get_valid_token(service.settings.appid, openid)
+    assert wechat.calls[REFRESH] == 1
+
+
+async def test_a_failure_from_before_the_clock_was_set_back_makes_nobody_wait(service, wechat, clock, authorize):
+    openid = await authorize()
+    clock.advance(3 * HOURS)
+    wechat.faults.add(Fault(endpoint=REFRESH, errcode=-1, times=1))
+    with pytest.raises(TokenUnavailable):
+        await service.tokens.get_valid_token(service.settings.appid, openid)
+    clock.set_by(-6 * HOURS)
+    fresh = await service.tokens.get_valid_token(service.settings.appid, openid)
+    assert fresh.expires_at == clock.now() + 7200

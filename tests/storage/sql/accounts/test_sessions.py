@@ -57,6 +57,12 @@ def test_a_session_ends_in_any_case(sessions, ada):
     assert sessions.find(token, NOW + LONGEST_SECONDS) is None
 
 
+def test_a_session_survives_that_the_clock_is_set_back_and_lives_no_longer_for_it(sessions, ada):
+    token = begin(sessions, ada, at=NOW + 6 * 3600)
+    assert sessions.find(token, NOW) is not None
+    assert sessions.find(token, NOW + IDLE_SECONDS) is None
+
+
 def test_not_every_use_is_written(sessions, ada):
     token = begin(sessions, ada)
     seen = []

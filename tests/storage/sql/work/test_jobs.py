@@ -68,6 +68,12 @@ def test_a_lease_that_ends_lets_another_go_on_where_progress_was_written(jobs):
     assert jobs.get(job_id).done == 2
 
 
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(jobs):
+    job_id = add(jobs)
+    jobs.claim("a", 6 * 3600)
+    assert jobs.claim("b", 60).id == job_id
+
+
 def test_a_lease_given_back_is_free_at_once(jobs):
     job_id = add(jobs)
     jobs.claim("a", 60)
