@@ -65,9 +65,9 @@ def to_arguments(values: Mapping[str, Argument | None]) -> list[Argument]:
     return [len(known), *(int(word) if isinstance(word, bool) else word for word in words)]  # redis-py takes no bool
 
 
-def from_answer(flat: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Read the fields of a row from a script's answer."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def from_answer(names_and_values: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Read the fields of a row from a script's answer: names and values by turns."""
+    return dict(zip(names_and_values[::2], names_and_values[1::2], strict=True))
 
 
 def user_values(values: Mapping[str, bytes | None]) -> dict[str, Any]:

@@ -271,7 +271,7 @@ class Statements:
             lease_until=now + bindparam("the_ttl", type_=_ROW.lease_until.type),
             version=_ROW.version + 1,
         )
-        self.save: Insert = dialect.upsert(authorizations, (_ROW.openid, _ROW.appid), _taken_over)
+        self.save: Insert = dialect.upsert(authorizations, (_ROW.openid, _ROW.appid), _values_on_conflict)
         self.count: Insert = dialect.upsert(activity, tuple(activity.primary_key), _added)
         self.claim_user: Update = lease.where(_is_user, is_free)
         self.claim_row: Update = lease.where(_is_row, _ROW.version == bindparam("the_version"), is_free)
@@ -287,11 +287,11 @@ class Statements:
         self.due_locked: Select[Any] = self.due.with_for_update(skip_locked=True)
 
 
-def _taken_over(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
-    """Return what a grant makes of the existing row.
+def _values_on_conflict(incoming: Any) -> list[tuple[Column[Any], ColumnElement[Any]]]:
+    """Return the assignments by which a grant takes its place in the row there is.
 
-    The scope comes first. Whoever makes assignments one by one asks for `kept` again at each of them, and from then
-    on the scope alone answers as it did at first: a narrow grant has either left a wide one in place, or made it
+    The scope comes first. MySQL and MariaDB make assignments one by one and evaluate `kept` again for each of them;
+    the scope alone answers then as it did at first: a narrow grant has either left a wide one in place, or made it
     narrow.
     """
     alive = and_(_ROW.status == _constant(Status.ACTIVE.value), _ROW.refresh_expires_at > incoming.authorized_at)
