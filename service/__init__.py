@@ -1,1 +1,1 @@
-"""The service: WeChat's gateway, code exchange, token keeping, and the HTTP faces of them."""
+"""The service: the gateway to WeChat, the exchange of codes, live tokens, webhooks, and HTTP."""

@@ -7,7 +7,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command, and keep from others on this machine what it writes and holds."""
+    """Run the command, after closing its files and memory to other users of the machine."""
     harden()
     cli.main()
 

@@ -1,1 +1,1 @@
-"""From a code to a stored authorization, and who a browser is afterwards."""
+"""From a code to a stored authorization, and the session that it opens."""

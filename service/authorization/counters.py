@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 def counts_in_process(storage: str) -> bool:
-    """Return whether a storage counts in each process apart."""
+    """Return whether each process has counters of its own in such a storage."""
     return storage.startswith(f"{_IN_PROCESS}:")
 
 
@@ -33,14 +33,13 @@ class CountingBackend(Protocol):
         """Add to a count; return when its window ends if that admits less, else None."""
 
     async def close(self) -> None:
-        """Let go of what was opened for counting."""
+        """Close what was opened for counting."""
 
 
 class Counters:
-    """Adds to counts. Where they cannot be reached, everything is admitted. Belongs to one event loop.
+    """Adds to counts. Everything is admitted while the storage cannot be reached. Belongs to one event loop.
 
     Args:
-        backend: Where they are kept.
         pause_seconds: How long a backend that did not answer is left alone: a request makes several counts, and its
             page must not wait for each.
     """

@@ -50,14 +50,14 @@ _LOOK_AGAIN_SECONDS = (0.0, 0.1, 0.2, 0.4, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Who posts a code, as far as the service can tell.
+    """The browser that posts a code, as far as the service can tell.
 
     Attributes:
-        binding: Digest of what it is known by: its state, its cookie, or its address; together with its user agent.
+        binding: Digest of what identifies it: its state, its cookie, or its address; together with its user agent.
         appid: The account of its session, if it has one.
         openid: The user of its session, if it has one.
         signed_in_at: When that user signed in.
-        standing: What speaks for its visitor, while exchanges are scarce.
+        standing: Which part of a scarce budget of exchanges its visitor may use.
     """
 
     binding: bytes
@@ -106,16 +106,12 @@ class CodeExchange:
     """Exchanges codes. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations are kept.
-        client: What asks WeChat.
-        breaker: What knows the accounts whose calls cannot succeed.
-        clock: What tells the time.
         policy: When to refresh what was obtained.
         budget: How many exchanges may be asked for.
         is_signed_in: Tells of an account and a user who signed in at a moment whether they still are.
         accepted: Called with the account of each code that WeChat accepts.
         failed: Called with each failure of the call.
-        refused: Called with each failure that a caller is told of.
+        refused: Called with each failure that is returned to a caller.
         answer_seconds: How long a caller waits for an exchange, which goes on after that. A page in WeChat gives up,
             and asks again by itself, after 5 seconds.
     """
@@ -158,8 +154,8 @@ class CodeExchange:
 
         Args:
             account: The account that the code was given for.
-            code: As it came.
-            browser: Who posts it.
+            code: As received.
+            browser: The browser that posts it.
             asked_scope: What the user was asked for. WeChat's answer may name no scope; then it is this.
 
         Raises:
@@ -259,7 +255,7 @@ class CodeExchange:
     async def _redeemed_elsewhere(self, error: WeChatError, digest: bytes, browser: Browser) -> RedeemedCode | None:
         """Look for the result of a used code in the store: another process may have exchanged it.
 
-        It may be about to: WeChat refuses the second exchange while the first one's row is not committed yet.
+        That process may not be done: WeChat refuses the second exchange while the first one's row is not committed yet.
         """
         if error.errcode != CODE_USED:
             return None

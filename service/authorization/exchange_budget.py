@@ -1,8 +1,8 @@
-"""`ExchangeBudget`: how many exchanges a minute an account may ask WeChat for, and who may spend which part of them.
+"""`ExchangeBudget`: how many exchanges a minute an account may ask WeChat for, and which visitors may spend which part.
 
 WeChat limits the calls of an account, whoever caused them: a flood of made-up codes from enough networks would leave no
 call for real visitors. Below that limit stands a budget, in parts. A flood spends the part that is open to anybody;
-what is kept for visitors who are known is left.
+the parts reserved for known visitors are left.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ __all__ = ["BudgetSpent", "ExchangeBudget", "Standing"]
 
 
 class Standing(StrEnum):
-    """What speaks for a visitor who posts a code."""
+    """How well a visitor who posts a code is known, the best first."""
 
     #: A session here, or an address that has signed in lately: somebody whom WeChat has vouched for.
     KNOWN = "known"
@@ -50,7 +50,6 @@ class ExchangeBudget:
 
     Args:
         per_minute: Exchanges a minute for each account; 0 for no limit.
-        counters: Where they are counted.
         clock: What minutes are measured by.
         refused: Called with the account and the standing of each visitor who is refused.
     """

@@ -1,7 +1,7 @@
-"""`IdTokens`: signed statements of who a user is, which a page can carry to its own backend.
+"""`IdTokens`: signed statements of a user's identity, which a page can pass to its own backend.
 
 An openid that a browser sends proves nothing. A token of this module does: a JWT (RFC 7519) signed by EdDSA with
-Ed25519 (RFC 8037), which whoever has the public keys of `/.well-known/jwks.json` can verify.
+Ed25519 (RFC 8037), which anyone with the public keys of `/.well-known/jwks.json` can verify.
 """
 
 from typing import Any
@@ -43,9 +43,9 @@ class IdTokens:
 
     Args:
         keys: The ring whose keys the signing keys are derived from.
-        clock: What tells when they end.
+        clock: For the times of issue and expiry.
         issuer: The service's public address (`iss`).
-        audience: Whom they are made for (`aud`).
+        audience: The recipient (`aud`).
     """
 
     def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str, audience: str) -> None:
@@ -55,7 +55,7 @@ class IdTokens:
         self._audience = audience
 
     def sign(self, redeemed: RedeemedCode, nonce: str = "") -> str:
-        """Return a token that says who was just authorized.
+        """Return a token that names the user who was just authorized.
 
         Args:
             redeemed: What the code gave.

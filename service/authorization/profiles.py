@@ -1,4 +1,4 @@
-"""`Profiles`: what users show of themselves, asked from WeChat with a live token and kept for a while."""
+"""`Profiles`: users' nicknames and avatars, fetched from WeChat with a live token and cached."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class SnapshotUser(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """What a user shows of themself. `avatar_url` may be empty."""
+    """A user's nickname and avatar. `avatar_url` may be empty."""
 
     openid: str
     nickname: str
@@ -56,15 +56,11 @@ class _Failure:
 
 
 class Profiles:
-    """Shows profiles. Belongs to one event loop.
+    """Fetches and caches profiles. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations and profiles are kept.
-        client: What asks WeChat.
-        tokens: Gives valid tokens.
-        breaker: What knows the accounts whose calls cannot succeed.
-        clock: What profiles grow old by.
-        cache_seconds: How long a profile is shown before WeChat is asked for it again.
+        clock: Measures the age of cached profiles.
+        cache_seconds: How long a cached profile is returned before WeChat is asked again.
         failure_seconds: How long a failure is the answer before WeChat is asked again, unless the user authorizes anew.
     """
 
@@ -124,11 +120,11 @@ class Profiles:
         return await self._flights.run((appid, openid), lambda: self._ask_noting_failure(appid, openid, lang))
 
     async def forget(self, appid: str, openid: str) -> bool:
-        """Drop what is kept of a profile, so that the next one who asks gets a new one; False when nobody is known."""
+        """Drop a cached profile, so that the next caller gets a new one; False if there is no such user."""
         return self._keeps and await self._vault.save_profile(Profile(appid, openid, "", "", profile_at=0))
 
     async def drain(self) -> None:
-        """Return when every question to WeChat that is under way has ended."""
+        """Return when every call to WeChat that is under way has ended."""
         await self._flights.drain()
 
     def _kept(self, authorization: Authorization) -> UserProfile | None:

@@ -1,4 +1,4 @@
-"""What is signed for browsers: the session cookie, which says whose browser it is.
+"""`SessionSigner`: the signed session cookie, which says which user a browser belongs to.
 
 Signatures are Tornado's (HMAC-SHA256 with a time stamp); their keys are derived from `SECRET_KEYS`, so rotating those
 rotates these, and a session outlives a rotation as long as the older key is listed. A signature is good for a week, and
@@ -25,10 +25,10 @@ _RENEW_AFTER_SECONDS = DAY_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser, and the user it was last authorized as.
+    """A browser, and the user who last authorized in it.
 
     Attributes:
-        browser_id: Random, and new at each sign-in: whoever knew the browser's cookie before does not know it after.
+        browser_id: Random, and new at each sign-in: an earlier cookie of the browser does not tell it.
         signed_in_at: When the user signed in; 0 where nobody has.
         signed_at: When its cookie was signed, of a session that was read from one.
     """
@@ -55,11 +55,11 @@ class SessionSigner:
 
     Args:
         keys: The ring whose keys the signing keys are derived from.
-        clock: What stamps them and tells their age.
+        clock: For time stamps and ages.
         prefix: What the cookie's name begins with.
 
     Attributes:
-        older_cookie_name: What it was called before names had a prefix; no such cookie is older than the others.
+        older_cookie_name: The cookie's name before names had a prefix; it is still read.
     """
 
     older_cookie_name = "wechat_openid"
@@ -80,11 +80,11 @@ class SessionSigner:
         return signed.decode("ascii")
 
     def verify(self, value: str | None) -> Session | None:
-        """Return the session of a cookie's value; None when it is absent, altered, too old or foreign."""
+        """Return the session of a cookie's value; None if it is absent, altered, too old, or signed by other keys."""
         return self._read(self.cookie_name, value)
 
     def verify_older(self, value: str | None) -> Session | None:
-        """Return whose session an older cookie is, under a new id: a sibling of the site may have planted it."""
+        """Return the session of an older cookie, under a new id: a sibling of the site may have planted it."""
         session = self._read(self.older_cookie_name, value)
         if session is None or session.appid is None or session.openid is None:
             return None

@@ -43,7 +43,7 @@ class Asked:
     """What a browser asked for when it began an authorization.
 
     Attributes:
-        redirect_uri: The page to come back to, or its origin where that is all that matters.
+        redirect_uri: The page to come back to, or its origin where nothing else matters.
         through_callback: Whether WeChat sends the code to the service instead of the page.
         code_digest: Of the code that the state was spent on; None while it is under way.
     """
@@ -56,7 +56,7 @@ class Asked:
     code_digest: str | None = None
 
     def is_for(self, origin: str) -> bool:
-        """Return whether it was begun for a page of an origin."""
+        """Return whether the authorization was begun for a page of an origin."""
         return self.redirect_uri == origin or self.redirect_uri.startswith(f"{origin}/")
 
 
@@ -72,10 +72,10 @@ class IssuedState:
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """Who takes an answer of WeChat.
+    """The recipient of an answer of WeChat: a page, or this service.
 
     Attributes:
-        through_callback: Whether it is the service, for a page without script.
+        through_callback: Whether the service receives it, for a page without script.
         appid: The account whose code it is; None where the state says that.
         origin: That of the page, where it says so.
     """
@@ -85,10 +85,10 @@ class Taker:
     origin: str | None = None
 
     def check(self, asked: Asked) -> None:
-        """Make sure that this is who the authorization was begun for.
+        """Make sure that the authorization was begun for this recipient.
 
         Raises:
-            InvalidState: It is somebody else.
+            InvalidState: It was begun for another one.
         """
         if self.through_callback is not asked.through_callback:
             raise InvalidState("this authorization was not to end here")
@@ -103,7 +103,7 @@ class States:
 
     Args:
         keys: The ring whose keys the signing keys are derived from; rotating it keeps states under way good.
-        clock: What states end by.
+        clock: For the expiry of states.
         prefix: What the names of the cookies begin with.
     """
 
@@ -124,7 +124,7 @@ class States:
         return self._with_cookie(state, name, Asked(appid, scope, redirect_uri, through_callback, ends_at))
 
     def is_ours(self, state: str) -> bool:
-        """Tell whether a state has the form of those issued here. Whether it is good is for `verify` to say."""
+        """Return whether a state has the form of those issued here; `verify` tells whether it is valid."""
         return _STATE.fullmatch(state) is not None
 
     def verify(self, state: str, cookies: Mapping[str, str], code: str, taker: Taker) -> IssuedState:
@@ -136,7 +136,7 @@ class States:
             state: As it came back.
             cookies: All cookies of the browser, by name.
             code: The code it came with, or what came in its place.
-            taker: Who took it; where that is not who it was begun for, it is not spent.
+            taker: The recipient; a state that was begun for another one is not spent.
 
         Raises:
             InvalidState: It is forged, altered, too old, another browser's or page's, or was spent on another code.
@@ -155,12 +155,12 @@ class States:
         return self._with_cookie(state, name, spent)
 
     def under_way(self, cookies: Mapping[str, str]) -> list[Asked]:
-        """Return what a browser has asked for and not received yet."""
+        """Return the authorizations that a browser has begun and not finished."""
         asked = [self._read_cookie(name, cookies) for name in self._names(cookies)]
         return [one for one in asked if one is not None and one.code_digest is None]
 
     def superfluous_cookies(self, cookies: Mapping[str, str]) -> list[str]:
-        """Return the names of state cookies to clear: those that mean nothing any more, and the oldest of too many."""
+        """Return the names of state cookies to clear: expired and invalid ones, and the oldest of too many."""
         by_name = {name: self._read_cookie(name, cookies) for name in self._names(cookies)}
         alive = sorted((asked.ends_at, name) for name, asked in by_name.items() if asked is not None)
         kept = {name for _, name in alive[-(_UNDER_WAY - 1) :]}

@@ -22,7 +22,6 @@ class VisitorSessions:
     Args:
         ends: Whose sessions were ended, and when.
         vault: Where the users are.
-        clock: What tells the time.
     """
 
     def __init__(self, ends: SessionEnds, vault: TokenVault, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Values of options that are read as settings are."""
+"""`Parsed`: a type of options whose values are parsed as those of settings are."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Parsed(click.ParamType[T]):
-    """A value that a function reads.
+    """The type of values that a function parses.
 
     Args:
-        name: What help calls it, as `HOST:PORT`.
-        parse: Reads it, or raises ValueError with what it must be.
+        name: How help shows it, such as `HOST:PORT`.
+        parse: Parses it, or raises ValueError with the form it must have.
     """
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:

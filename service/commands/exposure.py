@@ -1,4 +1,4 @@
-"""What `wechat-openid doctor` finds of what others could read: files on this machine, calls on the network, memory."""
+"""Checks of `wechat-openid doctor` for what others could read: files on this machine, calls on the network, memory."""
 
 import ipaddress
 import os

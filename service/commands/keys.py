@@ -57,7 +57,7 @@ def rotate(config: Path | None, dry_run: bool, rate: int | None) -> None:
 
 
 def _rotate(store: TokenStore, ring: KeyRing, *, dry_run: bool, rate: int | None) -> int:
-    """Rotate, showing how far it has come, and say how it ended; return the exit status."""
+    """Rotate with a progress bar, print the result, and return the exit status."""
     rotation = KeyRotation(store, ring, page_size=min(_PAGE_SIZE, rate or _PAGE_SIZE))
     begun = time.monotonic()
     last: RotationReport | None = None
@@ -78,7 +78,7 @@ def _rotate(store: TokenStore, ring: KeyRing, *, dry_run: bool, rate: int | None
 
 
 def _newest_id(store: TokenStore) -> int | None:
-    """Return the highest id, by which progress is told; None where the store cannot list."""
+    """Return the highest id, for the progress bar; None where the store cannot list users."""
     if Capability.USERS not in store.capabilities:
         return None
     return store.user_search(_SEARCH_SECONDS).last_id()

@@ -46,7 +46,7 @@ async def _refresh_on_and_on(settings: Settings) -> int:
 
 
 class _Progress:
-    """Writes the counts now and then to standard error, so that a long pass is seen to be alive."""
+    """Writes the counts to standard error from time to time, so that a long pass shows its progress."""
 
     def __init__(self) -> None:
         self._next_at = time.monotonic() + _PROGRESS_EVERY_SECONDS

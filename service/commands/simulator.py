@@ -80,7 +80,7 @@ async def _run(wechat: SimulatedWeChat, listen: Address, hosts: Sequence[str], *
 
 
 def _introduction(wechat: SimulatedWeChat, running: RunningSimulator) -> str:
-    """Return the settings to use. A secret that was given stays with who gave it."""
+    """Return the settings to use, without a secret that the caller chose."""
     account = wechat.find_account(None)
     secret = account.secret if account.secret == DEFAULT_ACCOUNT.secret else "(as given)"
     others = "".join(f"\n  and the account {appid}" for appid in list(wechat.accounts)[1:])

@@ -1,4 +1,4 @@
-"""`wechat-openid --version`: what a report of a fault should begin with."""
+"""`wechat-openid --version`: the versions that a bug report should begin with."""
 
 import platform
 import re

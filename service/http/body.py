@@ -1,6 +1,6 @@
-"""Fields of a posted body: JSON, a form or multipart, as its bytes say and whatever its content type claims.
+"""Fields of a posted body: JSON, a form or multipart, recognized by its bytes, whatever its content type claims.
 
-Pages of the field send forms as `text/plain` (`fetch` with a string), JSON under a form's type (jQuery) or as the only
+Pages in the field send forms as `text/plain` (`fetch` with a string), JSON under a form's type (jQuery) or as the only
 name of a form (`new URLSearchParams(JSON.stringify(x))`), multipart without its boundary (a type set by hand), and a
 byte order mark before it all.
 """

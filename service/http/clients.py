@@ -1,4 +1,4 @@
-"""`Clients`: who a request comes from, and to which address it was sent, with trusted proxies in between."""
+"""`Clients`: the address that a request comes from and the one it was sent to, with trusted proxies in between."""
 
 import hashlib
 import ipaddress
@@ -48,7 +48,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """What a list of hops tells: where it ends, which addresses it passed, and whether it was read to its beginning."""
+    """The result of reading a list of hops: its end, the addresses on the way, and whether all of it was read."""
 
     origin: IPAddress
     passed: frozenset[IPAddress]
@@ -56,11 +56,11 @@ class _Way:
 
 
 class Clients:
-    """Tells clients by their address and browsers by what they bring.
+    """Identifies clients by their address, and browsers by state, cookie or user agent.
 
     Args:
-        trusted_proxies: Whose word is taken on the hops before them.
-        public_url: The service's address as browsers see it; empty where nobody says.
+        trusted_proxies: Networks of proxies whose forwarding headers are believed.
+        public_url: The service's address as browsers see it; empty if not configured.
     """
 
     def __init__(self, trusted_proxies: Sequence[Network], public_url: str) -> None:
@@ -70,7 +70,7 @@ class Clients:
         self._found = lru_cache(maxsize=_KEPT)(self._locate)
 
     def address(self, request: HTTPServerRequest) -> str:
-        """Return the address of the client, as far as it can be told: it is what limits count by.
+        """Return the client's address, as far as it can be known: rate limits count by it.
 
         Hops are read from the end, as long as each was added by a trusted proxy; what stands before the first
         untrusted hop was written by whoever sent it and proves nothing. Where headers contradict each other one of
@@ -79,11 +79,11 @@ class Clients:
         return self._find(request).address
 
     def browser(self, request: HTTPServerRequest, session: Session | None, state: IssuedState | None = None) -> Browser:
-        """Tell a browser by the state that it brought back, else by its session cookie, else by address and user agent.
+        """Identify a browser by the state it brought back, else its session cookie, else its address and user agent.
 
         An address counts only where it can be the visitor's own. Behind a proxy that names nobody all visitors have
-        the proxy's, and user agents repeat: a browser without a cookie is then nobody's double, rather than
-        everybody's.
+        the proxy's, and user agents repeat: a browser without a cookie is then taken for no other,
+        rather than for every other.
         """
         user_agent = request.headers.get("User-Agent", "")
         if state is not None:
@@ -139,7 +139,7 @@ class Clients:
         return _Found(str(way.origin), is_visitors)
 
     def _way(self, peer: IPAddress, hops: str | None, forwarded: str | None, real: str | None) -> _Way | None:
-        """Return what the headers of a trusted peer tell; None where they contradict each other."""
+        """Return what the headers of a trusted peer say; None where they contradict each other."""
         ways = []
         if hops is not None:
             ways.append(self._walk(peer, hops.split(",")))

@@ -1,4 +1,4 @@
-"""`CookiePolicy`: how the service's cookies are called and what browsers are told about them."""
+"""`CookiePolicy`: names and attributes of the service's cookies."""
 
 from dataclasses import dataclass
 
@@ -24,11 +24,11 @@ class CookiePolicy:
 
     @property
     def prefix(self) -> str:
-        """What the names of the cookies begin with."""
+        """The prefix of the cookies' names."""
         return _HOST_PREFIX if self.secure else ""
 
     def header(self, name: str, value: str, max_age: int) -> str:
-        """Return the Set-Cookie of a cookie; 0 seconds take it back. What is signed needs no quotes."""
+        """Return the Set-Cookie header of a cookie; 0 seconds delete it. What is signed needs no quotes."""
         secure = "; Secure" if self.secure else ""
         return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly{secure}; SameSite={self.samesite}"
 

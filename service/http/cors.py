@@ -1,4 +1,4 @@
-"""Which page sends a request: allowed, the service's own, or foreign; and what preflights and logs are told of it."""
+"""Which page sends a request: allowed, the service's own, or foreign; and what preflights are answered."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ def is_foreign(headers: HTTPHeaders, origins: AllowedOrigins, own_address: str) 
     all the same. Where no origins are configured, the page must be of the service's own host.
 
     Args:
-        headers: Of the request.
+        headers: Those of the request.
         origins: The allowed ones.
         own_address: The service's own, as the browser sees it.
     """
@@ -52,7 +52,7 @@ def origin_error() -> ApiError:
 
 
 def readable_origin(headers: HTTPHeaders) -> str | None:
-    """Return the origin of a foreign page in the form in which an answer may repeat it; None if it has no such form."""
+    """Return the origin of a foreign page if it is well formed, so that an answer may repeat it; None otherwise."""
     origin = headers.get("Origin", "")
     return origin if origin == "null" or _is_origin(origin) else None
 
@@ -68,23 +68,23 @@ def headers_to_allow(asked: str) -> str:
 
 
 class RefusedOrigins:
-    """Tells the log of pages that were refused: each origin once a minute, and a few a minute at most."""
+    """Logs refused pages: each origin once a minute, and a bounded number of lines a minute."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._window = 0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def note(self, headers: HTTPHeaders) -> None:
         """Log a refusal, unless that of its origin was logged a moment ago."""
         window = self._clock.now() // _WINDOW_SECONDS
         if window != self._window:
             self._window = window
-            self._told.clear()
+            self._logged.clear()
         origin = readable_origin(headers) or ("another site" if "Origin" not in headers else "an unreadable origin")
-        if origin in self._told or len(self._told) >= _LINES_A_WINDOW:
+        if origin in self._logged or len(self._logged) >= _LINES_A_WINDOW:
             return
-        self._told.add(origin)
+        self._logged.add(origin)
         _logger.warning("refused a page of %s: if it is yours, add its origin to ALLOWED_ORIGINS", origin)
 
 

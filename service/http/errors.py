@@ -1,4 +1,4 @@
-"""What a failure looks like to an HTTP client: the one place where exceptions become statuses and kinds."""
+"""How failures look to HTTP clients: the one place where exceptions become statuses and kinds."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ _CONFIGURATION_MESSAGE = "the service is not configured correctly; its operator 
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A reply that refuses.
+    """An error reply.
 
     Attributes:
         status: The HTTP status.
@@ -68,7 +68,7 @@ DECLINED = ApiError(403, "access_denied", "the user declined")
 
 
 def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR0911, PLR0912 - a table, one line for each case
-    """Return what to answer for an exception, or None when nobody foresaw it."""
+    """Return the error reply for an exception, or None for an unexpected one."""
     match error:
         case ApiError():
             return error

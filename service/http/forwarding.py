@@ -1,4 +1,4 @@
-"""What proxies write about the way of a request: X-Forwarded-For, X-Real-IP and Forwarded (RFC 7239), however spelled.
+"""Parses what proxies write about a request: X-Forwarded-For, X-Real-IP and Forwarded (RFC 7239), however spelled.
 
 Seen in the field: `203.0.113.7`, `203.0.113.7:51234`, `2001:db8::1`, `[2001:db8::1]:51234`, `::ffff:203.0.113.7`,
 `2001:db8:0:0:0:0:0:1:51234`, `fe80::1%eth0`, these in quotes, `unknown`, and the hidden names of RFC 7239 (6.3).

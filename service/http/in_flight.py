@@ -6,7 +6,7 @@ __all__ = ["InFlight"]
 
 
 class InFlight:
-    """Knows the requests that are under way. Belongs to one event loop."""
+    """Counts the requests that are under way. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._requests: set[object] = set()

@@ -1,4 +1,4 @@
-"""`KnownNetworks`: from where visitors have signed in lately, and no more codes came that WeChat refused."""
+"""`KnownNetworks`: networks from which more good codes than refused ones came lately."""
 
 from collections import OrderedDict
 
@@ -11,10 +11,10 @@ _MOST_CREDIT = 16
 
 
 class KnownNetworks:
-    """Remembers, in this process, what one client is counted by: IPv4 addresses, and the /64 of IPv6 addresses.
+    """Remembers networks in this process: IPv4 addresses, and the /64 of IPv6 addresses.
 
     Args:
-        remembered: How many are remembered; those without news for the longest time are forgotten first.
+        remembered: How many are remembered; those without a good code for the longest time are forgotten first.
     """
 
     def __init__(self, remembered: int = 32_768) -> None:
@@ -22,7 +22,7 @@ class KnownNetworks:
         self._credit: OrderedDict[str, int] = OrderedDict()
 
     def knows(self, address: str) -> bool:
-        """Return whether visitors of this address have brought more good codes than bad ones."""
+        """Return whether more good codes than refused ones came from this address."""
         return self._credit.get(_key(address), 0) > 0
 
     def note_good_code(self, address: str) -> None:

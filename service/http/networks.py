@@ -1,4 +1,4 @@
-"""The networks that an address belongs to: what one client holds, and wider ones, which one customer may hold."""
+"""The networks that an address belongs to: that of one client, and wider ones that may be one customer's."""
 
 import ipaddress
 from functools import lru_cache

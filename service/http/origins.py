@@ -78,7 +78,7 @@ class AllowedOrigins:
         return bool(self.origins)
 
     def admits(self, address: str) -> bool:
-        """Tell whether a browser may be sent to an address: it is a plain one, and its origin is exactly allowed."""
+        """Return whether a browser may be sent to an address: it is a plain one, of exactly an allowed origin."""
         return len(address) <= MAX_ADDRESS_LENGTH and origin_of(address) in self.origins
 
 

@@ -1,9 +1,9 @@
-"""Who may ask the private listener at all: requests to a name of its own, and pages of its own origin.
+"""`PrivateSide`: admits requests to the private listener by its own names and from its own pages only.
 
 A page of any website can let its own name point at an address that only its visitor reaches (DNS rebinding), and then
-reads and posts there as if it were at home. Such a request still names the website in `Host`, and only names can be
-pointed elsewhere: a page whose address is in numbers was served from that very address. So numbers are answered, which
-probes and scrapers of containers use, and of names only those that the operator knows.
+reads and posts there as a page of the same origin. Such a request still names the website in `Host`, and only names can
+be pointed elsewhere: a page whose address is in numbers was served from that very address. So numbers are answered,
+which probes and scrapers of containers use, and of names only those that the operator knows.
 
 Everything is refused before any work is done for it: no session is looked up, no password tried, no key verified.
 """
@@ -27,12 +27,12 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 class PrivateSide:
-    """Tells which requests the private listener answers.
+    """Decides which requests the private listener answers.
 
     Args:
         names: Hosts that it is known by, beside those of the loopback.
-        own_address: Tells the scheme, host and port by which a request's browser knows the listener.
-        asked_address: Tells the same from the request alone, whatever the settings say.
+        own_address: Returns the scheme, host and port by which a request's browser knows the listener.
+        asked_address: Returns the same from the request alone, whatever the settings say.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PrivateSide:
         self._asked_address = asked_address
 
     def refusal_of(self, request: HTTPServerRequest) -> ApiError | None:
-        """Return why a request is not answered; None for one that is.
+        """Return why a request is refused; None if it is admitted.
 
         The `Host` is checked as well as what a trusted proxy forwards: a script can write any other header, and a proxy
         that answers to every name hands a rebound one on.

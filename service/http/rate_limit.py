@@ -13,14 +13,13 @@ __all__ = ["RateLimit"]
 
 
 class RateLimit:
-    """Counts requests by address, those of IPv6 by their /64, and by wider networks, which may send some times as many.
+    """Counts requests by address (IPv6: by /64) and by wider networks, which may send a multiple of that.
 
     Args:
         rates: Such as "600/minute;5000/hour"; empty limits nothing.
-        counters: Where they are counted.
-        clock: What windows are measured by.
-        purpose: What kind of requests these are; kinds are counted apart.
-        divided_by: By what the rates are divided.
+        clock: Measures windows.
+        purpose: The kind of requests; each kind is counted apart.
+        divided_by: Divisor of the rates, where each of several processes counts for itself.
     """
 
     def __init__(
@@ -37,8 +36,8 @@ class RateLimit:
         """Count a request; return after how many seconds to come back if it is one too many, else None.
 
         Args:
-            address: Whose; a text that is no address is counted as it is.
-            cost: As how many it counts.
+            address: The client's; a text that is no address is counted as it is.
+            cost: How many requests it counts as.
         """
         if not self._rates:
             return None

@@ -1,4 +1,4 @@
-"""The address of a page that a browser is to return to: as an argument, and without the answer of an earlier round."""
+"""The address of a page that a browser is to return to: read from a query, and without an earlier answer of WeChat."""
 
 import re
 from urllib.parse import unquote_to_bytes, urlsplit

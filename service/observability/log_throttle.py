@@ -1,4 +1,4 @@
-"""`LogThrottle`: keeps what happens with every request from filling the log."""
+"""`LogThrottle`: keeps events of every request from filling the log."""
 
 import time
 from collections.abc import Hashable
@@ -7,7 +7,7 @@ __all__ = ["LogThrottle"]
 
 
 class LogThrottle:
-    """Lets a line through once in a while for each of a closed set of keys.
+    """Passes one line per interval for each of a closed set of keys.
 
     Args:
         every_seconds: How long the next line of the same key is held back.

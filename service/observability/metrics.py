@@ -1,4 +1,7 @@
-"""What Prometheus is told. Labels are made beforehand, so that an alert can be written before the first failure."""
+"""`Metrics`: the metrics for Prometheus.
+
+Labels are created at start, so that an alert can be written before the first failure.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -121,7 +124,7 @@ class Metrics:
         self._exchanges.labels(error.appid, _RESULT_OF_ERRCODE.get(error.errcode, "other")).inc()
 
     def budget_refusal(self, appid: str, standing: Standing) -> None:
-        """Count one exchange that the account's budget had no part left for."""
+        """Count one exchange that was refused because the account's budget was spent."""
         self._budget_refusals.labels(appid, standing).inc()
 
     def refresh(self, refresh: Refresh) -> None:

@@ -1,4 +1,4 @@
-"""`Repetitions`: keeps a log readable while the same thing goes wrong again and again."""
+"""`Repetitions`: keeps the log readable while the same warning repeats."""
 
 import logging
 import threading
@@ -51,7 +51,7 @@ class Repetitions(logging.Filter):
         self._own: logging.LogRecord | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is to be written."""
+        """Return whether a record is to be written."""
         if record.levelno < logging.WARNING or record is self._own:
             return True
         kind = _kind_of(record)

@@ -1,8 +1,8 @@
 """`Acceptor`: accepts connections as long as there is room for them, and lets the others wait.
 
 Out of file descriptors, `accept` fails at once while the connection keeps waiting, so that an event loop which tries
-again at each turn does nothing else. Here accepting pauses, and each listener has a bound of its own, so that who fills
-one of them leaves room for the other.
+again at each turn does nothing else. Here accepting pauses, and each listener has a bound of its own, so that a flood
+on one leaves room for the other.
 """
 
 import logging
@@ -29,9 +29,9 @@ class Acceptor:
     """Accepts the connections of a listener. Belongs to one event loop.
 
     Args:
-        name: What the log calls the listener.
+        name: The listener's name in the log.
         max_connections: How many may be open at once; the others wait until one is released.
-        take: Is given each connection and its address.
+        take: Called with each connection and its address.
     """
 
     def __init__(self, name: str, max_connections: int, take: Callable[[socket.socket, Any], None]) -> None:
@@ -110,7 +110,7 @@ class Acceptor:
         self._listen()
 
     def _complain(self, reason: str) -> None:
-        """Say once in a minute that connections wait."""
+        """Log at most once a minute that connections wait."""
         now = self._loop.time()
         if now >= self._quiet_until:
             self._quiet_until = now + _LOG_EVERY_SECONDS
@@ -123,7 +123,7 @@ class BoundedHTTPServer(HTTPServer):
     """Tornado's server on connections that an `Acceptor` accepts.
 
     Args:
-        name: What the log calls the listener.
+        name: The listener's name in the log.
         max_connections: How many connections may be open at once.
     """
 

@@ -214,7 +214,7 @@ def _counter_of_refusals(activity: ActivityLog) -> Callable[[WeChatError], None]
 
 
 def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:
-    """Return the application that pages in WeChat's browser reach."""
+    """Return the application of the public listener."""
     settings = service.settings
     page_services = _page_services(service)
     routes: list[Route] = [
@@ -261,7 +261,7 @@ def _page_services(service: Service) -> PageServices:
 
 
 def make_private_app(service: Service) -> Application:
-    """Return the application that operators and other backends reach."""
+    """Return the application of the private listener."""
     settings = service.settings
     side = PrivateSide(
         [*settings.admin_hosts, settings.admin_listen.host, urlsplit(settings.admin_url).hostname or ""],

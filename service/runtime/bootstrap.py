@@ -1,4 +1,4 @@
-"""Opening what settings name: keys, store, database, transport. Everything the service needs from outside itself."""
+"""Opens what the settings name: keys, store, database, transport."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What a process asks of the operating system for itself: files that are its own, no copies of its memory, room."""
+"""What a process asks of the operating system: private files, no core dumps, enough descriptors."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ _PR_SET_DUMPABLE = 4
 
 
 def harden() -> None:
-    """Keep others on this machine from what the process writes and holds.
+    """Close the process's files and memory to others on this machine.
 
     Files that are made from now on are its owner's alone. Its memory, keys and tokens in it, is written into no core
     dump, and on Linux no other process of the same user can attach to it or read it.

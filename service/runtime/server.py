@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Listeners:
-    """The sockets of both faces of the service."""
+    """The sockets of the public and the private listener."""
 
     def __init__(self, public: Sequence[socket.socket], private: Sequence[socket.socket]) -> None:
         self.public = public
@@ -127,7 +127,7 @@ async def _drain(service: Service, applications: Sequence[Application]) -> None:
 
 
 def _end_anyway_after(seconds: float) -> None:
-    """See that the process ends, even where a thread hangs in a store that does not answer.
+    """End the process after a while, even if a thread hangs in a store that does not answer.
 
     Python waits for its threads before it exits, and nothing can interrupt a call into a database.
     """

@@ -1,1 +1,1 @@
-"""Live tokens: when they are refreshed, by whom, and when not to ask."""
+"""Live tokens: when and how they are refreshed, and when WeChat is not asked."""

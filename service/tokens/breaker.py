@@ -46,7 +46,7 @@ class Breaker:
     """Remembers which calls pause. Belongs to one process; each finds out for itself within one call.
 
     Args:
-        clock: What pauses are measured by.
+        clock: Measures pauses.
         on_change: Called with a pause when it begins, for alerts.
     """
 

@@ -1,6 +1,6 @@
-"""`TokenManager`: live tokens for whoever needs them, refreshed on use.
+"""`TokenManager`: live tokens, refreshed on use.
 
-Callers in one process share a flight, processes share a lease: however many ask at once, WeChat is asked once. Nor does
+Callers in one process share one call, processes share a lease: however many ask at once, WeChat is asked once. Nor does
 asking again and again make the service ask WeChat each time, whether the last refresh failed or succeeded.
 """
 
@@ -39,7 +39,7 @@ class ValidToken:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a caller asks for: a token that lives so long, and not the one of a row that WeChat has refused."""
+    """What a caller asks for: how long the token must live, and whether WeChat has refused the stored one."""
 
     minimum_seconds: int
     refused: Authorization | None
@@ -100,9 +100,6 @@ class TokenManager:
     """Gives valid tokens. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations are kept.
-        refresher: Renews tokens.
-        clock: What tells the time.
         policy: When to refresh.
         lease_ttl: Seconds a lease lasts; longer than a call to WeChat may take.
     """
@@ -198,7 +195,7 @@ class TokenManager:
         )
 
     async def _obtain(self, row: Authorization, wanted: _Wanted) -> Authorization:
-        """Refresh, or wait for whoever is refreshing, and return the row as it is then."""
+        """Refresh, or wait for another refresh to end, and return the row as it is then."""
         for pause in (0.0, *_WAIT_FOR_WINNER_SECONDS):
             await asyncio.sleep(pause)
             if self._is_settled(row, wanted):
@@ -265,7 +262,7 @@ class TokenManager:
         return self._use_while_valid(current, wanted, wait, reason, errcode)
 
     async def _refresh_or_release(self, lease: Lease) -> Refresh:
-        """Refresh for somebody who waits: if the tokens do not open, nobody else has to wait for the lease to end."""
+        """Refresh; if the tokens do not open, release the lease at once: other callers may wait for it."""
         try:
             return await self._refresher.refresh(lease)
         except SealError:

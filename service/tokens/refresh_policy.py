@@ -21,9 +21,9 @@ class RefreshPolicy:
 
     Attributes:
         ahead_seconds: How long before its end a token is refreshed, but at most a tenth of its life.
-        active_within_days: Users seen within so many days are kept fresh; 0 refreshes on use only.
-        refresh_again_seconds: How long after a refresh nobody's need makes WeChat be asked once more.
-        randomness: Where jitter comes from.
+        active_within_days: Users seen within so many days are refreshed on schedule; 0 refreshes on use only.
+        refresh_again_seconds: The shortest time between two refreshes of a token, whatever callers ask for.
+        randomness: Source of jitter.
     """
 
     ahead_seconds: int = 600
@@ -47,7 +47,7 @@ class RefreshPolicy:
         return max(expires_at - lead - jitter, now + max(1, lifetime // 2))
 
     def is_active(self, now: int, last_used_at: int) -> bool:
-        """Tell whether a user was seen recently enough to be kept fresh."""
+        """Return whether a user was seen recently enough to be refreshed on schedule."""
         return now - last_used_at < self.active_within_days * DAY_SECONDS
 
     def retry_at(self, now: int, failures: int) -> int:
@@ -56,6 +56,6 @@ class RefreshPolicy:
         return now + pause // 2 + self.randomness.randint(0, pause - pause // 2)
 
     def retry_on_use_at(self, last_error_at: int, next_refresh_at: int | None) -> int:
-        """Return when a user's own need may ask WeChat again after a failure."""
+        """Return when a refresh on use may ask WeChat again after a failure."""
         longest = last_error_at + _LONGEST_WAIT_ON_USE_SECONDS
         return longest if next_refresh_at is None else min(next_refresh_at, longest)

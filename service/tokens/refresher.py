@@ -1,7 +1,7 @@
 """`TokenRefresher`: the one procedure by which a token is renewed.
 
-Two refreshes of one token at once leave it open which result is good, so a refresh happens only under the row's lease,
-and what it gives is written only if the row has not changed hands since.
+After two refreshes of one token at once either result may be the valid one, so a refresh happens only under the row's
+lease, and its result is written only if the row has not changed hands since.
 """
 
 import logging
@@ -58,10 +58,6 @@ class TokenRefresher:
     """Refreshes authorizations that the caller has leased. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations are kept.
-        client: What asks WeChat.
-        breaker: What knows the accounts whose calls cannot succeed.
-        clock: What tells the time.
         policy: When to refresh.
     """
 

@@ -59,7 +59,7 @@ class PassReport:
 
     @property
     def failed(self) -> bool:
-        """Whether anything went wrong that an operator should know. A user whose 30 days are over is not that."""
+        """Whether anything failed that an operator should know. A user whose 30 days are over is not that."""
         return bool(self.results[RefreshResult.FAILED] or self.results[RefreshResult.PAUSED])
 
 
@@ -67,11 +67,7 @@ class RefreshScheduler:
     """Looks for due tokens every few seconds and refreshes them. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations are kept.
-        refresher: Refreshes.
-        breaker: What knows the accounts whose calls cannot succeed.
-        clock: What tells the time.
-        appids: The accounts to look after.
+        appids: The accounts whose tokens are refreshed.
         every_seconds: The pause between passes; spread by half, so that processes do not move in step.
         concurrency: Refreshes under way at once.
         max_per_second: Refreshes a second for each account.
@@ -171,7 +167,7 @@ class RefreshScheduler:
             await _all_of(works)
 
     async def _may_call(self, appid: str, start_before: float) -> bool:
-        """Wait for the account's rate; False when it does not come in time, or the scheduler is told to stop."""
+        """Wait until the account's rate admits a call; False if it does not in time, or the scheduler stops."""
         rate = self._rates[appid]
         while not rate.has_capacity():
             if asyncio.get_running_loop().time() > start_before or await happens_within(_RATE_POLL, self._stopping):

@@ -23,7 +23,7 @@ _PADDED_TO = 32
 
 
 class InvalidMessage(Exception):
-    """What was sent is not a message of WeChat's form. The text never quotes it."""
+    """The body is not a message of WeChat's form. The text never quotes it."""
 
 
 def is_signed(signature: str, token: str, *words: str) -> bool:

@@ -40,7 +40,7 @@ class AuthorizationEvent:
     """Something that happened to a user's authorization.
 
     Attributes:
-        happened_at: When, as WeChat says; it may be told a day later.
+        happened_at: When, as WeChat says; it may arrive a day later.
         revoke_info: Which permissions were taken back, in WeChat's numbers, separated by commas; empty where it does
             not say.
     """
@@ -64,7 +64,7 @@ class AuthorizationEvent:
 
     @property
     def digest(self) -> bytes:
-        """What tells the event from all others, however often and in whatever encryption it is delivered."""
+        """Identifies the event, however often and in whatever encryption it is delivered."""
         words = [self.kind.value, self.appid, self.openid, self.happened_at, self.revoke_info]
         return hashlib.sha256(json.dumps(words).encode()).digest()
 

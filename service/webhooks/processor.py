@@ -1,4 +1,4 @@
-"""`EventProcessor`: does what an event asks for, once, and writes down that it was done."""
+"""`EventProcessor`: acts on each event once, and records that."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """What became of an event: the action, whether there was anybody, and whether their authorization is newer."""
+    """The effect of an event: the action, whether the user was known, and whether their authorization is newer."""
 
     action: AuditAction
     found: bool
@@ -48,12 +48,10 @@ class EventProcessor:
     """Acts on events. Belongs to one event loop.
 
     Args:
-        vault: Where authorizations are kept.
-        profiles: What keeps profiles.
-        deliveries: Which events have been acted on, in all processes.
-        clock: What dates entries.
+        deliveries: Records which events have been acted on, in all processes.
+        clock: For the times of entries.
         wait_seconds: How long to wait for another process that is acting on the same event.
-        poll_seconds: How often to look whether it is done.
+        poll_seconds: How often to check whether it is done.
     """
 
     def __init__(
@@ -106,7 +104,7 @@ class EventProcessor:
             _log(event, effect)
 
     async def _claim(self, event: AuthorizationEvent, owner: str) -> bool:
-        """Return whether this process is to act on an event. If another one is at it, wait for that."""
+        """Return whether this process is to act on an event. If another one is acting on it, wait for that."""
         await _in_thread(lambda: self._deliveries.trim(self._clock.now() - _KEPT_SECONDS))
         deadline = time.monotonic() + self._wait_seconds
         while True:
@@ -160,7 +158,7 @@ async def _in_thread(call: Callable[[], T]) -> T:
 
 
 def _audit_entry(event: AuthorizationEvent, effect: _Effect, now: int) -> NewAuditEntry | None:
-    """Return what the audit log is to say. A profile that changed is no more than one that has grown old."""
+    """Return the audit entry of an event; None for a changed profile, which is no more than one that has expired."""
     if event.kind is EventKind.PROFILE_MODIFIED:
         return None
     details = {"reason": event.kind.value}

@@ -1,4 +1,4 @@
-"""`PushReceiver`: takes what WeChat pushes to an account's address, and gives the answer."""
+"""`PushReceiver`: receives what WeChat pushes to an account's address, and returns the answer."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 class PushesNotTaken(Exception):
-    """Nothing that is pushed is taken for an account: it is not configured, or its `EVENT_TOKEN` is not."""
+    """Pushes for an account are not accepted: it is not configured, or its `EVENT_TOKEN` is not."""
 
 
 class MessageKind(StrEnum):
@@ -31,13 +31,12 @@ class MessageKind(StrEnum):
 
 
 class PushReceiver:
-    """Takes messages. Belongs to one event loop.
+    """Receives messages. Belongs to one event loop.
 
     Args:
-        accounts: The accounts by appid.
         processor: Acts on the events about authorizations.
         relay: Passes messages on for accounts that have an `event_forward_url`.
-        clock: What messages grow old by.
+        clock: For the age of messages.
         observe: Called with the appid and the kind of each message.
     """
 
@@ -62,7 +61,7 @@ class PushReceiver:
 
         Raises:
             PushesNotTaken: It is not.
-            InvalidSignature: WeChat did not ask.
+            InvalidSignature: The request is not WeChat's.
         """
         account = self._account(appid)
         signed = SignedQuery.parse(query)
@@ -76,7 +75,7 @@ class PushReceiver:
         `success`: anything else shows an error to the user who wrote the message.
 
         Raises:
-            PushesNotTaken: There is no such account, or it takes nothing.
+            PushesNotTaken: There is no such account, or it accepts none.
             InvalidSignature: The message is not WeChat's, or is not encrypted although the account has a key.
             StorageError: An event cannot be acted on now; WeChat delivers it again.
         """

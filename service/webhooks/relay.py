@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 
 
 class RelayOutcome(StrEnum):
-    """What became of a message that was to be passed on."""
+    """How passing a message on ended."""
 
     ANSWERED = "answered"
     TIMEOUT = "timeout"  #: no whole reply in time
@@ -42,10 +42,10 @@ class RelayOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PushedMessage:
-    """A delivery as it came.
+    """A delivery as received.
 
     Attributes:
-        query: The whole query, as it stood in the request.
+        query: The whole query, as received.
         via: What the header `Via` says.
         received_at: When, on the monotonic clock.
     """
@@ -71,7 +71,7 @@ class MessageRelay:
 
     Args:
         transport: What carries them; it bounds how many are under way and how large a reply may be.
-        within_seconds: How long all may take, from when the message was received.
+        within_seconds: How long forwarding may take in all, counted from when the message was received.
         observe: Called with the appid and the outcome of each message.
     """
 

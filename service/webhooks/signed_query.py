@@ -35,7 +35,7 @@ class InvalidSignature(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedQuery:
-    """What a query says. Only `require` tells whether to believe it.
+    """The parameters of a query, which are not to be trusted before `require` has passed.
 
     Attributes:
         signature: Of token, timestamp and nonce.
@@ -51,7 +51,7 @@ class SignedQuery:
 
     @classmethod
     def parse(cls, query: str) -> Self:
-        """Read a query. The signature that a message has not is empty.
+        """Read a query. A signature that is absent is empty.
 
         Raises:
             InvalidSignature: A parameter is missing or there twice, or has a form that WeChat does not send.

@@ -43,7 +43,7 @@ class ApiAddresses:
         return self._urls[self._at]
 
     def note_unanswered(self, url: str) -> None:
-        """Take note that an address did not answer: if it is the current one, another is asked from now on."""
+        """Note that an address did not answer: if it is the current one, the next is asked from now on."""
         if url != self.current or len(self._urls) == 1:
             return
         self._at = (self._at + 1) % len(self._urls)

@@ -28,7 +28,7 @@ class Numeral(str):
 
 
 def _without_empty(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object without the fields that are null or empty: they are as good as missing."""
+    """Return an object without the fields that are null or empty, which count as missing."""
     return {name: value for name, value in pairs if value is not None and value != ""}
 
 
@@ -45,7 +45,7 @@ def read_fields(body: bytes, *, salvage: bool = False) -> dict[str, Any] | None:
     deflate or Brotli. What stands before or behind the object is passed over.
 
     Args:
-        body: As it came.
+        body: As received.
         salvage: Pick single fields out of a body that is not JSON. Only for replies without texts of users: such a
             text could look like a field.
 

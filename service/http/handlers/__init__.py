@@ -1,1 +1,1 @@
-"""HTTP: each module reads arguments, calls one domain method and writes the reply; it ends with its route table."""
+"""Handlers: each reads arguments, calls one domain method and writes the reply; it ends with its route table."""

@@ -57,7 +57,7 @@ class AuthorizeHandler(ErrorPageHandler):
         self.redirect(url, status=302)
 
     def write_refusal(self, error: ApiError) -> None:
-        """Show a visitor a page; a script, or a person with a command line, gets JSON."""
+        """Show a visitor a page; scripts and command lines get JSON."""
         if "text/html" in self.request.headers.get("Accept", ""):
             self.show_error(error)
         else:
@@ -87,5 +87,5 @@ class AuthorizeHandler(ErrorPageHandler):
 
 
 def routes(services: PageServices) -> list[Route]:
-    """Return the way to WeChat."""
+    """Return the route to WeChat."""
     return [(r"/authorize", AuthorizeHandler, {"services": services})]

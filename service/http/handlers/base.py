@@ -45,7 +45,7 @@ class JsonHandler(RequestHandler):
 
     @property
     def request_id(self) -> str:
-        """A name for this request, which an error's reply and its log line share."""
+        """The id of this request, in the error reply and in its log line."""
         if not hasattr(self, "_request_id"):
             self._request_id = secrets.token_hex(8)
         return self._request_id
@@ -64,7 +64,7 @@ class JsonHandler(RequestHandler):
         self.refuse(error)
 
     def refuse(self, error: ApiError) -> None:
-        """Answer with a refusal, beside the headers that are set, and end the request.
+        """Answer with an error, keep the headers that are set, and end the request.
 
         An exception does the same from anywhere, and drops the headers.
         """
@@ -98,7 +98,7 @@ class JsonHandler(RequestHandler):
     def log_exception(
         self, typ: "type[BaseException] | None", value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        """Log what needs somebody's attention, by path and request id: a query may hold a code."""
+        """Log what needs attention, by path and request id: a query may hold a code."""
         place = f"{self.request.method} {self.request.path} [{self.request_id}]"
         error = api_error_for(value) if value is not None else None
         if error is None and not isinstance(value, HTTPError):

@@ -1,4 +1,4 @@
-"""`GET /callback`: the authorization of a page without script. WeChat sends the code here; the page gets its visitor.
+"""`GET /callback`: authorization of pages without script. WeChat sends the code here; the visitor goes on to the page.
 
 What goes wrong arrives at the page as parameters of its address: `error`, `error_description`, and `errcode` and
 `request_id` where there are any. A page that answers an error by authorizing again would go round for ever, so after
@@ -76,7 +76,7 @@ class CallbackHandler(ErrorPageHandler):
         self.set_header("Referrer-Policy", "no-referrer")  # this address holds the code
 
     def _failed_rounds(self) -> int:
-        """Return how often in a row this browser's authorization failed; it can only deceive itself about that."""
+        """Return how often in a row this browser's authorization failed; a false count harms nobody but its sender."""
         return 1 if self.get_cookie(_ROUNDS_COOKIE) == "1" else 0
 
     def _set_failed_rounds(self, rounds: int) -> None:
@@ -85,5 +85,5 @@ class CallbackHandler(ErrorPageHandler):
 
 
 def routes(services: PageServices) -> list[Route]:
-    """Return where WeChat sends the visitors of pages without script."""
+    """Return the route to which WeChat sends the visitors of pages without script."""
     return [(r"/callback", CallbackHandler, {"services": services})]

@@ -1,4 +1,4 @@
-"""The page that tells a visitor, in Chinese and English, why there is no way on."""
+"""The error page for visitors, in Chinese and English."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ __all__ = ["routes"]
 
 
 class EventsHandler(JsonHandler):
-    """Takes deliveries, and proves to WeChat that the address is the account's."""
+    """Receives deliveries, and proves to WeChat that the address is the account's."""
 
     def initialize(self, pushes: PushReceiver) -> None:
         """Take what the handler needs."""
@@ -19,7 +19,7 @@ class EventsHandler(JsonHandler):
         self._answer(PushReply(body=self.pushes.verify_address(appid, self.request.query).encode()))
 
     async def post(self, appid: str) -> None:
-        """Take a delivery. An answer that is an error has WeChat deliver it again."""
+        """Receive a delivery. WeChat repeats it after an error."""
         headers = self.request.headers
         message = PushedMessage(
             self.request.query, self.request.body, headers.get("Content-Type", ""), headers.get("Via", "")

@@ -1,4 +1,4 @@
-"""`POST /getCode`: the code that WeChat gave a page, for its user's openid."""
+"""`POST /getCode`: exchanges the code that WeChat gave a page for its user's openid."""
 
 import re
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ class GetCodeHandler(PageHandler):
         self.write_json(reply)
 
     def _check_state(self, post: _Post, appid: str) -> IssuedState | None:
-        """Make sure that this browser asked for the code, as far as it can be told.
+        """Make sure that this browser asked for the code, as far as that can be known.
 
         A state issued here is verified whether it is required or not. Any other one, such as the constant `123` of
         the field's samples, is taken where states are not required, unless this browser began an authorization here
@@ -139,7 +139,7 @@ class GetCodeHandler(PageHandler):
         return "code" in self.request.query_arguments
 
     def refuse(self, error: ApiError) -> None:
-        """Tell a caller that put the code into the address which methods there are."""
+        """Name the allowed methods to a caller that put the code into the address."""
         if self._code_in_address():
             self.set_header("Allow", self.allowed_methods())
         super().refuse(error)
@@ -163,7 +163,7 @@ def _post_of(fields: dict[str, Any]) -> _Post:
 
 
 def _without_code(fields: dict[str, Any]) -> str:
-    """Say which fields came instead of the one that is meant."""
+    """Return an error message that names the fields which came instead of `code`."""
     if not fields or "code" in fields:
         return 'missing code: send {"code": "…"}'
     holders = [name for name, value in fields.items() if isinstance(value, dict) and "code" in value]
@@ -173,5 +173,5 @@ def _without_code(fields: dict[str, Any]) -> str:
 
 
 def routes(services: PageServices) -> list[Route]:
-    """Return where pages post their codes."""
+    """Return the route to which pages post their codes."""
     return [(r"/getCode", GetCodeHandler, {"services": services})]

@@ -1,4 +1,4 @@
-"""The face for other backends: live tokens, for who holds an API key."""
+"""The API for other backends: live tokens, for holders of an API key."""
 
 import re
 
@@ -25,8 +25,8 @@ _SECONDS = re.compile(r"[0-9]{1,4}")
 class TokenHandler(JsonHandler):
     """`GET /internal/authorizations/{appid}/{openid}/token`: a user's access token, refreshed if need be.
 
-    With `refused=true` it is refreshed in any case: for who was refused by WeChat (40001) with the last one, as happens
-    after the user has authorized anew with a narrower scope.
+    With `refused=true` it is refreshed in any case: for callers whose last token WeChat refused (40001), as happens
+    after the user has authorized again with a narrower scope.
     """
 
     def initialize(self, tokens: TokenManager, api_keys: ApiKeys, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The face for machines that watch: alive, ready, metrics."""
+"""Monitoring: liveness, readiness, metrics."""
 
 import asyncio
 

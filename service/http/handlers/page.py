@@ -48,7 +48,7 @@ class PageServices:
         accounts: By appid; the first is the default.
         authorize_page: WeChat's authorize page.
         rate_limit: For exchanges.
-        begin_limit: For authorizations that are begun.
+        begin_limit: For starts of authorizations.
         profile_limit: For profiles, by address.
         profile_limit_of_user: For profiles, by user.
         require_state: Whether a code must come with a state issued here.
@@ -100,7 +100,7 @@ class PageHandler(JsonHandler):
     def prepare(self) -> None:
         """Refuse what a foreign page sends: it could sign a browser in as somebody else, or out.
 
-        A visitor who follows a link to here, from wherever, is no page that sends something.
+        Following a link, from any site, is not a page that sends something.
         """
         super().prepare()
         headers = self.request.headers
@@ -168,7 +168,7 @@ class PageHandler(JsonHandler):
 
     @cached_property
     def client_address(self) -> str:
-        """The address that the request comes from, as far as it can be told."""
+        """The address that the request comes from, as far as it can be known."""
         return self.services.clients.address(self.request)
 
     async def check_rate(self, limit: RateLimit, user: str = "") -> None:
@@ -207,7 +207,7 @@ class PageHandler(JsonHandler):
         return redeemed
 
     def _standing(self, session: Session | None, state: IssuedState | None) -> Standing:
-        """Return what speaks for the visitor."""
+        """Return which part of the budget of exchanges the visitor may use."""
         has_user = session is not None and session.openid is not None
         if has_user or self.services.known_networks.knows(self.client_address):
             return Standing.KNOWN
@@ -232,7 +232,7 @@ class PageHandler(JsonHandler):
         self.set_plain_cookie(sessions.cookie_name, sessions.sign(session), COOKIE_DAYS * DAY_SECONDS)
 
     def end_session(self) -> None:
-        """Take the session back."""
+        """Delete the session cookie."""
         sessions = self.services.sessions
         for name in {sessions.cookie_name, sessions.older_cookie_name}:
             self.set_plain_cookie(name, "", 0)
@@ -242,11 +242,11 @@ class PageHandler(JsonHandler):
         self.set_plain_cookie(state.cookie_name, state.cookie_value, STATE_SECONDS)
 
     def clear_state_cookie(self, name: str) -> None:
-        """Take a state cookie back."""
+        """Delete a state cookie."""
         self.set_plain_cookie(name, "", 0)
 
     def set_plain_cookie(self, name: str, value: str, max_age: int) -> None:
-        """Set a cookie as it is; 0 seconds take it back.
+        """Set a cookie as it is; 0 seconds delete it.
 
         The header is written here: Tornado's `set_cookie` checks and quotes anew what never needs it, which took a
         twentieth of an exchange.
@@ -254,7 +254,7 @@ class PageHandler(JsonHandler):
         self.add_header("Set-Cookie", self.services.cookies.header(name, value, max_age))
 
     def error_content(self, error: ApiError) -> dict[str, Any]:
-        """Add where to send the user, where only the user can mend it."""
+        """Add the address to authorize at, for errors that only the user can mend."""
         content = super().error_content(error)
         if error.kind in _ASKS_TO_AUTHORIZE:
             page = self._page_address()
@@ -271,7 +271,7 @@ class PageHandler(JsonHandler):
         return f"{self.own_address}/authorize?{urlencode(query)}"
 
     def _page_address(self) -> str | None:
-        """Return the page that asks, as far as it may be returned to and says where it is."""
+        """Return where to send the user back to: to the page, else to an allowed origin; None where none is."""
         origins = self.services.origins
         referer = without_answer(self.request.headers.get("Referer", ""))
         origin = self.request.headers.get("Origin")

@@ -1,4 +1,4 @@
-"""The application of the private listener: what `PrivateSide` refuses reaches none of its routes."""
+"""The application of the private listener: requests that `PrivateSide` refuses reach none of its routes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ __all__ = ["PrivateApplication"]
 
 
 class RefusingHandler(JsonHandler):
-    """Answers what the private listener does not."""
+    """Answers refused requests."""
 
     def initialize(self, refusal: ApiError) -> None:
-        """Take why."""
+        """Take the reason."""
         self._refusal = refusal
 
     def set_default_headers(self) -> None:
@@ -38,7 +38,7 @@ class PrivateApplication(Application):
     """An application whose routes are reached only by requests that the private side answers.
 
     Args:
-        side: Tells which.
+        side: Decides which.
     """
 
     def __init__(self, *args: Any, side: PrivateSide, **settings: Any) -> None:
@@ -46,7 +46,7 @@ class PrivateApplication(Application):
         self._side = side
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> "_HandlerDelegate":
-        """Return what answers a request."""
+        """Return the handler of a request."""
         refusal = self._side.refusal_of(request)
         if refusal is not None:
             return self.get_handler_delegate(request, RefusingHandler, {"refusal": refusal})

@@ -1,4 +1,4 @@
-"""`GET /userinfo`: what the session's own user shows of themself."""
+"""`GET /userinfo`: the profile of the session's user."""
 
 from typing import Any
 

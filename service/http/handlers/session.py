@@ -1,4 +1,4 @@
-"""`/session`: whose browser this is, for pages that did not keep it, and the way to sign out."""
+"""`/session`: the user of the browser's session, for pages that did not keep the openid; and signing out."""
 
 from http import HTTPStatus
 
@@ -13,7 +13,7 @@ class SessionHandler(PageHandler):
     """The session of the browser that asks, and no other."""
 
     async def get(self) -> None:
-        """Say who it is."""
+        """Answer with the session's user."""
         appid, openid = await self.require_user()
         self.write_json({"appid": appid, "openid": openid})
 

@@ -1,1 +1,1 @@
-"""What goes on beside the requests: counting, heartbeats, trimming."""
+"""Background work of a process: counts of activity, heartbeats, trimming of the audit log."""

@@ -1,7 +1,7 @@
-"""`ActivityLog`: counts what happens without a write of its own, such as exchanges that WeChat refuses.
+"""`ActivityLog`: counts events that cause no write of their own, such as exchanges that WeChat refuses.
 
-The counts add up in memory and are recorded every few seconds, so that a flood of bad codes is not one of writes.
-What a process had not recorded when it was killed is lost: these are figures for people, not for bills.
+The counts add up in memory and are recorded every few seconds, so that a flood of bad codes does not become a flood of
+writes. Counts that were not recorded when a process was killed are lost: the figures are for people, not for bills.
 """
 
 import logging
@@ -26,7 +26,7 @@ class ActivityLog:
 
     Args:
         vault: Where counts are recorded; a store without that capability is left alone.
-        clock: What tells the hour.
+        clock: For the hour.
         every_seconds: The pause between two records.
     """
 

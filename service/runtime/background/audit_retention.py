@@ -1,4 +1,4 @@
-"""`AuditRetention`: deletes what the audit log need not keep any longer."""
+"""`AuditRetention`: deletes entries of the audit log that are too old."""
 
 import asyncio
 import logging
@@ -18,8 +18,7 @@ class AuditRetention:
     """Trims the log about once an hour. Several processes may do so at once; each row is deleted once.
 
     Args:
-        audit: The log.
-        clock: What entries grow old by.
+        clock: For the age of entries.
         days: How long they are kept; 0 keeps them for ever.
         every_seconds: About how often to look.
     """

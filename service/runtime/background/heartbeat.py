@@ -1,4 +1,4 @@
-"""`Heartbeat`: tells the other processes, and the dashboard, that this one is alive and which accounts pause here."""
+"""`Heartbeat`: tells other processes and the dashboard that this one is alive, and which accounts pause in it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,11 +17,9 @@ class Heartbeat:
     """Sends heartbeats in the background. Belongs to one event loop.
 
     Args:
-        instances: Where it is heard.
         name: A name for this process that no other has.
         version: What version of the service it is.
-        clock: What tells the time.
-        pauses: What gives the pauses in force.
+        pauses: Returns the pauses in force.
         every_seconds: The pause between two heartbeats.
     """
 
@@ -56,7 +54,7 @@ class Heartbeat:
             await asyncio.to_thread(self._instances.deregister, self._name)
 
     async def send(self) -> None:
-        """Tell once that this process is alive."""
+        """Send one heartbeat."""
         now = self._clock.now()
         instance = Instance(self._name, self._version, self._started_at, now, tuple(self._pauses()))
         await asyncio.to_thread(self._instances.heartbeat, instance)
