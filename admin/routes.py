@@ -36,10 +36,10 @@ _PAGES: list[AdminRoute] = [
 
 
 def make_admin_routes(services: AdminServices) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
-    """Return the routes under `/admin/` for the private listener."""
+    """Return the routes under `/admin/` for the private listener, and those that lead there."""
     shared = {"services": services, "languages": load_languages(), "assets": asset_addresses()}
     return [
-        (r"/admin", home.AddSlashHandler, {"url": "/admin/", "permanent": False}),
+        (r"/(?:admin)?", home.FrontDoorHandler, {"url": "/admin/", "permanent": False}),
         (r"/admin/static/(.*)", AssetHandler, {"path": str(ASSETS)}),
         *((pattern, handler, shared) for pattern, handler in _PAGES),
     ]

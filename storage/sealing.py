@@ -12,7 +12,6 @@ Version 1 used one key for all rows; its values still open.
 
 import base64
 import binascii
-import contextlib
 import os
 import tempfile
 from collections.abc import Sequence
@@ -25,11 +24,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.base.errors import CannotOpen, InvalidKey, NotMadeYet, UnknownKey
 from storage.grants import SealedTokens
 from storage.users import Authorization
 
-__all__ = ["KeyRing", "Tokens", "generate_key", "read_or_create_key_file"]
+__all__ = ["KeyRing", "Tokens", "create_key_file", "generate_key", "read_key_file"]
 
 _ONE_KEY_FOR_ALL = b"\x01"
 _KEY_PER_ROW = b"\x02"
@@ -54,23 +53,41 @@ def generate_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
 
 
-def read_or_create_key_file(path: Path) -> str:
-    """Return the content of a key file; where there is none, make one with a new key that only its owner can read.
+def create_key_file(path: Path) -> bool:
+    """Make a file with a new key that only its owner can read, unless it is there. Return whether it was made.
 
-    Of several processes at once, one makes it and all read the same.
+    Of several processes at once, one makes it.
     """
+    if path.exists():
+        return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        # The draft has a name of its own: in containers that share a volume, several processes are number 1.
-        with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f"{path.name}.") as draft:
-            draft.write(generate_key() + "\n")
-            draft.flush()
-            os.fsync(draft.fileno())
+    # The draft has a name of its own: in containers that share a volume, several processes are number 1.
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f"{path.name}.") as draft:
+        draft.write(generate_key() + "\n")
+        draft.flush()
+        os.fsync(draft.fileno())
+        try:
             # A link appears whole or not at all, and never replaces a key that another process made meanwhile.
-            with contextlib.suppress(FileExistsError):
-                os.link(draft.name, path)
-    # What is not ASCII is not a key either; it is for the parser to say so.
-    return path.read_text(encoding="ascii", errors="replace")
+            os.link(draft.name, path)
+        except FileExistsError:
+            return False
+    return True
+
+
+def read_key_file(path: Path) -> str:
+    """Return the content of a key file.
+
+    Raises:
+        NotMadeYet: There is none.
+    """
+    try:
+        # What is not ASCII is not a key either; it is for the parser to say so.
+        return path.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        raise NotMadeYet(
+            f"there are no keys in {path.absolute()}: run this in the folder of the service, or set SECRET_KEYS; "
+            "the first `wechat-openid serve` makes them"
+        ) from None
 
 
 class _Key:

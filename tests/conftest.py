@@ -16,6 +16,7 @@ from tornado.web import Application
 
 from service.runtime.app import Service
 from service.runtime.bootstrap import open_service
+from service.runtime.first_start import make_what_is_missing
 from service.settings import Settings, load_settings
 from service.simulator.server import RunningSimulator, start_simulator
 from service.simulator.wechat import SimulatedWeChat
@@ -73,6 +74,7 @@ def settings(tmp_path: Path, simulator: RunningSimulator) -> Settings:
 @pytest.fixture
 def service(io_loop: IOLoop, settings: Settings, clock: ManualClock) -> Iterator[Service]:
     resources = AsyncExitStack()
+    make_what_is_missing(settings)
     yield io_loop.run_sync(lambda: resources.enter_async_context(open_service(settings, clock)))
     io_loop.run_sync(resources.aclose)
 
@@ -100,7 +102,9 @@ def open_another(
     resources = AsyncExitStack()
 
     def open_one(clock: ManualClock = clock, **changes: Any) -> Awaitable[Service]:
-        return resources.enter_async_context(open_service(replace(settings, **changes), clock))
+        changed = replace(settings, **changes)
+        make_what_is_missing(changed)
+        return resources.enter_async_context(open_service(changed, clock))
 
     yield open_one
     io_loop.run_sync(resources.aclose)

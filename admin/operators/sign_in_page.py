@@ -18,6 +18,8 @@ __all__ = ["routes"]
 #: Said of everything that can be wrong, so that nobody learns which names exist.
 _WRONG = N_("Wrong user name or password.")
 _TOO_OFTEN = N_("Too many attempts. Try again later.")
+#: How the first operator is made, on the server.
+_ADD_FIRST = "wechat-openid operators add NAME"
 
 
 class SignInHandler(AdminHandler):
@@ -25,12 +27,12 @@ class SignInHandler(AdminHandler):
 
     requires = None
 
-    def get(self) -> None:
-        """Show the form; who is signed in already goes on."""
+    async def get(self) -> None:
+        """Show the form; who is signed in already goes on. Where nobody can, say how the first operator is made."""
         if self.session_if_any is not None:
             self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
             return
-        self._show()
+        self._show(first_command="" if await self.run(self.services.operators.has_any) else _ADD_FIRST)
 
     async def post(self) -> None:
         """Begin a session, under a new id, for the right name and password."""
@@ -115,8 +117,10 @@ class SignInHandler(AdminHandler):
         asked = self.get_argument("next", "")
         return asked if is_own_path(asked) else "/admin/"
 
-    def _show(self, refusal: str = "", name: str = "") -> None:
-        self.render("operators/sign_in.html", refusal=refusal, name=name, next=self._next())
+    def _show(self, refusal: str = "", name: str = "", *, first_command: str = "") -> None:
+        self.render(
+            "operators/sign_in.html", refusal=refusal, name=name, next=self._next(), first_command=first_command
+        )
 
 
 class SignOutHandler(AdminHandler):

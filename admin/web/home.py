@@ -11,11 +11,11 @@ from admin.web.i18n import N_
 from admin.web.navigation import NAVIGATION
 from storage.sql.accounts.operators import Role
 
-__all__ = ["AddSlashHandler", "not_found_routes", "routes"]
+__all__ = ["FrontDoorHandler", "not_found_routes", "routes"]
 
 
-class AddSlashHandler(RedirectHandler):
-    """`/admin`: leads to the address with its slash."""
+class FrontDoorHandler(RedirectHandler):
+    """`/` and `/admin`: lead to the dashboard's address."""
 
     def set_default_headers(self) -> None:
         """Protect the redirect as every page is."""

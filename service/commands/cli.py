@@ -1,5 +1,6 @@
 """The command `wechat-openid`: what its subcommands share. Each of them is a module of `service.commands`."""
 
+import difflib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,18 @@ class _Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"service.commands.{_COMMANDS[cmd_name]}"), cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that is asked for; where there is none of the name, say which is most like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            likely = difflib.get_close_matches(args[0], set(_COMMANDS) - {"worker"}, n=1)
+            if not likely:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; did you mean {likely[0]}?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""

@@ -13,6 +13,7 @@ from service.http.origins import parse_origin
 from service.observability.logs import configure_logging
 from service.runtime.bootstrap import open_database
 from service.runtime.event_loop import run, stop_on_signals
+from service.runtime.first_start import make_what_is_missing
 from service.runtime.server import bind, run_server
 from service.settings import Address, Settings, load_settings, parse_address
 from service.simulator.people import DEFAULT_ACCOUNT
@@ -87,6 +88,7 @@ async def _demo(settings: Settings, simulator_listen: Address) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot listen on {simulator_listen}: {error.strerror}") from None
     settings = replace(settings, wechat_api_url=simulator.url, wechat_authorize_url=simulator.authorize_url)
+    make_what_is_missing(settings)
     database = open_database(settings)
     api_key = ApiKeys(database).add("demo", SystemClock().now())
     password = generate_password()

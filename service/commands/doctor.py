@@ -16,9 +16,9 @@ from service.runtime.event_loop import run
 from service.settings import Address, Settings, SettingsError, load_settings
 from service.wechat.account_check import CheckResult, CheckStatus, check_account
 from service.wechat.protocol import Account
-from storage.base.errors import StorageError
+from storage.base.errors import NotMadeYet, StorageError
 from storage.base.risks import RISK_SENTENCES
-from storage.sealing import KeyRing
+from storage.sealing import KeyRing, generate_key
 from storage.vault import TokenVault
 
 __all__ = ["doctor", "examine"]
@@ -52,6 +52,9 @@ async def examine(settings: Settings, config: Path | None = None) -> AsyncIterat
     try:
         keys = open_keys(settings)
         yield _about_keys(settings, keys)
+    except NotMadeYet as error:
+        yield CheckResult("keys", CheckStatus.WARNING, str(error))
+        keys = KeyRing.parse(generate_key())  # as a first start would make them: what is stored tells whether they fit
     except (StorageError, OSError) as error:
         yield CheckResult("keys", CheckStatus.BAD, str(error))
     yield await _about_database(settings)
@@ -95,6 +98,8 @@ def _about_keys(settings: Settings, keys: KeyRing) -> CheckResult:
 async def _about_database(settings: Settings) -> CheckResult:
     try:
         database = await asyncio.to_thread(open_database, settings)
+    except NotMadeYet as error:
+        return CheckResult("database", CheckStatus.WARNING, str(error))
     except (SettingsError, StorageError) as error:
         return CheckResult("database", CheckStatus.BAD, str(error))
     product = await asyncio.to_thread(database.read, database.dialect.product)
@@ -108,6 +113,8 @@ async def _about_database(settings: Settings) -> CheckResult:
 async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
     try:
         vault = TokenVault(await asyncio.to_thread(open_store, settings), keys, instance="doctor")
+    except NotMadeYet as error:
+        return CheckResult("token store", CheckStatus.WARNING, str(error))
     except (SettingsError, StorageError) as error:
         return CheckResult("token store", CheckStatus.BAD, str(error))
     try:

@@ -31,7 +31,7 @@ def refresh(config: Path | None, once: bool) -> None:
 async def _refresh_once(settings: Settings) -> int:
     async with open_service(settings) as service:
         report = await service.scheduler.run_pass(_Progress().show)
-    click.echo(_summary(report))
+    click.echo(str(report))
     return int(report.failed)
 
 
@@ -54,12 +54,4 @@ class _Progress:
     def show(self, report: PassReport) -> None:
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + _PROGRESS_EVERY_SECONDS
-            click.echo(_summary(report), err=True)
-
-
-def _summary(report: PassReport) -> str:
-    if not report.total:
-        return "nothing was due"
-    counts = [f"{count} {result.replace('_', ' ')}" for result, count in report.results.items()]
-    errors = [f"{count} × {error}" for error, count in report.errors.most_common()]
-    return ", ".join(counts) + (f" (errors: {', '.join(errors)})" if errors else "")
+            click.echo(str(report), err=True)

@@ -11,6 +11,7 @@ import click
 from service.observability.logs import configure_logging
 from service.runtime.bootstrap import open_service
 from service.runtime.event_loop import run, stop_on_signals
+from service.runtime.first_start import make_what_is_missing
 from service.runtime.server import Listeners, bind, run_server
 from service.runtime.supervisor import EX_CONFIG, supervise, worker_command
 from service.settings import Settings, SettingsError, load_settings
@@ -34,6 +35,7 @@ async def _serve(config: Path | None, settings: Settings, workers: int) -> int:
     stop = asyncio.Event()
     stop_on_signals(stop)
     listeners = bind(settings)
+    await asyncio.to_thread(make_what_is_missing, settings)
     if workers == 1:
         await run_server(settings, listeners, stop)
         return 0

@@ -10,7 +10,7 @@ from service.observability.repetitions import Repetitions
 
 __all__ = ["configure_logging"]
 
-_FIELDS = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_FIELDS = "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"
 
 
 def configure_logging(log_format: str, log_level: str) -> None:
@@ -27,3 +27,5 @@ def configure_logging(log_format: str, log_level: str) -> None:
     handler.addFilter(RedactingFilter())
     install_redaction()
     logging.basicConfig(level=log_level, handlers=[handler], force=True)
+    # Alembic tells each of its steps at INFO; whoever makes or changes tables says in one line what came of it.
+    logging.getLogger("alembic").setLevel(logging.NOTSET if log_level == "DEBUG" else logging.WARNING)

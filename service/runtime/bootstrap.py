@@ -16,12 +16,13 @@ from service.webhooks.relay import RELAY_SECONDS, MessageRelay
 from service.wechat.client import WeChatClient
 from service.wechat.transports import PostingTransport, TransportUnavailable, make_transport
 from storage.base.clock import Clock, SystemClock
-from storage.base.errors import SchemaNotReady, StoreUnavailable
+from storage.base.errors import NotMadeYet, SchemaNotReady, StorageError, StoreUnavailable
 from storage.base.risks import RISK_SENTENCES
 from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
-from storage.sealing import KeyRing, read_or_create_key_file
+from storage.sealing import KeyRing, read_key_file
 from storage.sql.accounts.session_ends import SessionEnds
+from storage.sql.core.addresses import sqlite_file
 from storage.sql.core.engine import HOW_TO_MIGRATE, Database
 from storage.sql.core.revisions import schema_report
 from storage.store import TokenStore
@@ -40,46 +41,51 @@ _logger = logging.getLogger(__name__)
 
 
 def open_keys(settings: Settings) -> KeyRing:
-    """Return the ring of keys; without a setting, that of the key file, which is made if need be.
+    """Return the ring of keys; without a setting, that of the key file.
 
     Raises:
         InvalidKey: What is there is not a key.
+        NotMadeYet: There is no key file.
     """
-    return KeyRing.parse(settings.secret_keys or read_or_create_key_file(DEFAULT_KEY_FILE))
+    return KeyRing.parse(settings.secret_keys or read_key_file(DEFAULT_KEY_FILE))
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database, its tables as the code expects them; those of a brand-new SQLite file are made.
+    """Return the database, its tables as the code expects them. A file that is not there is not made.
 
     Raises:
+        NotMadeYet: There is no such SQLite file.
         SchemaNotReady: The tables are missing or behind; the text holds the command to type.
         SettingsError: DATABASE_URL cannot be used.
     """
     try:
+        _require_file(settings.database_url)
         database = Database.open(settings.database_url)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    report = database.read(schema_report)
-    if report.state is SchemaState.EMPTY and database.engine.dialect.name == "sqlite":
-        from storage.sql.core.migrations import upgrade  # noqa: PLC0415 - only a new file needs Alembic, and its 8 MB
-
-        upgrade(database.engine)
-        report = database.read(schema_report)
-    _require_current(report)
+    try:
+        _require_current(database.read(schema_report))
+    except StorageError:
+        database.close()
+        raise
     return database
 
 
 def open_store(settings: Settings) -> TokenStore:
-    """Return the token store, its tables as the code expects them.
+    """Return the token store, its tables as the code expects them. An SQLite file that is not there is not made.
 
     Raises:
         RegistryError: There is no such store, or it does not fit.
+        NotMadeYet: There is no such SQLite file.
         SchemaNotReady: Its tables are missing or behind.
         StorageError: Its server is set up to lose users.
         SettingsError: Its URL cannot be used.
     """
+    url = settings.token_store_url or settings.database_url
     try:
-        store = load_store(settings.token_store).open(settings.token_store_url or settings.database_url)
+        if settings.token_store == "sql":  # noqa: S105 - a name
+            _require_file(url)
+        store = load_store(settings.token_store).open(url)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     _require_current(store.check_schema())
@@ -122,7 +128,7 @@ def open_relay(settings: Settings, metrics: Metrics) -> MessageRelay:
 
 @asynccontextmanager
 async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
-    """Open everything, make sure that the keys fit what is stored, and close it all in the end.
+    """Open everything, make sure that the keys fit what is stored, and close it all in the end. Makes nothing new.
 
     Args:
         settings: What to open.
@@ -179,6 +185,15 @@ def _open_transport(
         return make_transport(settings.wechat_transport, timeout_seconds, max_connections, ca_certs=ca_certs)
     except TransportUnavailable as error:
         raise SettingsError(str(error)) from None
+
+
+def _require_file(url: str) -> None:
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise NotMadeYet(
+            f"there is no database {file}: run this in the folder of the service, or set DATABASE_URL; "
+            "the first `wechat-openid serve` makes it"
+        )
 
 
 def _require_current(report: SchemaReport) -> None:

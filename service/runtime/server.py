@@ -94,7 +94,8 @@ async def run_server(
         for background in (service.audit_retention, service.activity, service.heartbeat, service.jobs):
             background.start()
         _settle_memory()
-        _logger.info("serving pages on %s, operators on %s", settings.listen, settings.admin_listen)
+        dashboard = f"{settings.admin_url or f'http://{settings.admin_listen}'}/admin/"
+        _logger.info("serving pages on %s; the dashboard is %s", settings.listen, dashboard)
         await stop.wait()
         _logger.info("stopping: finishing what is under way")
         _end_anyway_after(DRAIN_SECONDS + _GRACE_SECONDS)

@@ -52,6 +52,13 @@ class PassReport:
         if refresh.error is not None:
             self.errors[str(refresh.error.errcode or refresh.error.kind)] += 1
 
+    def __str__(self) -> str:
+        if not self.total:
+            return "nothing was due"
+        counts = [f"{count} {result.replace('_', ' ')}" for result, count in self.results.items()]
+        errors = [f"{count} × {error}" for error, count in self.errors.most_common()]
+        return ", ".join(counts) + (f" (errors: {', '.join(errors)})" if errors else "")
+
     @property
     def total(self) -> int:
         """How many rows were looked at."""
@@ -131,7 +138,7 @@ class RefreshScheduler:
         await self._follow_the_clock()
         report = await self.run_pass()
         if report.total:
-            _logger.info("refreshed %s", dict(report.results))
+            _logger.info("refreshes that were due: %s", report)
 
     async def _follow_the_clock(self) -> None:
         """Look whether the clock was set back since the last round: what is due at hours to come would wait for them.

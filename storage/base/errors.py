@@ -7,6 +7,7 @@ StorageError
 ├── StoreBusy            too many writes wait; refused before anything was done
 ├── InvalidRecord        the store refuses this record; the same call fails again
 ├── SchemaNotReady       the tables are missing or behind the code
+├── NotMadeYet           no database or key file is there; only a first start makes one
 ├── SealError
 │   ├── UnknownKey       sealed with a key that is not in SECRET_KEYS
 │   ├── CannotOpen       altered, or moved to another row or column
@@ -18,6 +19,7 @@ __all__ = [
     "CannotOpen",
     "InvalidKey",
     "InvalidRecord",
+    "NotMadeYet",
     "RegistryError",
     "SchemaNotReady",
     "SealError",
@@ -72,6 +74,10 @@ class CannotOpen(SealError):
 
 class InvalidKey(SealError):
     """What was given as a key is not one. The text says how to make one."""
+
+
+class NotMadeYet(StorageError):
+    """No database or key file is where it is looked for; only a first start makes one."""
 
 
 class RegistryError(StorageError):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
 from storage.grants import SealedTokens
-from storage.sealing import KeyRing, Tokens, generate_key, read_or_create_key_file
+from storage.sealing import KeyRing, Tokens, create_key_file, generate_key, read_key_file
 from storage.users import Authorization, Status
 
 APPID = "wx0000000000000001"
@@ -258,11 +258,13 @@ def test_a_new_key_file_can_be_read_by_its_owner_only_and_is_kept(tmp_path):
     path = tmp_path / "var" / "secret-keys"
     old_mask = os.umask(0)
     try:
-        text = read_or_create_key_file(path)
+        assert create_key_file(path)
     finally:
         os.umask(old_mask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert read_or_create_key_file(path) == text == path.read_text()
+    text = path.read_text()
+    assert not create_key_file(path)
+    assert read_key_file(path) == text == path.read_text()
     assert KeyRing.parse(text).key_ids
     assert list(path.parent.iterdir()) == [path]
 
@@ -271,7 +273,7 @@ def test_processes_that_start_at_once_read_the_same_new_key(tmp_path):
     path = tmp_path / "secret-keys"
     program = (
         "import sys, pathlib, storage.sealing as s; sys.stdin.read(); "
-        f"print(s.read_or_create_key_file(pathlib.Path({str(path)!r})))"
+        f"path = pathlib.Path({str(path)!r}); print(s.create_key_file(path), s.read_key_file(path))"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -279,25 +281,27 @@ def test_processes_that_start_at_once_read_the_same_new_key(tmp_path):
     ]
     for process in processes:
         process.stdin.close()
-    texts = {process.stdout.read() for process in processes}
+    said = [process.stdout.read().split() for process in processes]
     assert [process.wait() for process in processes] == [0] * 8
     for process in processes:
         process.stdout.close()
-    assert texts == {path.read_text() + "\n"}
+    assert {key for _, key in said} == {path.read_text().strip()}
+    assert sorted(made for made, _ in said) == ["False"] * 7 + ["True"]
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_draft_left_by_a_crash_does_not_stop_the_next_start(tmp_path):
     path = tmp_path / "secret-keys"
     path.with_name(f"{path.name}.{os.getpid()}").write_text("half a k")
-    assert KeyRing.parse(read_or_create_key_file(path)).key_ids
+    assert create_key_file(path)
+    assert KeyRing.parse(read_key_file(path)).key_ids
 
 
 def test_a_key_file_that_holds_something_else_is_refused_as_not_a_key(tmp_path):
     path = tmp_path / "secret-keys"
     path.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(InvalidKey, match="not base64"):
-        KeyRing.parse(read_or_create_key_file(path))
+        KeyRing.parse(read_key_file(path))
 
 
 def test_keys_that_seal_a_row_are_told_without_opening_it():

@@ -85,6 +85,11 @@ class Operators:
         row = self._database.read(lambda connection: connection.execute(wanted).first())
         return None if row is None else (_operator(row), row.password_hash)
 
+    def has_any(self) -> bool:
+        """Return whether there is an operator at all, disabled ones too."""
+        wanted = select(operators.c.id).limit(1)
+        return self._database.read(lambda connection: connection.execute(wanted).first()) is not None
+
     def list(self) -> list[Operator]:
         """Return all operators, disabled ones too, by name."""
         wanted = select(operators).order_by(operators.c.name)

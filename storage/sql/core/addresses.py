@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import URL, exc, make_url
 
 from storage.base.addresses import credentials_and_rest, unescaped_at
 
-__all__ = ["Host", "hosts_of", "parse_url", "place_of"]
+__all__ = ["Host", "hosts_of", "parse_url", "place_of", "sqlite_file"]
 
 HOW_TO_WRITE_IT = (
     "Write it as sqlite:///var/wechat-openid.db or postgresql://user:password@host/name, special characters in the "
@@ -57,6 +58,18 @@ def place_of(address: URL, hosts: Sequence[Host]) -> str:
     """Return what a database is and where, for messages."""
     where = ", ".join(map(_written, hosts)) or address.database or "its default place"
     return f"{address.get_backend_name()} at {where}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the absolute path of the SQLite file that a URL names; None where it names another database.
+
+    Raises:
+        ValueError: The URL cannot be read.
+    """
+    address = parse_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return None
+    return Path(address.database.removeprefix("file:")).absolute()
 
 
 def _without_hosts(url: str) -> tuple[str, list[Host]]:

@@ -107,13 +107,16 @@ class Database:
     Args:
         engine: The engine, as `make_engine` makes it.
         repeating_seconds: For how long work is begun again; whatever was begun by then goes to its end.
+
+    Attributes:
+        place: What the database is and where, for messages.
     """
 
     def __init__(self, engine: Engine, repeating_seconds: float = REPEATING_SECONDS) -> None:
         self.engine = engine
         self._repeating_seconds = repeating_seconds
         self.dialect: Dialect = dialect_named(engine.dialect.name)
-        self._place = place_of(engine.url, engine.get_execution_options()[HOSTS])
+        self.place = place_of(engine.url, engine.get_execution_options()[HOSTS])
         self._reader = engine.execution_options(**self.dialect.reading_options)
         self._writer = engine.execution_options(**self.dialect.writing_options)
         own_driver = engine.dialect.driver == self.dialect.driver
@@ -216,4 +219,4 @@ class Database:
             return InvalidRecord(f"The database refuses a record ({kind}).")
         if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):
             return StorageError(f"The database refuses a statement ({kind}).")
-        return StoreUnavailable(f"The database {self._place} does not answer ({kind}).")
+        return StoreUnavailable(f"The database {self.place} does not answer ({kind}).")

@@ -277,3 +277,13 @@ async def test_the_page_speaks_the_language_that_is_asked_for_and_remembers_it(b
     assert 'lang="en"' in text_of(await browser.get("/admin/sign-in?lang=en"))
     assert 'lang="en"' in text_of(await browser.get("/admin/sign-in"))
     assert 'lang="en"' in text_of(await browser.get("/admin/sign-in?lang=../../etc"))
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "There is no operator yet."), ("zh-CN", "还没有操作员账号。")])
+async def test_until_there_is_an_operator_the_form_says_how_to_add_one(browser, add_operator, language, words):
+    command = "wechat-openid operators add NAME"
+    shown = text_of(await browser.get("/admin/sign-in", **{"Accept-Language": language}))
+    assert (words in shown, command in shown) == (True, True)
+    add_operator("ada")
+    shown = text_of(await browser.get("/admin/sign-in", **{"Accept-Language": language}))
+    assert (words in shown, command in shown) == (False, False)

@@ -167,6 +167,7 @@ async def test_a_page_that_does_not_exist_says_nothing_to_strangers(browser, sig
 
 
 @pytest.mark.gen_test
-async def test_an_address_without_its_slash_leads_to_the_dashboard(browser):
-    response = await browser.get("/admin")
+@pytest.mark.parametrize("path", ["/", "/admin"])
+async def test_what_a_person_types_first_leads_to_the_dashboard(browser, path):
+    response = await browser.get(path)
     assert (response.code, response.headers["Location"]) == (302, "/admin/")

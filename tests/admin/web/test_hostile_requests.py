@@ -131,7 +131,7 @@ async def test_a_static_file_that_is_not_there_is_not_found(browser):
 @pytest.mark.gen_test
 async def test_static_files_and_redirects_are_protected_as_pages_are(browser):
     page = (await browser.get("/admin/sign-in")).headers
-    for path in ("/admin", "/admin/", "/admin/static/admin.js", "/admin/static/admin.css?v=0", *STATIC):
+    for path in ("/", "/admin", "/admin/", "/admin/static/admin.js", "/admin/static/admin.css?v=0", *STATIC):
         headers = (await browser.get(path)).headers
         assert {name: headers.get(name) for name in PROTECTION} == {name: page[name] for name in PROTECTION}, path
 

@@ -148,6 +148,12 @@ async def test_doctor_says_what_is_bad_and_what_to_do(run, service, environment,
     assert "Traceback" not in output
 
 
+async def test_doctor_finds_that_the_keys_of_what_is_stored_are_gone(run, service, wechat):
+    await authorize(service, wechat, 1)
+    status, output = await run("doctor", WECHAT_OPENID_SECRET_KEYS="")
+    assert (status, "bad      token store" in output, "not in SECRET_KEYS" in output) == (1, True, True)
+
+
 async def test_doctor_warns_of_the_plain_mode_of_messages(run, service):
     status, output = await run("doctor", WECHAT_OPENID_EVENT_TOKEN="token")
     assert (status, "warning  events of wx" in output) == (0, True)
@@ -168,6 +174,19 @@ async def test_a_misspelt_setting_is_named_with_the_likely_one(run):
     status, output = await run("doctor", WECHAT_OPENID_APP_ID="wx1")
     assert status == 1
     assert "WECHAT_OPENID_APP_ID is not a setting; did you mean WECHAT_OPENID_APPID?" in output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("servee", "serve"), ("operator", "operators"), ("migrations", "migrate")]
+)
+async def test_a_misspelt_command_is_answered_with_the_likely_one(run, typed, meant):
+    status, output = await run(typed)
+    assert (status, f"did you mean {meant}?" in output) == (2, True)
+
+
+async def test_a_command_like_no_other_is_refused_without_a_guess(run):
+    status, output = await run("frobnicate")
+    assert (status, "No such command" in output, "did you mean" in output) == (2, True, False)
 
 
 async def test_the_demo_runs_the_main_job_and_leaves_nothing_behind(start_process, http):

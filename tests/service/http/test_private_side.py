@@ -23,6 +23,7 @@ PATHS = [
     "/readyz",
     "/metrics",
     "/internal/authorizations/a/b/token",
+    "/",
     "/admin",
     "/admin/sign-in",
     "/nothing",
