@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from cryptography import x509
 
 from service.simulator.people import DEFAULT_ACCOUNT
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
@@ -71,9 +70,9 @@ def web_server(addresses, folder, environment):
     """The service, WeChat, and nginx with the README's snippet in front of both the service and the pages."""
     [snippet] = blocks(ENGLISH, "A real account", "nginx")
     assert "127.0.0.1:8888" in snippet
-    certificate = make_certificate(folder / "host.pem", x509.DNSName(HOST))
+    certificate = make_certificate(folder, HOST)
     server = f"""
-        ssl_certificate {certificate}; ssl_certificate_key {certificate};
+        ssl_certificate {certificate.path}; ssl_certificate_key {certificate.key_path};
         location ~ \\.html$ {{ root {folder}/pages; default_type text/html; }}
         {snippet.replace("127.0.0.1:8888", addresses["service"])}
     """
