@@ -61,7 +61,8 @@ class OwnPasswordHandler(AdminHandler):
         except Throttled:
             return Notice.TOO_MANY_ATTEMPTS
         found = await self.run(services.operators.find, me.operator)
-        if not await services.passwords.verify(found[1] if found else None, self._field("current")):
+        password_hash = found[1] if found else None
+        if not await services.passwords.verify(password_hash, self._field("current"), is_known=True):
             return Notice.PASSWORD_WRONG
         await self.run(services.throttle.forgive, attempt)
         fault = await services.passwords.fault_of(self._field("new"), me.operator)

@@ -45,7 +45,7 @@ class SignInHandler(AdminHandler):
         except Throttled as throttled:
             await self._refuse_for_now(name, throttled)
             return
-        operator = await self._verified(name, password, is_noteworthy=is_noteworthy)
+        operator = await self._verified(attempt, password, is_noteworthy=is_noteworthy)
         if operator is None:
             self.set_status(HTTPStatus.UNAUTHORIZED)
             self._show(_WRONG, name)
@@ -54,15 +54,16 @@ class SignInHandler(AdminHandler):
         await self._begin_session(operator)
         self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
 
-    async def _verified(self, name: str, password: str, *, is_noteworthy: bool) -> Operator | None:
+    async def _verified(self, attempt: Attempt, password: str, *, is_noteworthy: bool) -> Operator | None:
         """Return the operator if name and password are right.
 
         Every other case costs the same, and is written down unless it is one of a flood.
         """
         # No operator has a name that cannot be stored; trying it costs what any wrong name does.
-        found = await self.run(self.services.operators.find, name if is_text(name) else "")
+        found = await self.run(self.services.operators.find, attempt.name if is_text(attempt.name) else "")
         operator, password_hash = found or (None, None)
-        is_right = await self.services.passwords.verify(password_hash, password)
+        is_known = attempt.known_browser is not None
+        is_right = await self.services.passwords.verify(password_hash, password, is_known=is_known)
         if operator is not None and is_right and operator.disabled_at is None:
             await self._renew_hash(operator.name, str(password_hash), password)
             return operator

@@ -1,6 +1,8 @@
 """The dashboard of a real service, on an SQLite file, with passwords that cost little to hash."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -25,9 +27,22 @@ class CountedHashes(PasswordHashes):
     def __init__(self) -> None:
         super().__init__(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.checked = 0
+        self.waiting = 0
+        self._held: str | None = None
+        self._go_on = threading.Event()
+
+    @contextmanager
+    def held(self, password: str) -> Iterator[None]:
+        """Let every check of a password wait until the end."""
+        self._held = password
+        yield
+        self._go_on.set()
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         self.checked += 1
+        if password == self._held:
+            self.waiting += 1
+            self._go_on.wait()
         return super().verify(password_hash, password)
 
 

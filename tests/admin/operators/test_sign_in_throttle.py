@@ -1,5 +1,7 @@
 """Who can keep whom from signing in: nobody, but themselves."""
 
+import asyncio
+
 import pytest
 from argon2 import PasswordHasher
 
@@ -9,6 +11,7 @@ from storage.base.passwords import PasswordHashes
 from storage.sql.accounts.audit import AuditQuery
 from tests.admin.conftest import PASSWORD
 from tests.admin.operator_browser import OperatorBrowser
+from tests.waiting import until
 
 pytestmark = pytest.mark.attack(
     "operators' accounts",
@@ -136,3 +139,21 @@ async def test_a_hash_of_older_parameters_is_renewed_at_sign_in(browser, dashboa
     assert operator.password_changed_at == clock.now(), "it is the same password"
     assert (await browser.sign_in("ada", PASSWORD)).code == 303
     assert dashboard.operators.find("ada")[1] == renewed
+
+
+@pytest.mark.gen_test
+async def test_a_known_browser_does_not_queue_behind_strangers(browser, add_operator, hashes, http, dashboard_url):
+    add_operator("ada")
+    await browser.sign_in("ada", PASSWORD)
+    await browser.post("/admin/sign-out")
+    strangers = [OperatorBrowser(http, dashboard_url) for _ in range(5)]
+    tokens = [await stranger.form_token() for stranger in strangers]
+    with hashes.held(PASSWORD + "?"):
+        attempts = [
+            asyncio.ensure_future(stranger.post("/admin/sign-in", token=token, name="ada", password=PASSWORD + "?"))
+            for stranger, token in zip(strangers, tokens, strict=True)
+        ]
+        await until(lambda: hashes.waiting == 2)
+        assert (await browser.sign_in("ada", PASSWORD)).code == 303
+        assert not any(attempt.done() for attempt in attempts)
+    assert {answer.code for answer in await asyncio.gather(*attempts)} == {401}

@@ -21,7 +21,7 @@ from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from tests.servers import database_of_its_own, postgresql_server
 from tests.service.harness import ACCOUNT
-from tests.service.http.fuzzing import requests, routes_of, status_of
+from tests.service.http.fuzzing import Request, requests, routes_of, status_of
 
 pytestmark = [
     pytest.mark.timeout(3600),
@@ -137,3 +137,16 @@ def test_no_request_makes_the_operators_side_fail(io_loop, service, serve, failu
     assert sum(statuses.values()) >= REQUESTS
     assert statuses[200] > 0
     assert statuses[303] > 0
+
+
+@pytest.mark.gen_test
+async def test_a_user_who_cannot_be_stored_is_not_found(service, serve, clock):
+    url = await serve(make_private_app(service))
+    standing = {
+        "Host": url.removeprefix("http://"),
+        "Connection": "close",
+        "Authorization": f"Bearer {service.api_keys.add('orders', clock.now())}",
+    }
+    for appid, openid in (("%00", "%00"), (ACCOUNT.appid, "%00"), (ACCOUNT.appid, "o" * 200), ("w" * 200, "%F0%9F")):
+        request = Request("GET", f"/internal/authorizations/{appid}/{openid}/token")
+        assert await status_of(url, request.to_bytes(standing)) in {400, 404}, (appid, openid)
