@@ -81,7 +81,7 @@ def web_server(addresses, folder, environment):
         running(simulator, f"http://{addresses['wechat']}/simulator/clock", folder),
         running(["serve"], f"http://{addresses['service']}/healthz", folder, **environment),
         # What the snippet does not pass on has no other way to the service.
-        nginx(folder, "http://127.0.0.1:9", "", server=server, tls=" ssl") as address,
+        nginx(folder, "http://127.0.0.1:9", "", server=server, listen="ssl") as address,
     ):
         yield address
 
