@@ -32,7 +32,7 @@ from service.http.origins import AllowedOrigins
 from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
-from service.runtime.admin_bridge import make_admin_services
+from service.runtime.admin_bridge.services import make_admin_services
 from service.runtime.background.activity import ActivityLog
 from service.runtime.background.audit_retention import AuditRetention
 from service.runtime.background.heartbeat import Heartbeat

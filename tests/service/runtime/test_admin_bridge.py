@@ -3,7 +3,7 @@
 import pytest
 
 from service.authorization.exchange import Browser
-from service.runtime.admin_bridge import REFRESH_RESULTS, STATUS_RESULTS, UNAVAILABLE_RESULTS
+from service.runtime.admin_bridge.user_actions import REFRESH_RESULTS, STATUS_RESULTS, UNAVAILABLE_RESULTS
 from service.simulator.faults import Fault
 from service.tokens.manager import UnavailableReason
 from service.tokens.refresher import RefreshResult

@@ -1,0 +1,1 @@
+"""What the dashboard is handed of the service: the protocols of `admin.services`, implemented."""

@@ -1,0 +1,65 @@
+"""`OfficialAccounts`: the accounts of the settings without their secrets, and what WeChat says about them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from admin.services import AccountCheck, AccountCheckResult, AccountSummary, ErrcodeText
+from service.tokens.breaker import Breaker
+from service.wechat.account_check import CheckStatus, check_account
+from service.wechat.client import WeChatClient
+from service.wechat.errcodes import remedy_of, summary_of
+from service.wechat.protocol import Account
+from storage.pauses import AccountPause
+
+__all__ = ["OfficialAccounts"]
+
+
+class OfficialAccounts:
+    """The accounts of the settings, and what WeChat says about them: the dashboard's `Accounts`.
+
+    Args:
+        accounts: The accounts, whose secrets never leave this object.
+        client: What asks WeChat.
+        breaker: Knows the pauses.
+        verification_folder: Where the verification files are, if anywhere.
+    """
+
+    def __init__(
+        self, accounts: Sequence[Account], client: WeChatClient, breaker: Breaker, verification_folder: Path | None
+    ) -> None:
+        self._accounts = {account.appid: account for account in accounts}
+        self._client = client
+        self._breaker = breaker
+        self._verification_folder = verification_folder
+
+    @property
+    def summaries(self) -> Sequence[AccountSummary]:
+        """All accounts, in the order of the settings."""
+        return [
+            AccountSummary(account.appid, account.name or account.appid, takes_events=bool(account.event_token))
+            for account in self._accounts.values()
+        ]
+
+    def pauses(self) -> Sequence[AccountPause]:
+        """Return the pauses that this process knows of."""
+        return self._breaker.pauses()
+
+    async def check(self, appid: str) -> AccountCheck:
+        """Ask WeChat whether an account's appid, secret and this server's address are good."""
+        check = await check_account(self._client, self._accounts[appid])
+        match check.status:
+            case CheckStatus.GOOD:
+                return AccountCheck(AccountCheckResult.ACCEPTED)
+            case CheckStatus.WARNING:
+                return AccountCheck(AccountCheckResult.NOT_WECHAT)
+            case CheckStatus.BAD:
+                return AccountCheck(AccountCheckResult.REFUSED, check.errcode)
+
+    def verification_files(self) -> Sequence[str]:
+        """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
+        folder = self._verification_folder
+        return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
+
+    def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
+        """Return what a failed call means; see `remedy_of` for the arguments."""
+        return ErrcodeText(summary_of(errcode, locale), remedy_of(errcode, locale, endpoint))

@@ -1,0 +1,105 @@
+"""Putting together what the dashboard works with: `AdminServices`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from tornado.httputil import HTTPServerRequest
+
+from admin.operators.hashing_pool import HashingPool
+from admin.operators.known_browsers import KnownBrowsers
+from admin.operators.sign_in_throttle import SignInThrottle
+from admin.overview.stale_while_revalidate import StaleWhileRevalidate
+from admin.services import AdminServices
+from service.authorization.profiles import Profiles
+from service.runtime.admin_bridge.accounts import OfficialAccounts
+from service.runtime.admin_bridge.origins import BrowserOrigins
+from service.runtime.admin_bridge.user_actions import OperatorActions
+from service.settings import Settings
+from service.tokens.breaker import Breaker
+from service.tokens.manager import TokenManager
+from service.wechat.client import WeChatClient
+from service.wechat.protocol import Account
+from storage.base.clock import Clock
+from storage.base.passwords import PasswordHashes
+from storage.sealing import KeyRing
+from storage.sql.accounts.api_keys import ApiKeys
+from storage.sql.accounts.attempts import SignInAttempts
+from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.operators import Operators
+from storage.sql.accounts.sessions import Sessions
+from storage.sql.core.engine import Database
+from storage.sql.work.instances import Instances
+from storage.sql.work.jobs import Jobs
+from storage.user_search import Forecast
+from storage.vault import TokenVault
+
+__all__ = ["make_admin_services"]
+
+
+def make_admin_services(
+    settings: Settings,
+    *,
+    vault: TokenVault,
+    keys: KeyRing,
+    database: Database,
+    api_keys: ApiKeys,
+    client: WeChatClient,
+    tokens: TokenManager,
+    profiles: Profiles,
+    breaker: Breaker,
+    clock: Clock,
+    client_address: Callable[[HTTPServerRequest], str],
+    own_address: Callable[[HTTPServerRequest], str],
+) -> AdminServices:
+    """Put together what the dashboard works with.
+
+    Args:
+        settings: What is known of the accounts.
+        vault: Where authorizations are kept.
+        keys: What opens tokens, and what the keys that sign are derived from.
+        database: Where operators, their sessions and the audit log are kept.
+        api_keys: The keys of other backends.
+        client: What asks WeChat.
+        tokens: Refreshes.
+        profiles: What asks for profiles.
+        breaker: Pauses calls that cannot succeed.
+        clock: What tells the time.
+        client_address: Tells where a request comes from.
+        own_address: Tells which address of the dashboard a request's browser knows.
+    """
+    accounts = settings.all_accounts()
+    return AdminServices(
+        users=OperatorActions(
+            vault=vault, client=client, tokens=tokens, profiles=profiles, breaker=breaker, clock=clock
+        ),
+        accounts=OfficialAccounts(accounts, client, breaker, settings.verification_files),
+        origins=BrowserOrigins(client_address, own_address),
+        vault=vault,
+        user_search=vault.user_search(),
+        counts=StaleWhileRevalidate(vault.counts, clock, fresh_seconds=20),
+        forecast=StaleWhileRevalidate(_forecaster(vault, accounts, clock), clock, fresh_seconds=5),
+        jobs=Jobs(database),
+        instances=Instances(database),
+        store=settings.token_store,
+        key_ids=keys.key_ids,
+        operators=Operators(database),
+        sessions=Sessions(database),
+        throttle=SignInThrottle(SignInAttempts(database), clock),
+        known_browsers=KnownBrowsers(keys.derived_keys("known browser"), clock),
+        audit=AuditLog(database),
+        api_keys=api_keys,
+        passwords=HashingPool(PasswordHashes()),
+        clock=clock,
+    )
+
+
+def _forecaster(
+    vault: TokenVault, accounts: Sequence[Account], clock: Clock
+) -> Callable[[], Awaitable[Forecast | None]]:
+    search = vault.user_search()
+    appids = [account.appid for account in accounts]
+
+    async def forecast() -> Forecast | None:
+        return None if search is None else await asyncio.to_thread(search.forecast, appids, clock.now())
+
+    return forecast
