@@ -7,7 +7,7 @@ from tornado.web import RequestHandler
 from admin import accounts_page, audit_page
 from admin.jobs import pages as jobs_pages
 from admin.operators import api_keys_page, own_account_page, sign_in_page, team_page
-from admin.overview import overview_page
+from admin.overview import failed_calls_page, overview_page
 from admin.services import AdminServices
 from admin.users import list_page, user_page
 from admin.web import home
@@ -23,6 +23,7 @@ _PAGES: list[AdminRoute] = [
     *sign_in_page.routes,
     *own_account_page.routes,
     *overview_page.routes,
+    *failed_calls_page.routes,
     *list_page.routes,
     *user_page.routes,
     *jobs_pages.routes,

@@ -17,6 +17,7 @@ from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import Sessions
+from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
 from storage.sql.work.jobs import JobAction, Jobs
 from storage.user_search import Forecast, UserSearch
@@ -31,6 +32,7 @@ __all__ = [
     "ActionOutcome",
     "ActionResult",
     "AdminServices",
+    "Concern",
     "ErrcodeText",
     "RequestOrigins",
     "UserActions",
@@ -148,6 +150,14 @@ class ErrcodeText:
     remedy: str
 
 
+class Concern(StrEnum):
+    """Whom a failed call to WeChat concerns."""
+
+    OPERATOR = "operator"  #: somebody has to act
+    VISITOR = "visitor"  #: what one visitor brought, or took back
+    NOBODY = "nobody"  #: the service makes up for it by itself
+
+
 class Accounts(Protocol):
     """The Official Accounts, and what WeChat says about them."""
 
@@ -172,6 +182,9 @@ class Accounts(Protocol):
             locale: Such as `zh_CN`.
             endpoint: Where it failed, such as `access_token`; None where that is not known.
         """
+
+    def concern(self, errcode: int | None, endpoint: str) -> Concern:
+        """Return whom a failed call concerns; see `explain` for the arguments."""
 
 
 class RequestOrigins(Protocol):
@@ -205,6 +218,7 @@ class AdminServices:
     forecast: StaleWhileRevalidate[Forecast | None]
     jobs: Jobs
     instances: Instances
+    call_outcomes: CallOutcomes
     store: str
     key_ids: Sequence[str]
     operators: Operators

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from admin.overview.verdict import Health, Work
+from admin.services import Concern
 from admin.web.i18n import N_
 from storage.activity import ActivityKind
 from storage.base.risks import StoreRisk
@@ -9,11 +11,20 @@ from storage.base.schema_report import SchemaState
 
 __all__ = [
     "ACTIVITY_LABELS",
+    "BROKEN_LABELS",
+    "CALL_LABELS",
     "CHART_TITLES_PER_DAY",
     "CHART_TITLES_PER_HOUR",
-    "FAILURE_LABELS",
+    "CONCERN_LABELS",
+    "CONCERN_MEANINGS",
+    "HEADLINES",
+    "HEALTH_LABELS",
+    "HEALTH_TONES",
     "RISK_LABELS",
     "SCHEMA_STATE_LABELS",
+    "STORE_DOWN_HEADLINE",
+    "WORK_LABELS",
+    "WORK_LABELS_THIS_HOUR",
 ]
 
 #: What is counted.
@@ -24,11 +35,52 @@ ACTIVITY_LABELS: Mapping[str, str] = {
     ActivityKind.REAUTHORIZATION_REQUIRED: N_("Re-authorization required"),
     ActivityKind.EXCHANGE_FAILED: N_("Failed logins"),
 }
-#: What failed.
-FAILURE_LABELS: Mapping[str, str] = {
-    ActivityKind.EXCHANGE_FAILED: N_("Login (code exchange)"),
-    ActivityKind.REFRESH_FAILED: N_("Token refresh"),
-    ActivityKind.REAUTHORIZATION_REQUIRED: N_("Re-authorization required"),
+#: What a call to WeChat is for, by its endpoint.
+CALL_LABELS: Mapping[str, str] = {
+    "access_token": N_("Login (code exchange)"),
+    "refresh_token": N_("Token refresh"),
+    "userinfo": N_("Profile"),
+    "auth": N_("Token check"),
+}
+#: What an account cannot do while calls to an endpoint fail.
+BROKEN_LABELS: Mapping[str, str] = {
+    "access_token": N_("Nobody can log in"),
+    "refresh_token": N_("Tokens are not refreshed"),
+    "userinfo": N_("Profiles cannot be fetched"),
+    "auth": N_("Tokens cannot be checked"),
+}
+WORK_LABELS: Mapping[str, str] = {Work.LOGIN: N_("Logins"), Work.REFRESH: N_("Refreshes")}
+WORK_LABELS_THIS_HOUR: Mapping[str, str] = {
+    Work.LOGIN: N_("Logins this hour"),
+    Work.REFRESH: N_("Refreshes this hour"),
+}
+HEALTH_LABELS: Mapping[str, str] = {
+    Health.FAILING: N_("Failing"),
+    Health.PARTLY: N_("Partly failing"),
+    Health.WORKS: N_("OK"),
+    Health.IDLE: N_("None yet"),
+}
+#: How badges and notices show them.
+HEALTH_TONES: Mapping[str, str] = {Health.FAILING: "bad", Health.PARTLY: "warn", Health.WORKS: "good", Health.IDLE: ""}
+#: The overview in a sentence, by what goes worst: how logins are doing, then how refreshes are.
+HEADLINES: Mapping[tuple[str, str], str] = {
+    (Work.LOGIN, Health.FAILING): N_("Nobody can log in"),
+    (Work.LOGIN, Health.PARTLY): N_("Some logins fail"),
+    (Work.REFRESH, Health.FAILING): N_("Logins work, but tokens are not refreshed"),
+    (Work.REFRESH, Health.PARTLY): N_("Logins work, but some refreshes fail"),
+    (Work.LOGIN, Health.WORKS): N_("Logins and refreshes work"),
+    (Work.LOGIN, Health.IDLE): N_("No logins yet"),
+}
+STORE_DOWN_HEADLINE = N_("The token store does not answer: nobody can log in")
+CONCERN_LABELS: Mapping[str, str] = {
+    Concern.OPERATOR: N_("Act now"),
+    Concern.VISITOR: N_("Visitors' own"),
+    Concern.NOBODY: N_("Resolved by itself"),
+}
+CONCERN_MEANINGS: Mapping[str, str] = {
+    Concern.OPERATOR: N_("configuration, blocked account, network"),
+    Concern.VISITOR: N_("codes used twice or expired, authorizations taken back"),
+    Concern.NOBODY: N_("the service tries again"),
 }
 CHART_TITLES_PER_HOUR: Mapping[str, str] = {
     ActivityKind.AUTHORIZED: N_("Authorizations per hour (UTC)"),

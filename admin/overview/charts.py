@@ -15,11 +15,16 @@ _GAP = 0.18
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: what it stands for, how high it is, and the label below it, empty for none."""
+    """One bar: what it stands for, how high it is, and the label below it, empty for none.
+
+    Attributes:
+        failed: What failed of the same, which stands on top of the bar.
+    """
 
     name: str
     value: int
     label: str = ""
+    failed: int = 0
 
 
 def bar_chart(identifier: str, title: str, description: str, bars: Sequence[Bar]) -> str:
@@ -31,7 +36,7 @@ def bar_chart(identifier: str, title: str, description: str, bars: Sequence[Bar]
         description: What can be read from it, for readers who cannot see it.
         bars: From left to right.
     """
-    top = _nice(max((bar.value for bar in bars), default=0))
+    top = _nice(max((bar.value + bar.failed for bar in bars), default=0))
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(bars))
     floor = _HEIGHT - _BOTTOM
     named = f'aria-labelledby="{identifier}-title {identifier}-desc"'
@@ -46,15 +51,17 @@ def bar_chart(identifier: str, title: str, description: str, bars: Sequence[Bar]
         parts.append(f'<text class="scale" x="{_LEFT - 5}" y="{y + 4:.1f}">{_short(top * share)}</text>')
     for place, bar in enumerate(bars):
         x = _LEFT + place * step
-        height = (floor - _TOP) * bar.value / top
-        if bar.value:
-            # A bar that is there is seen, however small it is.
-            height = max(1.0, height)
-            parts.append(
-                f'<rect class="bar-of" x="{x + step * _GAP / 2:.1f}" y="{floor - height:.1f}" '
-                f'width="{step * (1 - _GAP):.1f}" height="{height:.1f}" rx="1.5">'
-                f"<title>{xhtml_escape(bar.name)}: {bar.value:,}</title></rect>"
-            )
+        foot = float(floor)
+        for style, value in (("bar-of", bar.value), ("bar-of failed", bar.failed)):
+            if value:
+                # A bar that is there is seen, however small it is.
+                height = max(1.0, (floor - _TOP) * value / top)
+                foot -= height
+                parts.append(
+                    f'<rect class="{style}" x="{x + step * _GAP / 2:.1f}" y="{foot:.1f}" '
+                    f'width="{step * (1 - _GAP):.1f}" height="{height:.1f}" rx="1.5">'
+                    f"<title>{xhtml_escape(bar.name)}: {value:,}</title></rect>"
+                )
         if bar.label:
             parts.append(
                 f'<text class="tick" x="{x + step / 2:.1f}" y="{_HEIGHT - 5}">{xhtml_escape(bar.label)}</text>'

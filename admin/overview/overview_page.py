@@ -5,26 +5,40 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from admin.labels.overview import (
     ACTIVITY_LABELS,
+    BROKEN_LABELS,
+    CALL_LABELS,
     CHART_TITLES_PER_DAY,
     CHART_TITLES_PER_HOUR,
-    FAILURE_LABELS,
+    CONCERN_LABELS,
+    CONCERN_MEANINGS,
+    HEADLINES,
+    HEALTH_LABELS,
+    HEALTH_TONES,
     RISK_LABELS,
     SCHEMA_STATE_LABELS,
+    STORE_DOWN_HEADLINE,
+    WORK_LABELS,
+    WORK_LABELS_THIS_HOUR,
 )
 from admin.labels.users import STATUS_BADGES, STATUS_LABELS
 from admin.overview.charts import Bar, bar_chart
+from admin.overview.failed_calls_page import failures_link
+from admin.overview.failures import group_failures
+from admin.overview.verdict import ENDPOINTS, Health, Share, Verdict, Work, broken_calls, judge, together
 from admin.web.counts import count_text
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
 from admin.web.inputs import day_of
-from storage.activity import Activity, ActivityKind
+from storage.activity import Activity, ActivityKind, hour_of
 from storage.base.clock import DAY_SECONDS, HOUR_SECONDS
 from storage.base.errors import StorageError, StoreUnavailable
 from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport, SchemaState
+from storage.call_outcomes import CallFailures, CallOutcome
 from storage.sql.accounts.operators import Role
 from storage.sql.work.instances import Instance
 from storage.store import Capability
@@ -32,16 +46,15 @@ from storage.store import Capability
 __all__ = ["routes"]
 
 _HOURS, _DAYS = 24, 14
+#: Rows of the table of accounts; the worst stand first.
+_MOST_ACCOUNTS = 50
 _CHARTED = (ActivityKind.AUTHORIZED, ActivityKind.REFRESHED)
 _FAILURES = (ActivityKind.EXCHANGE_FAILED, ActivityKind.REFRESH_FAILED, ActivityKind.REAUTHORIZATION_REQUIRED)
-#: The endpoint of WeChat at which each of them happens: what to do about an errcode differs between them.
-_FAILURE_ENDPOINTS = {
-    ActivityKind.EXCHANGE_FAILED: "access_token",
-    ActivityKind.REFRESH_FAILED: "refresh_token",
-    ActivityKind.REAUTHORIZATION_REQUIRED: "refresh_token",
+#: What stands on top of each chart's bars.
+_FAILED_OF = {
+    ActivityKind.AUTHORIZED: ActivityKind.EXCHANGE_FAILED,
+    ActivityKind.REFRESHED: ActivityKind.REFRESH_FAILED,
 }
-#: Rows of the table of failures.
-_MOST_FAILURES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +85,18 @@ class OverviewHandler(AdminHandler):
         services = self.services
         now = services.clock.now()
         span = "days" if self.get_query_argument("span", "") == "days" else "hours"
-        counts, forecast, activity, instances, schema, risks = await asyncio.gather(
+        counts, forecast, activity, instances, (schema, risks), (outcomes, seen) = await asyncio.gather(
             services.counts.get(),
             services.forecast.get(),
             self._activity(now),
-            self._instances(now),
-            self._schema(),
-            self._risks(),
+            self.run(services.instances.live, now),
+            self._store(),
+            self._calls(now),
         )
-        series = _series(activity, span, now)
+        series = _series(activity or (), span, now)
         self.render(
-            "overview.html",
+            "overview/overview.html",
+            **self._verdict(activity, outcomes, instances, now),
             count_text=count_text,
             counts=counts,
             totals=Counter() if counts is None else _by_status(counts.value.by_status.items()),
@@ -91,35 +105,89 @@ class OverviewHandler(AdminHandler):
             series=series,
             charts=[self._chart(series, kind) for kind in _CHARTED],
             kinds=(*_CHARTED, *_FAILURES),
-            failures=_failures(one for one in activity if one.hour > now - DAY_SECONDS),
+            failures=group_failures(
+                (one for one in activity or () if one.hour > now - DAY_SECONDS), seen, services.accounts.concern
+            ),
             instances=instances,
             schema=schema,
             risks=[RISK_LABELS[risk] for risk in risks],
-            pauses=[(instance, pause) for instance in instances for pause in instance.pauses if pause.until > now],
             accounts=services.account_names,
             today=day_of(now),
             in_three_days=day_of(now + 3 * DAY_SECONDS),
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             labels=ACTIVITY_LABELS,
-            failure_labels=FAILURE_LABELS,
-            failure_endpoints=_FAILURE_ENDPOINTS,
+            failed_of=_FAILED_OF,
+            call_labels=CALL_LABELS,
+            concern_labels=CONCERN_LABELS,
+            concern_meanings=CONCERN_MEANINGS,
+            failures_link=failures_link,
             schema_states=SCHEMA_STATE_LABELS,
             store=services.store,
             key_ids=services.key_ids,
             SchemaState=SchemaState,
         )
 
-    async def _activity(self, now: int) -> list[Activity]:
+    def _verdict(
+        self,
+        activity: Sequence[Activity] | None,
+        outcomes: Sequence[CallOutcome],
+        instances: Sequence[Instance],
+        now: int,
+    ) -> dict[str, Any]:
+        """Return what the page says first; `activity` is None where the token store does not answer."""
+        accounts = self.services.accounts
+        this_hour = [one for one in activity or () if one.hour == hour_of(now)]
+        verdicts = judge(accounts.summaries, outcomes, this_hour, accounts.concern)
+        overall = together(verdicts.values())
+        pauses = [pause for instance in instances for pause in instance.pauses if pause.until > now]
+        headline, health = (STORE_DOWN_HEADLINE, Health.FAILING) if activity is None else _headline(overall)
+        return {
+            "headline": self.locale.translate(headline),
+            "headline_health": health,
+            "overall": overall,
+            "verdicts": sorted(verdicts.items(), key=lambda item: list(Health).index(item[1].worst))[:_MOST_ACCOUNTS],
+            "broken": broken_calls(outcomes, pauses, list(verdicts)),
+            "broken_labels": BROKEN_LABELS,
+            "endpoints": ENDPOINTS,
+            "work_labels": WORK_LABELS,
+            "health_labels": HEALTH_LABELS,
+            "tones": HEALTH_TONES,
+            "labels_this_hour": WORK_LABELS_THIS_HOUR,
+            "share_text": self._share_text,
+        }
+
+    def _share_text(self, share: Share) -> str:
+        """Return what this hour's work came to."""
+        _ = self.locale.translate
+        numbers = {"succeeded": f"{share.succeeded:,}", "tried": f"{share.tried:,}", "percent": share.percent}
+        if share.tried:
+            text = _(N_("%(succeeded)s of %(tried)s succeeded (%(percent)s %%)")) % numbers
+        else:
+            text = _(N_("none tried"))
+        if share.visitors:
+            text += " · " + _(N_("%s refused for the visitor's own reasons")) % f"{share.visitors:,}"
+        return text
+
+    async def _activity(self, now: int) -> list[Activity] | None:
+        """Return what the token store has counted; None where it does not answer."""
         if Capability.ACTIVITY not in self.services.vault.capabilities:
             return []
-        return await self.services.vault.activity(now - _DAYS * DAY_SECONDS)
+        try:
+            return await self.services.vault.activity(now - _DAYS * DAY_SECONDS)
+        except StoreUnavailable:
+            return None
 
-    async def _instances(self, now: int) -> Sequence[Instance]:
-        return await self.run(self.services.instances.live, now)
+    async def _calls(self, now: int) -> tuple[Sequence[CallOutcome], Sequence[CallFailures]]:
+        stored = self.services.call_outcomes
+        return await asyncio.gather(self.run(stored.outcomes), self.run(stored.failures, now - DAY_SECONDS))
 
-    async def _schema(self) -> SchemaReport:
-        return await self.services.vault.check_schema()
+    async def _store(self) -> tuple[SchemaReport | None, Sequence[StoreRisk]]:
+        """Return how the token store's tables are and what it may lose; nothing of it where it does not answer."""
+        try:
+            return await self.services.vault.check_schema(), await self._risks()
+        except StoreUnavailable:
+            return None, ()
 
     async def _risks(self) -> Sequence[StoreRisk]:
         try:
@@ -134,9 +202,10 @@ class OverviewHandler(AdminHandler):
         _ = self.locale.translate
         counts = series.counts[kind]
         every = 6 if series.span == "hours" else 3
+        failed = series.counts[_FAILED_OF[kind]]
         bars = [
-            Bar(series.name(start), count, series.name(start) if place % every == 0 else "")
-            for place, (start, count) in enumerate(zip(series.starts, counts, strict=True))
+            Bar(series.name(start), counts[place], series.name(start) if place % every == 0 else "", failed[place])
+            for place, start in enumerate(series.starts)
         ]
         titles = CHART_TITLES_PER_HOUR if series.span == "hours" else CHART_TITLES_PER_DAY
         description = _(N_("%(total)s in total; the highest bar is %(highest)s, at %(time)s."))
@@ -162,13 +231,14 @@ def _series(activity: Iterable[Activity], span: str, now: int) -> Series:
     return Series(span, starts, counts)
 
 
-def _failures(activity: Iterable[Activity]) -> list[tuple[ActivityKind, int, int]]:
-    """Return the most frequent failures: kind, errcode, how often."""
-    counted: Counter[tuple[ActivityKind, int]] = Counter()
-    for one in activity:
-        if one.kind in _FAILURES:
-            counted[one.kind, one.errcode] += one.count
-    return [(kind, errcode, count) for (kind, errcode), count in counted.most_common(_MOST_FAILURES)]
+def _headline(overall: Verdict) -> tuple[str, Health]:
+    """Return the sentence that the page begins with, and how good it is."""
+    login, refresh = overall.flows[Work.LOGIN].health, overall.flows[Work.REFRESH].health
+    if login in {Health.FAILING, Health.PARTLY}:
+        return HEADLINES[Work.LOGIN, login], login
+    if refresh in {Health.FAILING, Health.PARTLY}:
+        return HEADLINES[Work.REFRESH, refresh], Health.PARTLY
+    return HEADLINES[Work.LOGIN, login], login
 
 
 def _by_status(counts: Iterable[tuple[tuple[str, str], int]]) -> Counter[str]:

@@ -17,37 +17,44 @@ function showOwnTime(part) {
 showOwnTime(document);
 
 // A form is sent once, however often its button is pressed.
-for (const form of document.querySelectorAll('form[method="post"]')) {
-  form.addEventListener('submit', (event) => {
-    if (form.dataset.sent) {
-      event.preventDefault();
-      return;
-    }
-    form.dataset.sent = 'yes';
-  });
-}
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.method !== 'post') return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = 'yes';
+});
 
 // A page shown again from the browser's memory has forms that may be sent again.
 window.addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
 });
 
-// What changes by itself, such as the progress of a job, is asked for every two seconds while somebody looks.
-const live = () => document.querySelector('[data-live]');
+// What changes by itself, such as the progress of a job, says by data-live after how many seconds it is asked for
+// again, while somebody looks. What is being used stays as it is.
+const live = () => [...document.querySelectorAll('[data-live]')];
 
 async function renew() {
-  const shown = live();
-  if (document.hidden || shown.contains(document.activeElement)) return;
+  const parts = live().filter((part) => !part.contains(document.activeElement));
+  if (document.hidden || parts.length === 0) return;
   const response = await fetch(window.location.href, { headers: { Accept: 'text/html' } });
   if (!response.ok || response.redirected) return;
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  const renewed = page.getElementById(shown.id);
-  if (!renewed) return;
-  shown.replaceWith(renewed);
-  showOwnTime(renewed);
+  for (const part of parts) {
+    const renewed = page.getElementById(part.id);
+    if (!renewed || part.contains(document.activeElement)) continue;
+    const opened = [...part.querySelectorAll('details')].map((details) => [details.id, details.open]);
+    part.replaceWith(renewed);
+    for (const [id, open] of opened) {
+      const details = document.getElementById(id);
+      if (details) details.open = open;
+    }
+    showOwnTime(renewed);
+  }
 }
 
-const renewals = window.setInterval(() => {
-  if (live()) renew().catch(() => {});
-  else window.clearInterval(renewals);
-}, 2000);
+function renewLater() {
+  const seconds = live().map((part) => Number(part.dataset.live));
+  if (seconds.length === 0) return;
+  window.setTimeout(() => renew().catch(() => {}).finally(renewLater), 1000 * Math.min(...seconds));
+}
+renewLater();

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from service.authorization.exchange_budget import ExchangeBudget, Standing
-from service.tokens.breaker import Breaker
+from service.tokens.breaker import AccountPaused, Breaker
 from service.tokens.refresh_policy import RefreshPolicy
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import REFRESH_TOKEN_SECONDS, Endpoint
@@ -33,6 +33,7 @@ __all__ = [
     "CodeExchange",
     "CodeRefused",
     "ExchangeUnderWay",
+    "FailedExchange",
 ]
 
 #: WeChat's errcodes for codes that it does not know, and for codes that were exchanged before.
@@ -94,6 +95,22 @@ class ExchangeUnderWay(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class FailedExchange:
+    """A failed exchange that a caller was told of.
+
+    Attributes:
+        errcode: WeChat's number; None where no usable answer came.
+        rid: By what WeChat's support finds it; None where WeChat gave none, or was not asked because calls pause.
+        request_id: By what the log finds the caller's request.
+    """
+
+    appid: str
+    errcode: int | None
+    rid: str | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Redemption:
     """A code that this process exchanges, or exchanged a moment ago."""
 
@@ -111,7 +128,7 @@ class CodeExchange:
         is_signed_in: Tells of an account and a user who signed in at a moment whether they still are.
         accepted: Called with the account of each code that WeChat accepts.
         failed: Called with each failure of the call.
-        refused: Called with each failure that is returned to a caller.
+        refused: Called with each failure of an account's calls that is returned to a caller.
         answer_seconds: How long a caller waits for an exchange, which goes on after that. A page in WeChat gives up,
             and asks again by itself, after 5 seconds.
     """
@@ -128,7 +145,7 @@ class CodeExchange:
         is_signed_in: Callable[[str, str, int], Awaitable[bool]],
         accepted: Callable[[str], None] = lambda _: None,
         failed: Callable[[WeChatError], None] = lambda _: None,
-        refused: Callable[[WeChatError], None] = lambda _: None,
+        refused: Callable[[FailedExchange], None] = lambda _: None,
         answer_seconds: float = 4.8,
     ) -> None:
         self._vault = vault
@@ -145,7 +162,13 @@ class CodeExchange:
         self._redemptions: OrderedDict[bytes, _Redemption] = OrderedDict()
 
     async def exchange(
-        self, account: Account, code: str, browser: Browser, *, asked_scope: str = BASE_SCOPE
+        self,
+        account: Account,
+        code: str,
+        browser: Browser,
+        *,
+        asked_scope: str = BASE_SCOPE,
+        request_id: str = "",
     ) -> RedeemedCode:
         """Exchange a code and store what it gives; when this returns, the authorization survives a crash.
 
@@ -157,6 +180,7 @@ class CodeExchange:
             code: As received.
             browser: The browser that posts it.
             asked_scope: What the user was asked for. WeChat's answer may name no scope; then it is this.
+            request_id: By what the log finds the request.
 
         Raises:
             CodeRefused: The code is malformed, or was exchanged by another browser. WeChat was not asked.
@@ -174,7 +198,8 @@ class CodeExchange:
         earlier = self._redemptions.get(digest)
         if earlier is not None and now - earlier.began_at <= _REPEAT_SECONDS:
             return await self._repeat(account, earlier, browser)
-        task = asyncio.ensure_future(self._redeem(account, code, digest, browser, asked_scope))
+        redeeming = self._redeem(account, code, digest, browser, asked_scope=asked_scope, request_id=request_id)
+        task = asyncio.ensure_future(redeeming)
         self._remember(digest, _Redemption(browser.binding, task, now))
         task.add_done_callback(lambda done: self._forget_if_failed(digest, done))
         return await self._result_in_time(task)
@@ -201,9 +226,13 @@ class CodeExchange:
         return task.result()
 
     async def _redeem(
-        self, account: Account, code: str, digest: bytes, browser: Browser, asked_scope: str
+        self, account: Account, code: str, digest: bytes, browser: Browser, *, asked_scope: str, request_id: str
     ) -> RedeemedCode:
-        self._breaker.check(account.appid, Endpoint.EXCHANGE)
+        try:
+            self._breaker.check(account.appid, Endpoint.EXCHANGE)
+        except AccountPaused as paused:
+            self._refused(FailedExchange(account.appid, paused.pause.errcode, None, request_id))
+            raise
         async with self._vault.reserve():
             await self._budget.spend(account.appid, browser.standing)
             asked_at = self._clock.now()
@@ -214,7 +243,7 @@ class CodeExchange:
                 self._failed(error)
                 redeemed = await self._redeemed_elsewhere(error, digest, browser)
                 if redeemed is None:
-                    self._refused(error)
+                    self._refused(FailedExchange(account.appid, error.errcode, error.rid, request_id))
                     raise
                 return redeemed
             self._accepted(account.appid)

@@ -12,7 +12,7 @@ from admin.jobs.runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
 from service.authorization.counters import Counters, counts_in_process
-from service.authorization.exchange import CodeExchange
+from service.authorization.exchange import CodeExchange, FailedExchange
 from service.authorization.exchange_budget import ExchangeBudget
 from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
@@ -35,6 +35,7 @@ from service.observability.metrics import Metrics
 from service.runtime.admin_bridge.services import make_admin_services
 from service.runtime.background.activity import ActivityLog
 from service.runtime.background.audit_retention import AuditRetention
+from service.runtime.background.call_log import CallLog
 from service.runtime.background.heartbeat import Heartbeat
 from service.settings import Settings
 from service.tokens.breaker import Breaker
@@ -46,7 +47,6 @@ from service.webhooks.processor import EventProcessor
 from service.webhooks.receiver import PushReceiver
 from service.webhooks.relay import MessageRelay
 from service.wechat.client import WeChatClient
-from service.wechat.errors import WeChatError
 from storage.activity import ActivityKind
 from storage.base.clock import Clock
 from storage.sealing import KeyRing
@@ -78,6 +78,7 @@ class Service:
     dashboard: AdminServices
     audit_retention: AuditRetention
     activity: ActivityLog
+    calls: CallLog
     heartbeat: Heartbeat
     jobs: JobRunner
     breaker: Breaker
@@ -100,6 +101,7 @@ class Service:
         await self.pushes.drain()
         await self.tokens.drain()
         await self.activity.stop()
+        await self.calls.stop()
         await self.heartbeat.stop()
         await self.counters.close()
 
@@ -112,6 +114,7 @@ def make_service(
     database: Database,
     client: WeChatClient,
     relay: MessageRelay,
+    calls: CallLog,
     clock: Clock,
     metrics: Metrics,
     session_ends: SessionEnds,
@@ -134,6 +137,7 @@ def make_service(
         database=database,
         api_keys=api_keys,
         client=client,
+        calls=calls,
         tokens=tokens,
         profiles=profiles,
         breaker=breaker,
@@ -150,6 +154,7 @@ def make_service(
         dashboard=dashboard,
         audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
         activity=activity,
+        calls=calls,
         heartbeat=Heartbeat(
             Instances(database),
             name=vault.instance,
@@ -174,7 +179,7 @@ def make_service(
             is_signed_in=visitor_sessions.is_good,
             accepted=metrics.good_code,
             failed=metrics.failed_exchange,
-            refused=_counter_of_refusals(activity),
+            refused=_noted_by(activity, calls),
         ),
         visitor_sessions=visitor_sessions,
         tokens=tokens,
@@ -209,8 +214,12 @@ def _budget_of_process(settings: Settings) -> int:
     return max(1, settings.exchange_budget // settings.workers)
 
 
-def _counter_of_refusals(activity: ActivityLog) -> Callable[[WeChatError], None]:
-    return lambda error: activity.note(error.appid, ActivityKind.EXCHANGE_FAILED, error.errcode)
+def _noted_by(activity: ActivityLog, calls: CallLog) -> Callable[[FailedExchange], None]:
+    def note(failed: FailedExchange) -> None:
+        activity.note(failed.appid, ActivityKind.EXCHANGE_FAILED, failed.errcode)
+        calls.refused(failed)
+
+    return note
 
 
 def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:

@@ -5,15 +5,18 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from service.observability.metrics import Metrics
 from service.runtime.app import Service, make_service
+from service.runtime.background.call_log import CallLog
 from service.settings import Settings, SettingsError
 from service.webhooks.relay import RELAY_SECONDS, MessageRelay
 from service.wechat.client import WeChatClient
+from service.wechat.endpoints import Endpoint
+from service.wechat.errors import WeChatError
 from service.wechat.transports import PostingTransport, TransportUnavailable, make_transport
 from storage.base.clock import Clock, SystemClock
 from storage.base.errors import NotMadeYet, SchemaNotReady, StorageError, StoreUnavailable
@@ -25,6 +28,7 @@ from storage.sql.accounts.session_ends import SessionEnds
 from storage.sql.core.addresses import sqlite_file
 from storage.sql.core.engine import HOW_TO_MIGRATE, Database
 from storage.sql.core.revisions import schema_report
+from storage.sql.work.call_outcomes import CallOutcomes
 from storage.store import TokenStore
 from storage.vault import TokenVault
 
@@ -94,8 +98,12 @@ def open_store(settings: Settings) -> TokenStore:
     return store
 
 
-def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
-    """Return a client of WeChat. Call it in the event loop that will use it.
+def open_client(
+    settings: Settings,
+    metrics: Metrics,
+    ended: Callable[[Endpoint, str, WeChatError | None], None] = lambda *_: None,
+) -> WeChatClient:
+    """Return a client of WeChat, which tells `ended` of each call. Call it in the event loop that will use it.
 
     Raises:
         SettingsError: WECHAT_TRANSPORT names one that is not installed.
@@ -113,6 +121,7 @@ def open_client(settings: Settings, metrics: Metrics) -> WeChatClient:
         further_api_urls=further_api_urls,
         timeout_seconds=settings.wechat_timeout_seconds,
         observe=metrics.call,
+        ended=ended,
     )
 
 
@@ -154,7 +163,8 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         on_availability=metrics.store_up,
         on_ended=lambda appid, openid: session_ends.end(appid, openid, clock.now()),
     )
-    client = open_client(settings, metrics)
+    calls = CallLog(CallOutcomes(database), clock)
+    client = open_client(settings, metrics, calls.ended)
     relay = open_relay(settings, metrics)
     try:
         await vault.check_keys()
@@ -167,6 +177,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             database=database,
             client=client,
             relay=relay,
+            calls=calls,
             clock=clock,
             session_ends=session_ends,
             metrics=metrics,

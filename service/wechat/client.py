@@ -48,6 +48,7 @@ class WeChatClient:
         timeout_seconds: How long the transport lets a call take.
         ask_first_again_seconds: How often `api_url` is tried while another address is asked.
         observe: Called after each call with the endpoint, `ok` or the kind of the failure, and the duration in seconds.
+        ended: Called after each call with the endpoint, the appid, and the error of a call that failed.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class WeChatClient:
         further_api_urls: Sequence[str] = (),
         timeout_seconds: float = 4.0,
         ask_first_again_seconds: float = 10.0,
-        observe: Callable[[Endpoint, str, float], None] | None = None,
+        observe: Callable[[Endpoint, str, float], None] = lambda *_: None,
+        ended: Callable[[Endpoint, str, WeChatError | None], None] = lambda *_: None,
     ) -> None:
         self._transport = transport
         self._addresses = ApiAddresses(
@@ -66,6 +68,7 @@ class WeChatClient:
         )
         self._timeout_seconds = timeout_seconds
         self._observe = observe
+        self._ended = ended
 
     async def exchange_code(self, account: Account, code: str) -> TokenReply:
         """Exchange a code, which can be used once.
@@ -127,9 +130,11 @@ class WeChatClient:
                 parse(reply.body, appid) if reply.status == _OK else _answer_in_spite(reply, endpoint, appid, parse)
             )
         except WeChatError as error:
-            self._note(endpoint, error.kind, started)
+            self._observe(endpoint, error.kind, time.monotonic() - started)
+            self._ended(endpoint, appid, error)
             raise
-        self._note(endpoint, "ok", started)
+        self._observe(endpoint, "ok", time.monotonic() - started)
+        self._ended(endpoint, appid, None)
         return answer
 
     async def _fetch(self, endpoint: Endpoint, appid: str, url_at: Callable[[str], str]) -> RawReply:
@@ -145,10 +150,6 @@ class WeChatClient:
                 self._addresses.note_unanswered(address)
             return reply
         raise fault  # out here, so that it is chained to nothing: the cause of the transport's error may hold the URL
-
-    def _note(self, endpoint: Endpoint, outcome: str, started: float) -> None:
-        if self._observe is not None:
-            self._observe(endpoint, outcome, time.monotonic() - started)
 
 
 def _answer_in_spite(reply: RawReply, endpoint: Endpoint, appid: str, parse: Callable[[bytes, str], T]) -> T:

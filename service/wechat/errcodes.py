@@ -17,9 +17,11 @@ __all__ = [
     "ERRCODES",
     "EXCHANGE_FAILED",
     "STALE_TOKEN_ERRCODES",
+    "Concern",
     "Errcode",
     "Kind",
     "Text",
+    "concern_of",
     "kind_of",
     "remedy_of",
     "summary_of",
@@ -38,6 +40,14 @@ class Kind(StrEnum):
     BLOCKED = "blocked"  #: WeChat has limited the account or the user
     REQUEST = "request"  #: the request itself was wrong
     UNKNOWN = "unknown"  #: a number that is not in the table
+
+
+class Concern(StrEnum):
+    """Whom a failed call concerns."""
+
+    OPERATOR = "operator"  #: somebody has to act: nothing gets better by itself, or visitors are kept out meanwhile
+    VISITOR = "visitor"  #: what one visitor brought, or took back; the account is in order
+    NOBODY = "nobody"  #: the service makes up for it by itself
 
 
 class Text(NamedTuple):
@@ -73,6 +83,11 @@ _ASK_AGAIN = Text(
 EXCHANGE_FAILED = Text(
     "The code may be used up and is not exchanged again: send the user through the authorize page again.",
     "code 可能已失效，服务不会再次换取，请让用户重新进入授权页面。",
+)
+_UNREACHABLE = Text(
+    "Visitors cannot log in while this lasts. Check that this server reaches api.weixin.qq.com (DNS, firewall, proxy) "
+    "and WeChat's status.",
+    "期间访客无法登录。请检查服务器到 api.weixin.qq.com 的网络（DNS、防火墙、代理）及微信服务状态。",
 )
 _AUTHORIZE_AGAIN = Text(
     "Send the user through the authorize page again.",
@@ -449,6 +464,7 @@ _KINDS_BY_ENDPOINT: dict[tuple[int, str], Kind] = {
     **{(errcode, Endpoint.REFRESH): Kind.RETRY for errcode in STALE_TOKEN_ERRCODES},
 }
 _REMEDIES_BY_ENDPOINT: dict[tuple[int | None, str], Text] = {
+    (None, Endpoint.EXCHANGE): _UNREACHABLE,
     (40001, Endpoint.EXCHANGE): _CHECK_SECRET,
     (40001, Endpoint.USERINFO): _REFRESHED,
     (40001, Endpoint.AUTH): _REFRESHED,
@@ -462,6 +478,15 @@ _REMEDIES_BY_KIND: dict[tuple[Kind, str], Text] = {
     (Kind.RETRY, Endpoint.REFRESH): _RETRIED,
 }
 
+#: For calls other than the exchange, which are made again when a pause is over, or with a newer token.
+_CONCERNS = {
+    Kind.REAUTHORIZE: Concern.VISITOR,
+    Kind.UPGRADE_SCOPE: Concern.VISITOR,
+    Kind.RETRY: Concern.NOBODY,
+    Kind.RATE_LIMITED: Concern.NOBODY,
+    Kind.REFRESH: Concern.NOBODY,
+}
+
 
 def kind_of(errcode: int, endpoint: str) -> Kind:
     """Return what an errcode asks for when `endpoint` answers it.
@@ -470,6 +495,17 @@ def kind_of(errcode: int, endpoint: str) -> Kind:
     address, 89504 about mass messages.
     """
     return _KINDS_BY_ENDPOINT.get((errcode, endpoint)) or _KINDS.get(errcode, Kind.UNKNOWN)
+
+
+def concern_of(errcode: int | None, endpoint: str) -> Concern:
+    """Return whom a failed call concerns; None stands for a call that got no usable answer.
+
+    An exchange is never repeated by the service, so whatever fails it, other than the code itself, keeps visitors out.
+    """
+    kind = Kind.RETRY if errcode is None else kind_of(errcode, endpoint)
+    if endpoint == Endpoint.EXCHANGE:
+        return Concern.VISITOR if kind is Kind.REAUTHORIZE else Concern.OPERATOR
+    return _CONCERNS.get(kind, Concern.OPERATOR)
 
 
 def summary_of(errcode: int | None, locale: str) -> str:

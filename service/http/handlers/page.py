@@ -194,7 +194,9 @@ class PageHandler(JsonHandler):
         browser = services.clients.browser(self.request, session, state)
         browser = replace(browser, standing=self._standing(session, state))
         try:
-            redeemed = await services.exchange.exchange(account, code, browser, asked_scope=asked_scope)
+            redeemed = await services.exchange.exchange(
+                account, code, browser, asked_scope=asked_scope, request_id=self.request_id
+            )
         except WeChatError as error:
             if error.kind is Kind.REAUTHORIZE:
                 services.known_networks.note_refused_code(self.client_address)

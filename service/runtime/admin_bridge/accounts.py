@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from admin.services import AccountCheck, AccountCheckResult, AccountSummary, ErrcodeText
+from admin.services import AccountCheck, AccountCheckResult, AccountSummary, Concern, ErrcodeText
+from service.runtime.background.call_log import CallLog
 from service.tokens.breaker import Breaker
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
-from service.wechat.errcodes import remedy_of, summary_of
+from service.wechat.errcodes import concern_of, remedy_of, summary_of
 from service.wechat.protocol import Account
 from storage.pauses import AccountPause
 
@@ -20,15 +21,22 @@ class OfficialAccounts:
     Args:
         accounts: The accounts, whose secrets never leave this object.
         client: What asks WeChat.
+        calls: Notes how a check ends, as of any call.
         breaker: Knows the pauses.
         verification_folder: Where the verification files are, if anywhere.
     """
 
     def __init__(
-        self, accounts: Sequence[Account], client: WeChatClient, breaker: Breaker, verification_folder: Path | None
+        self,
+        accounts: Sequence[Account],
+        client: WeChatClient,
+        calls: CallLog,
+        breaker: Breaker,
+        verification_folder: Path | None,
     ) -> None:
         self._accounts = {account.appid: account for account in accounts}
         self._client = client
+        self._calls = calls
         self._breaker = breaker
         self._verification_folder = verification_folder
 
@@ -47,6 +55,7 @@ class OfficialAccounts:
     async def check(self, appid: str) -> AccountCheck:
         """Ask WeChat whether an account's appid, secret and this server's address are good."""
         check = await check_account(self._client, self._accounts[appid])
+        await self._calls.flush()  # so that the next page, in whichever process, shows it
         match check.status:
             case CheckStatus.GOOD:
                 return AccountCheck(AccountCheckResult.ACCEPTED)
@@ -63,3 +72,7 @@ class OfficialAccounts:
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
         """Return what a failed call means; see `remedy_of` for the arguments."""
         return ErrcodeText(summary_of(errcode, locale), remedy_of(errcode, locale, endpoint))
+
+    def concern(self, errcode: int | None, endpoint: str) -> Concern:
+        """Return whom a failed call concerns; see `concern_of` for the arguments."""
+        return Concern(concern_of(errcode, endpoint))

@@ -14,6 +14,7 @@ from service.authorization.profiles import Profiles
 from service.runtime.admin_bridge.accounts import OfficialAccounts
 from service.runtime.admin_bridge.origins import BrowserOrigins
 from service.runtime.admin_bridge.user_actions import OperatorActions
+from service.runtime.background.call_log import CallLog
 from service.settings import Settings
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager
@@ -28,6 +29,7 @@ from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import Sessions
 from storage.sql.core.engine import Database
+from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
 from storage.sql.work.jobs import Jobs
 from storage.user_search import Forecast
@@ -44,6 +46,7 @@ def make_admin_services(
     database: Database,
     api_keys: ApiKeys,
     client: WeChatClient,
+    calls: CallLog,
     tokens: TokenManager,
     profiles: Profiles,
     breaker: Breaker,
@@ -60,6 +63,7 @@ def make_admin_services(
         database: Where operators, their sessions and the audit log are kept.
         api_keys: The keys of other backends.
         client: What asks WeChat.
+        calls: How calls to WeChat end, as far as this process has not stored it yet.
         tokens: Refreshes.
         profiles: What asks for profiles.
         breaker: Pauses calls that cannot succeed.
@@ -72,7 +76,7 @@ def make_admin_services(
         users=OperatorActions(
             vault=vault, client=client, tokens=tokens, profiles=profiles, breaker=breaker, clock=clock
         ),
-        accounts=OfficialAccounts(accounts, client, breaker, settings.verification_files),
+        accounts=OfficialAccounts(accounts, client, calls, breaker, settings.verification_files),
         origins=BrowserOrigins(client_address, own_address),
         vault=vault,
         user_search=vault.user_search(),
@@ -80,6 +84,7 @@ def make_admin_services(
         forecast=StaleWhileRevalidate(_forecaster(vault, accounts, clock), clock, fresh_seconds=5),
         jobs=Jobs(database),
         instances=Instances(database),
+        call_outcomes=CallOutcomes(database),
         store=settings.token_store,
         key_ids=keys.key_ids,
         operators=Operators(database),

@@ -28,6 +28,8 @@ __all__ = [
     "api_keys",
     "audit_log",
     "authorizations",
+    "call_failures",
+    "call_outcomes",
     "event_deliveries",
     "instances",
     "jobs",
@@ -338,5 +340,34 @@ session_ends = Table(
     Column("not_before", BigInteger, nullable=False),
     PrimaryKeyConstraint("openid", "appid"),
     Index(None, "not_before"),
+    **_MYSQL_OPTIONS,
+)
+
+#: How the last calls of each account to each endpoint of WeChat ended.
+call_outcomes = Table(
+    "call_outcomes",
+    metadata,
+    Column("appid", _word(64), nullable=False),
+    Column("endpoint", _word(32), nullable=False),
+    Column("last_success_at", BigInteger),
+    Column("accepted_at", BigInteger),
+    Column("last_failure_at", BigInteger),
+    Column("errcode", BigInteger),
+    Column("failing_since", BigInteger),
+    PrimaryKeyConstraint("appid", "endpoint"),
+    **_MYSQL_OPTIONS,
+)
+
+#: The errcodes that such calls failed with lately; `latest` is JSON.
+call_failures = Table(
+    "call_failures",
+    metadata,
+    Column("appid", _word(64), nullable=False),
+    Column("endpoint", _word(32), nullable=False),
+    Column("errcode", BigInteger, autoincrement=False, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("latest", _long_text(), nullable=False),
+    PrimaryKeyConstraint("appid", "endpoint", "errcode"),
     **_MYSQL_OPTIONS,
 )

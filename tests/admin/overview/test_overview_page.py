@@ -59,11 +59,11 @@ async def test_an_exchange_that_met_a_busy_wechat_is_not_said_to_be_tried_again(
 
 @pytest.mark.gen_test
 async def test_processes_and_their_pauses_are_shown(signed_in, dashboard, service, clock):
-    pause = AccountPause(service.settings.appid, "refresh", "configuration", 40125, clock.now() + 30)
+    pause = AccountPause(service.settings.appid, "refresh_token", "configuration", 40125, clock.now() + 30)
     dashboard.instances.heartbeat(Instance("host:1:ab", "0.1.0", clock.now(), clock.now(), (pause,)))
     shown = text_of(await signed_in().get("/admin/overview"))
     assert "host:1:ab" in shown
-    assert "calls to WeChat are paused until" in shown
+    assert "calls are paused until" in shown
     assert "Check the AppSecret in the settings." in shown
 
 

@@ -87,7 +87,7 @@ def test_a_refresh_that_failed_is_said_to_be_tried_again_and_a_question_is_to_be
         assert "by itself" not in remedy_of(-1, "en", endpoint)
         assert "by itself" not in remedy_of(None, "en", endpoint)
     assert "authorize page" in remedy_of(-1, "en", Endpoint.EXCHANGE)
-    assert "authorize page" in remedy_of(None, "en", Endpoint.EXCHANGE)
+    assert "Visitors cannot log in while this lasts" in remedy_of(None, "en", Endpoint.EXCHANGE)
 
 
 def test_a_remedy_names_the_page_or_the_setting_where_it_is_mended(subtests):
