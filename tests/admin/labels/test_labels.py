@@ -4,8 +4,11 @@ import pytest
 
 from admin.labels import audit, jobs, operators, overview, users
 from admin.operators.sign_in_refusal import SignInRefusal
-from admin.services import ActionResult
+from admin.overview.verdict import Health, Work
+from admin.services import ActionResult, Concern
 from admin.users.filters import FIELDS
+from service.webhooks.messages import EventKind
+from service.wechat.endpoints import Endpoint
 from storage.activity import ActivityKind
 from storage.base.schema_report import SchemaState
 from storage.sql.accounts.audit import AuditAction, AuditResult
@@ -32,7 +35,15 @@ TABLES = [
     (overview.SCHEMA_STATE_LABELS, SchemaState),
     (audit.AUDIT_ACTION_LABELS, AuditAction),
     (audit.AUDIT_RESULT_LABELS, AuditResult),
-    (audit.DETAIL_VALUE_LABELS["reason"], SignInRefusal),
+    (audit.DETAIL_VALUE_LABELS["reason"], {*SignInRefusal, EventKind.REVOKED, EventKind.CANCELLED}),
+    (overview.WORK_LABELS, Work),
+    (overview.WORK_LABELS_THIS_HOUR, Work),
+    (overview.HEALTH_LABELS, Health),
+    (overview.HEALTH_TONES, Health),
+    (overview.CONCERN_LABELS, Concern),
+    (overview.CONCERN_MEANINGS, Concern),
+    (overview.CALL_LABELS, Endpoint),
+    (overview.BROKEN_LABELS, Endpoint),
 ]
 
 
