@@ -1,4 +1,4 @@
-"""`GET /internal/authorizations/{appid}/{openid}/token`, and the faces for machines that watch."""
+"""`GET /internal/authorizations/{appid}/{openid}/token`, and what monitoring asks."""
 
 import json
 from urllib.parse import quote
@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import text
 
 from service.simulator.faults import Fault
-from storage.base.errors import StorageError
 from storage.sql.core.engine import Database
 
 pytestmark = pytest.mark.gen_test
@@ -115,16 +114,16 @@ async def test_while_wechat_is_down_a_refused_token_is_answered_by_the_request_t
     assert (await ask(openid, key=api_key))[0] == 200
 
 
-async def test_not_ready_while_the_store_refuses_grants(http, private_url, service, monkeypatch):
-    def refuse(grants):
-        raise StorageError("permission denied")
-
-    monkeypatch.setattr(service.vault._store, "probe", refuse)
+async def test_not_ready_once_the_store_has_refused_several_grants(http, private_url, service, page, wechat):
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON authorizations BEGIN SELECT RAISE(ABORT, 'permission denied'); END"
+    database = Database.open(service.settings.database_url)
+    database.write(lambda connection: connection.execute(text(refuse)))
+    database.close()
+    statuses = [(await page.post_code(wechat.issue_code())).code for _ in range(5)]
+    assert statuses[-1] == 503
     for _ in range(2):
         response = await http.fetch(f"{private_url}/readyz", raise_error=False)
-        assert response.code == 503
-        reply = json.loads(response.body)
-        assert (reply["status"], "permission denied" in reply["errmsg"]) == ("store_unavailable", True)
+        assert (response.code, json.loads(response.body)["status"]) == (503, "store_unavailable")
 
 
 async def test_health_readiness_and_metrics(http, private_url, page, wechat):
@@ -145,7 +144,7 @@ async def test_not_ready_while_the_schema_is_behind(http, private_url, service):
     assert json.loads(response.body)["status"] == "schema_behind"
 
 
-async def test_the_public_face_does_not_show_the_private_one(http, public_url):
+async def test_the_public_listener_does_not_have_the_routes_of_the_private_one(http, public_url):
     for path in ("/metrics", "/readyz", "/internal/authorizations/a/b/token"):
         assert (await http.fetch(public_url + path, raise_error=False)).code == 404
     assert (await http.fetch(f"{public_url}/healthz")).code == 200
