@@ -102,7 +102,7 @@ class ActionOutcome:
 
 
 class UserActions(Protocol):
-    """What operators may have done about a user."""
+    """The actions on a user that operators may start."""
 
     async def perform(self, action: JobAction, appid: str, openid: str) -> ActionOutcome:
         """Do it and say how it ended.
@@ -191,7 +191,7 @@ class RequestOrigins(Protocol):
     """Where requests come from, behind trusted proxies."""
 
     def client_address(self, request: HTTPServerRequest) -> str:
-        """Return the address of whoever asks."""
+        """Return the client's address."""
 
     def own_origin(self, request: HTTPServerRequest) -> str:
         """Return the scheme, host and port by which the browser knows the dashboard."""
@@ -204,7 +204,7 @@ class AdminServices:
     Attributes:
         user_search: What lists and searches users; None where the token store cannot.
         counts: How many users there are.
-        forecast: What is coming; None where nobody can tell.
+        forecast: Upcoming refreshes; None where the store cannot tell.
         store: The token store's name.
         key_ids: The keys that open tokens, the one that seals first.
     """

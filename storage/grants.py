@@ -186,6 +186,6 @@ class Resealing:
     fallback: SealedTokens | None = None
 
     def __post_init__(self) -> None:
-        """See to it that writing it neither drops a fallback nor invents one."""
+        """Make sure that writing it neither drops a fallback nor adds one."""
         if (self.fallback is None) != (self.row.fallback is None):
             raise ValueError("the tokens of a fallback must be sealed anew where, and only where, the row has one")

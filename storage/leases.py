@@ -27,7 +27,7 @@ LONGEST_LEASE_SECONDS = 600
 class Lease:
     """The exclusive right to refresh one authorization for a while.
 
-    It is the only source of outcomes, so a refreshed token can be written only by who holds, or held, the lease;
+    It is the only source of outcomes, so only a present or past holder can write a refreshed token;
     the store refuses the outcome when the authorization has changed hands since (owner and version must match).
     """
 

@@ -1,4 +1,4 @@
-"""A token store in memory, for tests and for a first look. It forgets everything when the process ends."""
+"""A token store in memory, for tests and trials. It loses everything when the process ends."""
 
 import time
 from collections import Counter
@@ -219,7 +219,7 @@ class MemoryTokenStore(TokenStore):
         return self._replace(key, self._rows[key].resealed(change) if key in self._rows else None)
 
     def _replace(self, key: Key, new: Row | None) -> bool:
-        """Put a row in its place, and its code where codes are looked up; tell whether there was one to put."""
+        """Put a row in its place, and its code where codes are looked up; return whether there was one to put."""
         if new is None:
             return False
         old = self._rows.get(key)

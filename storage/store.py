@@ -228,7 +228,7 @@ class TokenStore(ABC):
         """Look at how the server is set up: return what it may lose of what it has taken.
 
         Raises:
-            StorageError: It is set up to lose users, and nobody said that this is meant. The service does not start.
+            StorageError: It is set up to lose users, and the settings do not allow that. The service does not start.
         """
         return ()
 

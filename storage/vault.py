@@ -1,4 +1,4 @@
-"""`TokenVault`: the asynchronous face of a token store. Seals, groups commits, keeps blocking work off the event loop.
+"""`TokenVault`: the asynchronous interface of a token store. It seals, groups commits, and never blocks the event loop.
 
 While the store takes no grants, `reserve` refuses new exchanges, so that no user's code is spent on an authorization
 that could not be stored.
@@ -257,7 +257,7 @@ class TokenVault:
         """Return what the store may lose, as its server is set up.
 
         Raises:
-            StorageError: It is set up to lose users, and nobody said that this is meant.
+            StorageError: It is set up to lose users, and the settings do not allow that.
         """
         return await self._read(self._store.risks)
 

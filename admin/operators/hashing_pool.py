@@ -14,7 +14,7 @@ _AT_ONCE_KNOWN = 1
 
 
 class HashingPool:
-    """The asynchronous face of `PasswordHashes` and `PasswordRules`. Belongs to one event loop."""
+    """The asynchronous interface of `PasswordHashes` and `PasswordRules`. Belongs to one event loop."""
 
     def __init__(self, hashes: PasswordHashes, rules: PasswordRules | None = None) -> None:
         self._hashes = hashes

@@ -1,4 +1,4 @@
-"""What operators do about themselves: their password and their sessions."""
+"""An operator's own account: password and sessions."""
 
 from admin.labels.operators import ROLE_LABELS
 from admin.operators.sign_in_throttle import Attempt, Throttled
@@ -32,7 +32,7 @@ class OwnAccountHandler(AdminHandler):
 
 
 class OwnPasswordHandler(AdminHandler):
-    """`POST /admin/me/password`: another password, for whoever knows the current one."""
+    """`POST /admin/me/password`: changes the password; the current one is required."""
 
     requires = Role.VIEWER
 

@@ -6,7 +6,7 @@ __all__ = ["SignInRefusal"]
 
 
 class SignInRefusal(StrEnum):
-    """The reasons; whoever tries is told none of them."""
+    """The reasons. The sign-in page shows none of them."""
 
     UNKNOWN_NAME = "unknown name"
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - a reason

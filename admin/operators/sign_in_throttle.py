@@ -1,4 +1,4 @@
-"""`SignInThrottle`: how often anybody may try to sign in. It is asked before a password is hashed.
+"""`SignInThrottle`: limits attempts to sign in. It is asked before a password is hashed.
 
 Strangers must not be able to keep an operator out, so nobody's budget is spent by somebody else: a browser that has
 signed in before has one of its own, and so has every network. A flood, of whatever size and from wherever, makes the
@@ -89,7 +89,7 @@ class SignInThrottle:
         return not is_flood
 
     def forgive(self, attempt: Attempt) -> None:
-        """Forget the attempts of whoever has just proved to be the right one."""
+        """Forget the attempts of an operator who has just signed in."""
         self._attempts.forget(next(_budgets_of(attempt)).subject)
 
 

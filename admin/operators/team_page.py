@@ -1,4 +1,4 @@
-"""Operators: adding them, their roles, their passwords, and keeping them out."""
+"""Operators: adding and disabling them, their roles and passwords."""
 
 from http import HTTPStatus
 
@@ -88,7 +88,7 @@ class AddOperatorHandler(_ChangeHandler):
 
 
 class ResetPasswordHandler(_ChangeHandler):
-    """`POST /admin/operators/password`: another generated password; whoever used the old one is out."""
+    """`POST /admin/operators/password`: another generated password; sessions of the old one end."""
 
     requires = Role.OWNER
 

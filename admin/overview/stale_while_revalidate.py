@@ -26,7 +26,7 @@ class Cached(Generic[T]):
 
 
 class StaleWhileRevalidate(Generic[T]):
-    """Computes a value when somebody asks, not more often than the store can bear. Belongs to one event loop.
+    """Computes a value on demand, at bounded intervals. Belongs to one event loop.
 
     Args:
         compute: Computes it, however long that takes.

@@ -1,4 +1,4 @@
-"""By which action the audit log knows what is done to a user."""
+"""The audit log's action for each action on a user."""
 
 from collections.abc import Mapping
 

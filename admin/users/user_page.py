@@ -80,7 +80,7 @@ class UserHandler(AdminHandler):
 
 
 class UserActionHandler(AdminHandler):
-    """`POST /admin/users/{appid}/{openid}/{action}`: does something about a user, and says what happened."""
+    """`POST /admin/users/{appid}/{openid}/{action}`: performs an action on a user, and says how it ended."""
 
     requires = Role.OPERATOR
 

@@ -1,4 +1,4 @@
-"""`AdminHandler`: what all pages share. Who asks and what they may do; how a page is rendered; what is written down."""
+"""`AdminHandler`: what all pages share: session and role, rendering, audit entries."""
 
 import logging
 import secrets
@@ -68,7 +68,7 @@ class AdminHandler(RequestHandler):
         set_protective_headers(self)
 
     async def prepare(self) -> None:
-        """Find out who asks, and refuse what they may not do."""
+        """Find the session, and refuse what its role does not cover."""
         self.settings["in_flight"].enter(self)
         self._remember_language()
         token = self.private_cookies.get(SESSION)
@@ -96,21 +96,21 @@ class AdminHandler(RequestHandler):
         """Run something that blocks, such as a query, away from the event loop."""
         return await IOLoop.current().run_in_executor(None, lambda: work(*args, **kwargs))
 
-    # Who asks.
+    # The session and its role.
 
     @property
     def session(self) -> Session:
-        """The session of whoever is signed in. Only for handlers that require a role."""
+        """The operator's session. Only for handlers that require a role."""
         assert self._session is not None, "a handler that requires a role runs only with a session"
         return self._session
 
     @property
     def session_if_any(self) -> Session | None:
-        """The session of whoever is signed in, if anybody is."""
+        """The operator's session; None where the browser is not signed in."""
         return self._session
 
     def may(self, role: Role) -> bool:
-        """Return whether whoever asks has a role."""
+        """Return whether the session has a role."""
         return self._session is not None and self._session.role.covers(role)
 
     @property
@@ -120,7 +120,7 @@ class AdminHandler(RequestHandler):
 
     @property
     def user_agent(self) -> str:
-        """What the browser calls itself: any text at all."""
+        """The browser's User-Agent: any text at all."""
         return self.request.headers.get("User-Agent", "")
 
     def _ask_to_sign_in(self) -> None:
@@ -183,7 +183,7 @@ class AdminHandler(RequestHandler):
         subject: str = "",
         **details: Any,
     ) -> None:
-        """Write down what whoever is signed in did (or `operator`, before they are), to whom, and how it ended.
+        """Add an entry to the audit log for the operator of the session (or `operator`, before there is one).
 
         Details are for people and never hold a secret, a token or a password; those that are None are left out.
         """
@@ -231,7 +231,7 @@ class AdminHandler(RequestHandler):
         return str(_TEMPLATES)
 
     def get_template_namespace(self) -> dict[str, Any]:
-        """Return what every template knows besides what its page gives it."""
+        """Return the names that every template has besides its page's own."""
         return {
             **super().get_template_namespace(),
             "assets": self.assets,
@@ -273,7 +273,7 @@ class AdminHandler(RequestHandler):
     def log_exception(
         self, typ: "type[BaseException] | None", value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        """Log what needs somebody's attention, by path and request id."""
+        """Log what needs attention, by path and request id."""
         place = f"{self.request.method} {self.request.path} [{self.request_id}]"
         if isinstance(value, HTTPError | InvalidRecord | UnsupportedSearch):
             _logger.debug("%s refused: %s", place, value)

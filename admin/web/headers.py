@@ -13,7 +13,7 @@ _CONTENT_SECURITY_POLICY = (
 
 
 def set_protective_headers(handler: RequestHandler) -> None:
-    """Let an answer run no foreign code, be framed by nobody, and be stored by no cache."""
+    """Forbid foreign code, framing and caching of an answer."""
     handler.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
     handler.set_header("Cache-Control", "no-store")
     handler.set_header("X-Content-Type-Options", "nosniff")

@@ -1,4 +1,4 @@
-"""The dashboard's front door, and what is answered where there is no page."""
+"""The entry to the dashboard, and the answer where there is no page."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""CSV that spreadsheets open as it is meant: in UTF-8, and with no cell taken for a formula."""
+"""CSV for spreadsheets: in UTF-8, and with no cell taken for a formula."""
 
 import csv
 import io

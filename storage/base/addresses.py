@@ -1,4 +1,4 @@
-"""What is wrong with the address of a store, said without a word of it: it may hold a password."""
+"""Explains faults in the address of a store without quoting it: it may hold a password."""
 
 import re
 

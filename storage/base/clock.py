@@ -1,4 +1,4 @@
-"""The one clock of the program. It is handed to whatever needs the time, so that tests move time instead of waiting."""
+"""The clock. Everything that needs the time is given one, so that tests move time instead of waiting."""
 
 import time
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What can go wrong in storage.
+"""The errors of storage.
 
 StorageError
 ├── StoreUnavailable     the database does not answer now; the same call may succeed later
@@ -73,7 +73,7 @@ class CannotOpen(SealError):
 
 
 class InvalidKey(SealError):
-    """What was given as a key is not one. The text says how to make one."""
+    """The value given as a key is not one. The text says how to make one."""
 
 
 class NotMadeYet(StorageError):

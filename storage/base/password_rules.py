@@ -1,4 +1,4 @@
-"""What a password must not be: short, common, or the operator's own name."""
+"""Which passwords are refused: short ones, common ones, the operator's own name."""
 
 import threading
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Passwords of operators: argon2id hashes, and what a password must be."""
+"""Passwords of operators: argon2id hashes, and the bounds of their length."""
 
 import secrets
 from functools import cached_property
@@ -40,7 +40,7 @@ class PasswordHashes:
         return self._hasher.hash(password.encode("utf-8", "surrogatepass"))
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Tell whether a hash was made with other parameters than hashes are made with now."""
+        """Return whether a hash was made with other parameters than new hashes are."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def verify(self, password_hash: str | None, password: str) -> bool:

@@ -1,4 +1,4 @@
-"""`StoreRisk`: what a store, as it is set up, may lose of what it has taken."""
+"""`StoreRisk`: how a store, as it is set up, may lose what it has stored."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How a store's tables stand to the code."""
+"""Whether a store's tables fit the code."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ __all__ = ["SchemaReport", "SchemaState"]
 
 
 class SchemaState(StrEnum):
-    """How a store's tables stand to the code."""
+    """Whether a store's tables fit the code."""
 
     CURRENT = "current"
     EMPTY = "empty"

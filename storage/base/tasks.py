@@ -1,4 +1,4 @@
-"""Waiting that an event can end."""
+"""Waits that an event ends."""
 
 import asyncio
 
