@@ -13,6 +13,7 @@ from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
 from storage.pauses import AccountPause
+from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
@@ -227,6 +228,7 @@ class AdminServices:
     known_browsers: KnownBrowsers
     audit: AuditLog
     api_keys: ApiKeys
+    api_key_uses: ApiKeyUses
     passwords: HashingPool
     clock: Clock
 

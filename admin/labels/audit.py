@@ -16,7 +16,7 @@ from admin.labels.users import (
 from admin.operators.sign_in_refusal import SignInRefusal
 from admin.services import ActionResult
 from admin.web.i18n import N_
-from storage.sql.accounts.audit import AuditAction, AuditEntry, AuditResult
+from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditEntry, AuditResult
 
 __all__ = [
     "AUDIT_ACTION_LABELS",
@@ -73,8 +73,8 @@ _RESULT_BADGES: Mapping[str, str] = {
     AuditResult.FAILED: "warn",
 }
 
-#: Who did it, where that is a word of ours and no operator's name. No name may hold a space or a bracket.
-_OPERATOR_LABELS: Mapping[str, str] = {"(command line)": N_("(command line)")}
+#: Who did it, where that is a word of ours and no operator's name.
+_OPERATOR_LABELS: Mapping[str, str] = {COMMAND_LINE: N_("(command line)")}
 
 #: The names of an entry's details.
 DETAIL_LABELS: Mapping[str, str] = {
@@ -91,6 +91,10 @@ DETAIL_LABELS: Mapping[str, str] = {
     "outcome": N_("Result"),
     "revoke_info": N_("Revoked permissions"),
     "kept": N_("Kept"),
+    "accounts": N_("Accounts"),
+    "rights": N_("Rights"),
+    "expires": N_("Expires"),
+    "per_minute": N_("Requests a minute"),
 }
 #: What their values are called, where they are words.
 DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {

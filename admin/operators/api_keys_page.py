@@ -1,16 +1,26 @@
 """API keys: by which other backends ask for live tokens."""
 
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from admin.labels.api_keys import KEY_LIFETIME_DAYS, KEY_LIFETIME_LABELS, KEY_RIGHT_LABELS, KeyLifetime
+from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from admin.web.inputs import parse_text
+from admin.web.inputs import parse_choice, parse_number, parse_text
 from admin.web.notices import Notice
+from storage.base.clock import DAY_SECONDS
 from storage.base.errors import InvalidRecord
+from storage.sql.accounts.api_key_uses import ApiKeyUse, day_of
+from storage.sql.accounts.api_keys import KeyLimits, KeyRight
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 
 __all__ = ["routes"]
 
 _PAGE = "/admin/api-keys"
+_SHOWN_DAYS = 30
+_MOST_PER_MINUTE = 1_000_000
 
 
 class ApiKeysHandler(AdminHandler):
@@ -19,9 +29,20 @@ class ApiKeysHandler(AdminHandler):
     requires = Role.OWNER
 
     async def get(self) -> None:
-        """List them, the newest first."""
+        """List them, the newest first, with how often each was used lately."""
         keys = await self.run(self.services.api_keys.list)
-        self.render("operators/api_keys.html", keys=keys[::-1])
+        today = day_of(self.services.clock.now())
+        uses = await self.run(self.services.api_key_uses.since, today - (_SHOWN_DAYS - 1) * DAY_SECONDS)
+        self.render(
+            "operators/api_keys.html",
+            keys=keys[::-1],
+            uses=_sums_of(uses, today),
+            days=_SHOWN_DAYS,
+            accounts=self.services.account_names,
+            rights=KEY_RIGHT_LABELS,
+            default_rights=KeyLimits().rights,
+            lifetimes=KEY_LIFETIME_LABELS,
+        )
 
 
 class AddApiKeyHandler(AdminHandler):
@@ -32,12 +53,14 @@ class AddApiKeyHandler(AdminHandler):
     async def post(self) -> None:
         """Create a key and show it: the only time that anybody sees it."""
         name = parse_text(self.get_body_argument("name", ""))
+        now = self.services.clock.now()
+        limits = self._limits(now)
+        entry = self.audit_entry(AuditAction.API_KEY_ADD, subject=name, **limits.described())
         try:
-            key = await self.run(self.services.api_keys.add, name, self.services.clock.now())
+            key = await self.run(self.services.api_keys.add, name, now, limits, entry)
         except InvalidRecord:
             self.redirect_with_notice(_PAGE, Notice.API_KEY_NOT_CREATED)
             return
-        await self.audit(AuditAction.API_KEY_ADD, subject=name)
         self.render(
             "operators/shown_once.html",
             title=N_("API key: %s"),
@@ -45,6 +68,28 @@ class AddApiKeyHandler(AdminHandler):
             secret=key,
             text=N_("Copy it now. It is shown only once; only its hash is stored."),
             back=_PAGE,
+        )
+
+    def _limits(self, now: int) -> KeyLimits:
+        """Return what the form says that the key is good for.
+
+        Raises:
+            PageError: It names an account or a right that there is not, or no number.
+        """
+        chosen = frozenset(parse_text(appid) for appid in self.get_body_arguments("account"))
+        if not chosen <= self.services.account_names.keys():
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("There is no such account."))
+        rights = [parse_choice(KeyRight, right) for right in self.get_body_arguments("right")]
+        lifetime = parse_choice(KeyLifetime, self.get_body_argument("lifetime", "")) or KeyLifetime.UNLIMITED
+        per_minute = parse_number(self.get_body_argument("per_minute", ""))
+        if per_minute is not None and not 0 < per_minute <= _MOST_PER_MINUTE:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Requests a minute: from 1 to 1,000,000, or nothing."))
+        days = KEY_LIFETIME_DAYS[lifetime]
+        return KeyLimits(
+            appids=chosen or None,
+            rights=frozenset(right for right in rights if right is not None) or KeyLimits().rights,
+            expires_at=None if days is None else now + days * DAY_SECONDS,
+            per_minute=per_minute,
         )
 
 
@@ -56,11 +101,20 @@ class RevokeApiKeyHandler(AdminHandler):
     async def post(self) -> None:
         """Revoke it."""
         name = parse_text(self.get_body_argument("name", "", strip=False))
-        if not await self.run(self.services.api_keys.revoke, name, self.services.clock.now()):
+        entry = self.audit_entry(AuditAction.API_KEY_REVOKE, subject=name)
+        if not await self.run(self.services.api_keys.revoke, name, self.services.clock.now(), entry):
             self.redirect_with_notice(_PAGE, Notice.API_KEY_NOT_ACTIVE)
             return
-        await self.audit(AuditAction.API_KEY_REVOKE, subject=name)
         self.redirect_with_notice(_PAGE, Notice.API_KEY_REVOKED, name)
+
+
+def _sums_of(uses: Iterable[ApiKeyUse], today: int) -> dict[str, tuple[int, int]]:
+    """Return how often each key was used today, and on all the days."""
+    sums: dict[str, tuple[int, int]] = {}
+    for use in uses:
+        of_today, of_all = sums.get(use.name, (0, 0))
+        sums[use.name] = of_today + (use.count if use.day == today else 0), of_all + use.count
+    return sums
 
 
 routes: list[AdminRoute] = [

@@ -172,7 +172,7 @@ class AdminHandler(RequestHandler):
 
     # What is written down.
 
-    async def audit(
+    def audit_entry(
         self,
         action: AuditAction,
         *,
@@ -182,14 +182,14 @@ class AdminHandler(RequestHandler):
         openid: str = "",
         subject: str = "",
         **details: Any,
-    ) -> None:
-        """Add an entry to the audit log for the operator of the session (or `operator`, before there is one).
+    ) -> NewAuditEntry:
+        """Return an entry of the audit log for the operator of the session (or `operator`, before there is one).
 
         Details are for people and never hold a secret, a token or a password; those that are None are left out.
         """
         if operator is None:
             operator = self._session.operator if self._session is not None else ""
-        entry = NewAuditEntry(
+        return NewAuditEntry(
             at=self.services.clock.now(),
             operator=operator,
             action=action,
@@ -202,7 +202,10 @@ class AdminHandler(RequestHandler):
             request_id=self.request_id,
             details={name: value for name, value in details.items() if value is not None},
         )
-        await self.run(self.services.audit.record, entry)
+
+    async def audit(self, action: AuditAction, **words: Any) -> None:
+        """Add an entry to the audit log, where no transaction does so together with the change; see `audit_entry`."""
+        await self.run(self.services.audit.record, self.audit_entry(action, **words))
 
     # Notices: what the next page says about what this request has done.
 

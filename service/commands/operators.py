@@ -12,14 +12,11 @@ from storage.base.clock import SystemClock
 from storage.base.password_rules import PasswordRules
 from storage.base.passwords import PasswordHashes, generate_password
 from storage.sql.accounts.attempts import SignInAttempts
-from storage.sql.accounts.audit import AuditAction, AuditLog, NewAuditEntry
+from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditLog, NewAuditEntry
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import Sessions
 
 __all__ = ["operators"]
-
-#: Who acts, in the audit log, when it is not somebody signed in to the dashboard.
-_COMMAND_LINE = "(command line)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class _Stores:
     def note(self, action: AuditAction, name: str) -> None:
         """Write down what was done to an operator."""
         entry = NewAuditEntry(
-            at=SystemClock().now(), operator=_COMMAND_LINE, action=action, result="success", subject=name
+            at=SystemClock().now(), operator=COMMAND_LINE, action=action, result="success", subject=name
         )
         self.audit.record(entry)
 

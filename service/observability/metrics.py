@@ -67,6 +67,12 @@ class Metrics:
             ["appid", "standing"],
             registry=self._registry,
         )
+        self._api_key_uses = Counter(
+            "wechat_openid_api_key_uses",
+            "Tokens and users that API keys were answered with.",
+            ["key", "appid"],
+            registry=self._registry,
+        )
         self._messages = Counter(
             "wechat_openid_pushed_messages",
             "Messages that WeChat pushed, by what they are.",
@@ -126,6 +132,10 @@ class Metrics:
     def budget_refusal(self, appid: str, standing: Standing) -> None:
         """Count one exchange that was refused because the account's budget was spent."""
         self._budget_refusals.labels(appid, standing).inc()
+
+    def api_key_use(self, name: str, appid: str) -> None:
+        """Count one answer about a user to the backend of an API key."""
+        self._api_key_uses.labels(name, appid).inc()
 
     def refresh(self, refresh: Refresh) -> None:
         """Count one scheduled refresh."""

@@ -19,11 +19,13 @@ from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
 from service.authorization.states import States
 from service.authorization.visitor_sessions import VisitorSessions
+from service.http.api_key_access import ApiKeyAccess
 from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
 from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
 from service.http.handlers.base import NotFoundHandler, Route, log_request
+from service.http.handlers.internal import InternalServices
 from service.http.handlers.page import PageServices
 from service.http.handlers.private_application import PrivateApplication
 from service.http.in_flight import InFlight
@@ -34,6 +36,7 @@ from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
 from service.runtime.admin_bridge.services import make_admin_services
 from service.runtime.background.activity import ActivityLog
+from service.runtime.background.api_key_use_log import ApiKeyUseLog
 from service.runtime.background.audit_retention import AuditRetention
 from service.runtime.background.call_log import CallLog
 from service.runtime.background.heartbeat import Heartbeat
@@ -50,6 +53,7 @@ from service.wechat.client import WeChatClient
 from storage.activity import ActivityKind
 from storage.base.clock import Clock
 from storage.sealing import KeyRing
+from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.session_ends import SessionEnds
@@ -79,6 +83,7 @@ class Service:
     audit_retention: AuditRetention
     activity: ActivityLog
     calls: CallLog
+    api_key_use_log: ApiKeyUseLog
     heartbeat: Heartbeat
     jobs: JobRunner
     breaker: Breaker
@@ -102,6 +107,7 @@ class Service:
         await self.tokens.drain()
         await self.activity.stop()
         await self.calls.stop()
+        await self.api_key_use_log.stop()
         await self.heartbeat.stop()
         await self.counters.close()
 
@@ -155,6 +161,7 @@ def make_service(
         audit_retention=AuditRetention(AuditLog(database), clock, settings.audit_retention_days),
         activity=activity,
         calls=calls,
+        api_key_use_log=ApiKeyUseLog(ApiKeyUses(database), clock, metrics.api_key_use),
         heartbeat=Heartbeat(
             Instances(database),
             name=vault.instance,
@@ -277,10 +284,16 @@ def make_private_app(service: Service) -> Application:
         own_address=service.dashboard.origins.own_origin,
         asked_address=Clients(settings.trusted_proxies, "").service_address,
     )
+    backends = InternalServices(
+        service.tokens,
+        service.vault,
+        ApiKeyAccess(service.api_keys, service.counters, service.clock),
+        service.api_key_use_log.note,
+    )
     return _application(
         service.metrics,
         [
-            *internal.routes(service.tokens, service.api_keys, service.clock),
+            *internal.routes(backends),
             *ops.routes(service.vault, service.metrics),
             *make_admin_routes(service.dashboard),
         ],

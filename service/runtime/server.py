@@ -91,7 +91,14 @@ async def run_server(
         for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
             server.add_sockets(sockets)
         service.scheduler.start()
-        for background in (service.audit_retention, service.activity, service.calls, service.heartbeat, service.jobs):
+        for background in (
+            service.audit_retention,
+            service.activity,
+            service.calls,
+            service.api_key_use_log,
+            service.heartbeat,
+            service.jobs,
+        ):
             background.start()
         _settle_memory()
         dashboard = f"{settings.admin_url or f'http://{settings.admin_listen}'}/admin/"

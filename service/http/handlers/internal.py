@@ -1,17 +1,19 @@
-"""The API for other backends: live tokens, for holders of an API key."""
+"""The API for other backends: live tokens and users, for holders of an API key that is good for them."""
 
 import re
-
-from tornado.ioloop import IOLoop
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from admin.web.inputs import is_text
+from service.http.api_key_access import ApiKeyAccess
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
 from service.tokens.manager import NoAuthorization, TokenManager
-from storage.base.clock import HOUR_SECONDS, Clock
-from storage.sql.accounts.api_keys import ApiKeys
+from storage.base.clock import HOUR_SECONDS
+from storage.sql.accounts.api_keys import KeyRight
+from storage.vault import TokenVault
 
-__all__ = ["routes"]
+__all__ = ["InternalServices", "routes"]
 
 _DEFAULT_MINIMUM_SECONDS = 300
 #: A token lives two hours; asking for one that lives longer would refresh it at every call.
@@ -20,39 +22,63 @@ _LONGEST_MINIMUM_SECONDS = HOUR_SECONDS
 _LONGEST_APPID = 64
 _LONGEST_OPENID = 128
 _SECONDS = re.compile(r"[0-9]{1,4}")
+#: What a backend is told of a user: what it can act upon, and no more.
+_SHOWN = (
+    *("appid", "openid", "unionid", "scope", "status", "is_snapshotuser", "nickname", "avatar_url"),
+    *("first_authorized_at", "authorized_at", "refreshed_at", "last_used_at", "refresh_expires_at"),
+)
 
 
-class TokenHandler(JsonHandler):
+@dataclass(frozen=True, slots=True)
+class InternalServices:
+    """What the handlers for backends need.
+
+    Attributes:
+        note_use: Called with the key's name and the account of each answer about a user.
+    """
+
+    tokens: TokenManager
+    vault: TokenVault
+    access: ApiKeyAccess
+    note_use: Callable[[str, str], None]
+
+
+class InternalHandler(JsonHandler):
+    """Answers backends."""
+
+    def initialize(self, services: InternalServices) -> None:
+        """Take what the handler needs."""
+        self.services = services
+
+    async def admit(self, appid: str, openid: str, right: KeyRight) -> str:
+        """Return the name of the key that asks about a user.
+
+        Raises:
+            ApiError: It is not good for this.
+            NoAuthorization: Nobody can be called so.
+        """
+        header = self.request.headers.get("Authorization", "")
+        key = await self.services.access.admit(header, appid, right)
+        if not (is_text(appid, _LONGEST_APPID) and is_text(openid, _LONGEST_OPENID)):
+            raise NoAuthorization(appid, openid, None)
+        return key.name
+
+
+class TokenHandler(InternalHandler):
     """`GET /internal/authorizations/{appid}/{openid}/token`: a user's access token, refreshed if need be.
 
     With `refused=true` it is refreshed in any case: for callers whose last token WeChat refused (40001), as happens
     after the user has authorized again with a narrower scope.
     """
 
-    def initialize(self, tokens: TokenManager, api_keys: ApiKeys, clock: Clock) -> None:
-        """Take what the handler needs."""
-        self.tokens = tokens
-        self.api_keys = api_keys
-        self.clock = clock
-
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the token, when it ends, and its scope."""
-        await self._authenticate()
-        if not (is_text(appid, _LONGEST_APPID) and is_text(openid, _LONGEST_OPENID)):
-            raise NoAuthorization(appid, openid, None)
-        fresh = await self.tokens.get_valid_token(appid, openid, self._minimum_seconds(), refused=self._is_refused())
+        name = await self.admit(appid, openid, KeyRight.READ_TOKEN)
+        fresh = await self.services.tokens.get_valid_token(
+            appid, openid, self._minimum_seconds(), refused=self._is_refused()
+        )
+        self.services.note_use(name, appid)
         self.write_json({"access_token": fresh.access_token, "expires_at": fresh.expires_at, "scope": fresh.scope})
-
-    async def _authenticate(self) -> None:
-        scheme, _, key = self.request.headers.get("Authorization", "").partition(" ")
-        now = self.clock.now()
-        holder = None
-        if scheme.lower() == "bearer" and key:
-            holder = await IOLoop.current().run_in_executor(None, self.api_keys.verify, key.strip(), now)
-        if holder is None:
-            raise ApiError(
-                401, "unauthorized", "send Authorization: Bearer KEY; make a key by: wechat-openid apikeys add"
-            )
 
     def _minimum_seconds(self) -> int:
         text = self.get_query_argument("minimum_seconds", str(_DEFAULT_MINIMUM_SECONDS))
@@ -67,12 +93,23 @@ class TokenHandler(JsonHandler):
         return text == "true"
 
 
-def routes(tokens: TokenManager, api_keys: ApiKeys, clock: Clock) -> list[Route]:
+class UserHandler(InternalHandler):
+    """`GET /internal/authorizations/{appid}/{openid}`: what is known of a user, without tokens."""
+
+    async def get(self, appid: str, openid: str) -> None:
+        """Answer with the user."""
+        name = await self.admit(appid, openid, KeyRight.READ_USERS)
+        user = await self.services.vault.get(appid, openid)
+        if user is None:
+            raise NoAuthorization(appid, openid, None)
+        self.services.note_use(name, appid)
+        self.write_json({name: getattr(user, name) for name in _SHOWN})
+
+
+def routes(services: InternalServices) -> list[Route]:
     """Return the routes for other backends."""
+    arguments = {"services": services}
     return [
-        (
-            r"/internal/authorizations/([^/]+)/([^/]+)/token",
-            TokenHandler,
-            {"tokens": tokens, "api_keys": api_keys, "clock": clock},
-        )
+        (r"/internal/authorizations/([^/]+)/([^/]+)/token", TokenHandler, arguments),
+        (r"/internal/authorizations/([^/]+)/([^/]+)", UserHandler, arguments),
     ]

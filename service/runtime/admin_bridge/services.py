@@ -23,6 +23,7 @@ from service.wechat.protocol import Account
 from storage.base.clock import Clock
 from storage.base.passwords import PasswordHashes
 from storage.sealing import KeyRing
+from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
@@ -93,6 +94,7 @@ def make_admin_services(
         known_browsers=KnownBrowsers(keys.derived_keys("known browser"), clock),
         audit=AuditLog(database),
         api_keys=api_keys,
+        api_key_uses=ApiKeyUses(database),
         passwords=HashingPool(PasswordHashes()),
         clock=clock,
     )

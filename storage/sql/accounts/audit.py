@@ -15,6 +15,7 @@ from storage.sql.core.engine import Database
 from storage.sql.core.schema import audit_log
 
 __all__ = [
+    "COMMAND_LINE",
     "AuditAction",
     "AuditEntry",
     "AuditLog",
@@ -64,6 +65,10 @@ class AuditAction(StrEnum):
     API_KEY_ADD = "api_key_add"
     API_KEY_REVOKE = "api_key_revoke"
     ACCOUNT_CHECK = "account_check"
+
+
+#: Who acts when it is not somebody signed in to the dashboard. No operator's name may hold a space or a bracket.
+COMMAND_LINE = "(command line)"
 
 
 class AuditResult(StrEnum):

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 __all__ = [
     "activity",
+    "api_key_uses",
     "api_keys",
     "audit_log",
     "authorizations",
@@ -199,10 +200,26 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
+    # What the key is good for: words separated by commas; NULL is every account, and the one right that there was.
+    Column("appids", Text),
+    Column("rights", _word(255)),
+    Column("expires_at", BigInteger),
+    Column("per_minute", Integer),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name"),
     UniqueConstraint("key_hash"),
     sqlite_autoincrement=True,
+    **_MYSQL_OPTIONS,
+)
+
+api_key_uses = Table(
+    "api_key_uses",
+    metadata,
+    Column("day", BigInteger, autoincrement=False, nullable=False),
+    Column("name", _word(64), nullable=False),
+    Column("appid", _word(64), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "name", "appid"),
     **_MYSQL_OPTIONS,
 )
 

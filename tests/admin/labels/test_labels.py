@@ -2,7 +2,7 @@
 
 import pytest
 
-from admin.labels import audit, jobs, operators, overview, users
+from admin.labels import api_keys, audit, jobs, operators, overview, users
 from admin.operators.sign_in_refusal import SignInRefusal
 from admin.overview.verdict import Health, Work
 from admin.services import ActionResult, Concern
@@ -11,6 +11,7 @@ from service.webhooks.messages import EventKind
 from service.wechat.endpoints import Endpoint
 from storage.activity import ActivityKind
 from storage.base.schema_report import SchemaState
+from storage.sql.accounts.api_keys import KeyRight
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction, JobStatus
@@ -29,6 +30,9 @@ TABLES = [
     (jobs.SUCCESSES, JobAction),
     (jobs.JOB_STATUS_LABELS, JobStatus),
     (jobs.JOB_BADGES, JobStatus),
+    (api_keys.KEY_RIGHT_LABELS, KeyRight),
+    (api_keys.KEY_LIFETIME_LABELS, api_keys.KeyLifetime),
+    (api_keys.KEY_LIFETIME_DAYS, api_keys.KeyLifetime),
     (operators.ROLE_LABELS, Role),
     (operators.ROLE_MEANINGS, Role),
     (overview.ACTIVITY_LABELS, ActivityKind),

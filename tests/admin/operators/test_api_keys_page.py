@@ -3,6 +3,8 @@ from html import escape, unescape
 
 import pytest
 
+from storage.sql.accounts.api_key_uses import ApiKeyUse, day_of
+from storage.sql.accounts.api_keys import KeyLimits, KeyRight
 from storage.sql.accounts.audit import AuditQuery
 from tests.admin.operator_browser import text_of
 
@@ -63,3 +65,56 @@ async def test_a_key_that_does_not_exist_cannot_be_revoked(signed_in):
         await owner.notice(await owner.post("/admin/api-keys/revoke", name="x"))
         == "There is no active key of this name."
     )
+
+
+async def test_a_key_is_limited_as_the_form_says(signed_in, dashboard):
+    owner = signed_in()
+    [appid, *_] = dashboard.account_names
+    form = {"name": "orders", "right": "read-users", "account": appid, "lifetime": "month", "per_minute": "600"}
+    assert "wok_" in text_of(await owner.post("/admin/api-keys/add", **form))
+    [key] = dashboard.api_keys.list()
+    now = dashboard.clock.now()
+    limits = KeyLimits(frozenset({appid}), frozenset({KeyRight.READ_USERS}), now + 30 * 86_400, 600)
+    assert key.limits == limits
+    [entry] = dashboard.audit.page(AuditQuery()).entries
+    assert entry.details == limits.described()
+    page = text_of(await owner.get("/admin/api-keys"))
+    assert "600 requests a minute" in page
+    assert "See what is known of a user, without tokens" in page
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"account": "wx-unknown"},
+        {"right": "write-all"},
+        {"lifetime": "day"},
+        {"per_minute": "0"},
+        {"per_minute": "1000001"},
+        {"per_minute": "many"},
+    ],
+)
+async def test_a_limit_that_there_is_not_makes_no_key(signed_in, dashboard, form):
+    response = await signed_in().post("/admin/api-keys/add", name="orders", **form)
+    assert response.code == 400
+    assert dashboard.api_keys.list() == []
+
+
+async def test_the_page_shows_how_often_each_key_was_used(signed_in, dashboard):
+    now = dashboard.clock.now()
+    dashboard.api_keys.add("orders", now)
+    today = day_of(now)
+    dashboard.api_key_uses.add(
+        [
+            ApiKeyUse(today, "orders", "wx1", 1200),
+            ApiKeyUse(today - 86_400, "orders", "wx1", 34),
+            ApiKeyUse(today - 40 * 86_400, "orders", "wx1", 99_999),
+        ]
+    )
+    assert "1,200 / 1,234" in text_of(await signed_in().get("/admin/api-keys"))
+
+
+async def test_a_key_whose_time_is_over_is_shown_as_expired(signed_in, dashboard):
+    now = dashboard.clock.now()
+    dashboard.api_keys.add("orders", now - 100, KeyLimits(expires_at=now))
+    assert "Expired" in text_of(await signed_in().get("/admin/api-keys"))

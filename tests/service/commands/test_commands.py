@@ -12,6 +12,7 @@ from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.wechat.protocol import Account
 from storage.sealing import KeyRing
+from storage.sql.accounts.audit import AuditQuery
 from storage.store import API_VERSION
 from storage.user_search import UserQuery
 from tests.docs.markdown_text import ROOT, code_blocks, read
@@ -89,6 +90,26 @@ async def test_api_keys_are_shown_once_listed_and_revoked(run, http, start_serve
     assert (await run("apikeys", "revoke", "billing"))[0] == 0
     assert (await run("apikeys", "revoke", "billing"))[0] == 1
     assert await ask() == 401
+
+
+async def test_limits_of_api_keys_are_listed_and_all_is_in_the_audit_log(run, service):
+    appid = service.settings.appid
+    options = ("--account", appid, "--can", "read-users", "--expires-in-days", "30", "--per-minute", "600")
+    assert (await run("apikeys", "add", "reports", *options))[0] == 0
+    assert (await run("apikeys", "add", "orders", "--account", "wx-unknown"))[0] != 0
+    assert (await run("apikeys", "add", "orders"))[0] == 0
+    listed = (await run("apikeys", "list"))[1]
+    assert re.search(rf"reports .*can read-users, for {appid}, until \S+ \S+ UTC, 600 a minute", listed)
+    assert re.search(r"orders .*can read-token$", listed, re.MULTILINE)
+    assert (await run("apikeys", "revoke", "reports"))[0] == 0
+    assert (await run("apikeys", "revoke", "reports"))[0] == 1
+    entries = service.dashboard.audit.page(AuditQuery()).entries
+    assert [(entry.operator, entry.action, entry.subject) for entry in entries] == [
+        ("(command line)", "api_key_revoke", "reports"),
+        ("(command line)", "api_key_add", "orders"),
+        ("(command line)", "api_key_add", "reports"),
+    ]
+    assert entries[2].details["accounts"] == appid
 
 
 async def test_a_generated_key_is_a_key(run):

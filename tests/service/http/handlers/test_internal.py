@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from service.simulator.faults import Fault
+from storage.sql.accounts.api_keys import KeyLimits, KeyRight
 from storage.sql.core.engine import Database
+from tests.service.metric_values import metric_value
 
 pytestmark = pytest.mark.gen_test
 
@@ -148,3 +150,81 @@ async def test_the_public_listener_does_not_have_the_routes_of_the_private_one(h
     for path in ("/metrics", "/readyz", "/internal/authorizations/a/b/token"):
         assert (await http.fetch(public_url + path, raise_error=False)).code == 404
     assert (await http.fetch(f"{public_url}/healthz")).code == 200
+
+
+@pytest.fixture
+def known_user(page, wechat):
+    async def authorize():
+        return json.loads((await page.post_code(wechat.issue_code())).body)["openid"]
+
+    return authorize
+
+
+@pytest.fixture
+def ask_user(http, private_url, service):
+    async def ask_for(openid, key):
+        url = f"{private_url}/internal/authorizations/{service.settings.appid}/{openid}"
+        response = await http.fetch(url, headers={"Authorization": f"Bearer {key}"}, raise_error=False)
+        return response.code, json.loads(response.body)
+
+    return ask_for
+
+
+STOLEN_KEY = pytest.mark.attack(
+    "tokens of users",
+    "who has a backend's API key",
+    "it is used for another account, for more than it is for, after its end, or as fast as can be",
+    "refused",
+)
+
+
+@STOLEN_KEY
+async def test_a_key_is_good_for_its_accounts_only(service, ask, clock, known_user):
+    openid = await known_user()
+    elsewhere = service.api_keys.add("elsewhere", clock.now(), KeyLimits(appids=frozenset({"wx-other"})))
+    status, reply, _ = await ask(openid, key=elsewhere)
+    assert (status, reply["error"]) == (403, "forbidden")
+    assert (await ask(openid, key=elsewhere, appid="wx-other"))[0] == 404
+    here = service.api_keys.add("here", clock.now(), KeyLimits(appids=frozenset({service.settings.appid})))
+    assert (await ask(openid, key=here))[0] == 200
+
+
+@STOLEN_KEY
+async def test_a_key_may_do_what_it_was_made_for(service, ask, ask_user, clock, known_user):
+    openid = await known_user()
+    tokens = service.api_keys.add("tokens", clock.now())
+    users = service.api_keys.add("users", clock.now(), KeyLimits(rights=frozenset({KeyRight.READ_USERS})))
+    assert (await ask(openid, key=tokens))[0] == 200
+    assert (await ask_user(openid, tokens))[0] == 403
+    assert (await ask(openid, key=users))[0] == 403
+    status, user = await ask_user(openid, users)
+    assert (status, user["openid"], user["status"]) == (200, openid, "active")
+    assert not [name for name in user if "token" in name]
+    assert (await ask_user("nobody", users))[0] == 404
+
+
+@STOLEN_KEY
+async def test_a_key_ends_by_itself_and_has_a_rate(service, ask, clock):
+    limits = KeyLimits(expires_at=clock.now() + 3600, per_minute=3)
+    key = service.api_keys.add("billing", clock.now(), limits)
+    assert [(await ask("nobody", key=key))[0] for _ in range(4)] == [404, 404, 404, 429]
+    _, reply, headers = await ask("nobody", key=key)
+    assert reply["error"] == "rate_limited"
+    clock.advance(int(headers["Retry-After"]))
+    assert (await ask("nobody", key=key))[0] == 404
+    clock.advance(3600)
+    assert (await ask("nobody", key=key))[0] == 401
+
+
+async def test_it_is_counted_which_key_was_answered_about_which_account(service, ask, ask_user, clock, known_user):
+    openid = await known_user()
+    key = service.api_keys.add("billing", clock.now(), KeyLimits(rights=frozenset(KeyRight)))
+    for _ in range(3):
+        await ask(openid, key=key)
+    await ask_user(openid, key)
+    await ask("nobody", key=key)  # nobody's token was read
+    await service.api_key_use_log.flush()
+    appid = service.settings.appid
+    [use] = service.dashboard.api_key_uses.since(0)
+    assert (use.name, use.appid, use.count) == ("billing", appid, 4)
+    assert metric_value(service, "wechat_openid_api_key_uses_total", key="billing", appid=appid) == 4

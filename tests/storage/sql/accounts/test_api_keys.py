@@ -1,8 +1,9 @@
 import pytest
 from sqlalchemy import text
 
-from storage.base.errors import InvalidRecord
-from storage.sql.accounts.api_keys import ApiKey, ApiKeys
+from storage.base.errors import InvalidRecord, StorageError
+from storage.sql.accounts.api_keys import ApiKey, ApiKeys, KeyLimits, KeyRight
+from storage.sql.accounts.audit import AuditLog, AuditQuery, NewAuditEntry
 
 NOW = 1_800_000_000
 
@@ -15,7 +16,7 @@ def keys(database):
 def test_key_is_known_by_its_name(keys):
     key = keys.add("billing", NOW)
     assert key.startswith("wok_")
-    assert keys.verify(key, NOW) == "billing"
+    assert keys.verify(key, NOW).name == "billing"
 
 
 @pytest.mark.parametrize("wrong", ["", "wok_", "wok_" + "A" * 43, "某某", "\ud800"])
@@ -34,7 +35,7 @@ def test_key_itself_is_not_stored(keys, database):
 def test_two_keys_differ(keys):
     first, second = keys.add("first", NOW), keys.add("second", NOW)
     assert first != second
-    assert (keys.verify(first, NOW), keys.verify(second, NOW)) == ("first", "second")
+    assert [keys.verify(key, NOW).name for key in (first, second)] == ["first", "second"]
 
 
 def test_revoked_key_is_refused_and_still_listed(keys):
@@ -80,3 +81,69 @@ def test_keys_are_listed_in_the_order_they_were_made(keys):
     for name in ("zeta", "alpha"):
         keys.add(name, NOW)
     assert [key.name for key in keys.list()] == ["zeta", "alpha"]
+
+
+def test_a_key_that_says_nothing_is_good_for_the_tokens_of_all_accounts_for_ever(keys):
+    limits = keys.verify(keys.add("billing", NOW), NOW + 10**9).limits
+    assert limits.admit("wx1", KeyRight.READ_TOKEN)
+    assert not limits.admit("wx1", KeyRight.READ_USERS)
+    assert limits.per_minute is None
+
+
+def test_limits_are_kept_as_they_were_given(any_database):
+    keys = ApiKeys(any_database)
+    given = KeyLimits(frozenset({"wx1", "wx2"}), frozenset({KeyRight.READ_USERS}), NOW + 60, 100)
+    key = keys.add("billing", NOW, given)
+    assert keys.verify(key, NOW).limits == given
+    assert keys.list()[0].limits == given
+    assert given.admit("wx2", KeyRight.READ_USERS)
+    assert not given.admit("wx3", KeyRight.READ_USERS)
+    assert not given.admit("wx2", KeyRight.READ_TOKEN)
+
+
+def test_a_key_ends_by_itself(keys):
+    key = keys.add("billing", NOW, KeyLimits(expires_at=NOW + 60))
+    assert keys.verify(key, NOW + 59) is not None
+    assert keys.verify(key, NOW + 60) is None
+    assert not keys.list()[0].is_active(NOW + 60)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        KeyLimits(appids=frozenset()),
+        KeyLimits(rights=frozenset()),
+        KeyLimits(expires_at=NOW),
+        KeyLimits(per_minute=0),
+    ],
+)
+def test_a_key_that_would_be_good_for_nothing_is_not_made(keys, limits):
+    with pytest.raises(InvalidRecord):
+        keys.add("billing", NOW, limits)
+
+
+def test_a_right_that_this_version_does_not_know_admits_nothing(keys, database):
+    key = keys.add("billing", NOW)
+    database.write(lambda connection: connection.execute(text("UPDATE api_keys SET rights = 'write-all'")))
+    found = keys.verify(key, NOW)
+    assert not any(found.limits.admit("wx1", right) for right in KeyRight)
+
+
+def test_what_the_audit_log_says_is_written_together_with_the_key_or_not_at_all(any_database):
+    keys, log = ApiKeys(any_database), AuditLog(any_database)
+
+    def entry(action):
+        return NewAuditEntry(at=NOW, operator="ada", action=action, result="success", subject="billing")
+
+    keys.add("billing", NOW, None, entry("api_key_add"))
+    keys.revoke("billing", NOW, entry("api_key_revoke"))
+    assert keys.revoke("billing", NOW, entry("api_key_revoke")) is False
+    with pytest.raises(InvalidRecord):
+        keys.add("billing", NOW, None, entry("api_key_add"))
+    written = [one.action for one in log.page(AuditQuery()).entries]
+    assert sorted(written) == ["api_key_add", "api_key_revoke"]
+    any_database.write(lambda connection: connection.execute(text("ALTER TABLE audit_log RENAME TO audit_log_away")))
+    with pytest.raises(StorageError):
+        keys.add("orders", NOW, None, entry("api_key_add"))
+    any_database.write(lambda connection: connection.execute(text("ALTER TABLE audit_log_away RENAME TO audit_log")))
+    assert [key.name for key in keys.list()] == ["billing"]
