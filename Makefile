@@ -70,7 +70,7 @@ fuzz: $(READY) ## Send 10,000 hostile requests to each listener, on SQLite and o
 	TEST_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest tests/service/http/test_fuzzed_requests.py -q -rP
 
 .PHONY: clients
-clients: $(CLIENTS) ## Run client libraries against the simulator, into docs/simulator.md
+clients: $(CLIENTS) ## Run client libraries against the simulator, into docs/simulator*.md
 	$(BIN)/python -m tests.clients.table --write
 
 .PHONY: bench

@@ -10,9 +10,12 @@ from pathlib import Path
 from tests.clients.libraries import HERE, LIBRARIES, STEPS
 from tests.clients.runs import Run, run_library, simulator_in_wechats_place
 
-PAGE = HERE.parents[1] / "docs" / "simulator.md"
+_DOCS = HERE.parents[1] / "docs"
+PAGE = _DOCS / "simulator.md"
+_PAGES = (PAGE, _DOCS / "simulator.zh-CN.md")
 _HEADINGS = ("authorize", "code → tokens", "refresh", "userinfo", "auth", "errcodes")
-_TABLE = re.compile(r"^\| library \|.*\n(?:\|.*\n)+", re.MULTILINE)
+#: The table, with its head, which differs in the languages, by itself.
+_TABLE = re.compile(r"^(\| (?:library|库) \|.*\n\|-.*\n)(?:\|.*\n)+", re.MULTILINE)
 
 
 async def rows() -> AsyncIterator[str]:
@@ -42,11 +45,13 @@ async def _print(*, write: bool) -> None:
         print(line, flush=True)
         lines.append(line)
     if write:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(_TABLE.sub(lambda _: "\n".join(lines) + "\n", page, count=1), encoding="utf-8")
+        body = "\n".join(lines[2:])
+        for page in _PAGES:
+            text = _TABLE.sub(lambda table: f"{table[1]}{body}\n", page.read_text(encoding="utf-8"), count=1)
+            page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/simulator.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/simulator.md and its twin")
     asyncio.run(_print(write=parser.parse_args().write))

@@ -18,7 +18,6 @@ from tests.docs.markdown_text import (
     ROOT,
     code_blocks,
     code_spans,
-    headings,
     pages,
     read,
     section,
@@ -157,33 +156,6 @@ def test_the_table_of_errors_lists_each_kind_with_its_statuses(page):
         for status in statuses.split(",")
     }
     assert listed == refusals_in_code()
-
-
-def without_comments(block: str) -> list[str]:
-    return [line for line in block.splitlines() if not line.lstrip().startswith(("#", "//"))]
-
-
-def test_both_languages_show_the_same_code():
-    english, chinese = (
-        [(language, without_comments(block)) for language, block in code_blocks(read(page))]
-        for page in (ENGLISH, CHINESE)
-    )
-    assert chinese == english
-
-
-def test_both_languages_have_the_same_structure():
-    english, chinese = ([level for level, _ in headings(read(page))] for page in (ENGLISH, CHINESE))
-    assert chinese == english
-
-
-def test_both_languages_have_tables_of_the_same_size():
-    english, chinese = ([len(row) for row in table_rows(read(page))] for page in (ENGLISH, CHINESE))
-    assert chinese == english
-
-
-def test_both_languages_link_to_each_other():
-    assert "](docs/README.zh-CN.md)" in read(ENGLISH)
-    assert "](../README.md)" in read(CHINESE)
 
 
 @LANGUAGES
