@@ -61,6 +61,7 @@ class TransportFault(Exception):
 class Transport(ABC):
     """Sends GET requests. Belongs to one event loop; any number of calls may be under way.
 
+    A request is sent once, also when the connection that it took was kept from an earlier call and closes unanswered.
     After a call without an answer, later calls use no connection that was open then and resolve names anew.
     """
 

@@ -37,6 +37,8 @@ _REASONS: Final = {
     pycurl.E_SEND_ERROR: (FaultReason.CONNECTION, "broke while sending"),
     pycurl.E_RECV_ERROR: (FaultReason.CONNECTION, "broke while receiving"),
     pycurl.E_SSL_CACERT: (FaultReason.CONNECTION, "the server's certificate is not trusted"),
+    # Only `_Handle` aborts: the connection was closed without an answer, and libcurl was about to send again.
+    pycurl.E_ABORTED_BY_CALLBACK: (FaultReason.CONNECTION, "closed without an answer"),
 }
 _BEFORE_ANY_REPLY: Final = frozenset(
     {
@@ -45,6 +47,7 @@ _BEFORE_ANY_REPLY: Final = frozenset(
         pycurl.E_SSL_CONNECT_ERROR,
         pycurl.E_GOT_NOTHING,
         pycurl.E_SEND_ERROR,
+        pycurl.E_ABORTED_BY_CALLBACK,
     }
 )
 #: libcurl takes 0 milliseconds for "no limit".
@@ -69,6 +72,7 @@ class _Handle:
     def __init__(self, ca_certs: str) -> None:
         self.curl = pycurl.Curl()
         self._body = bytearray()
+        self._is_sent = False
         for option, value in {
             # Over HTTP/2 all calls share a connection, and all are lost while it is dead without a word.
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
@@ -84,12 +88,14 @@ class _Handle:
             pycurl.USERAGENT: USER_AGENT,
             pycurl.CAINFO: ca_certs,
             pycurl.WRITEFUNCTION: self._receive,
+            pycurl.PREREQFUNCTION: self._may_send,
         }.items():
             self.curl.setopt(option, value)
 
     def prepare(self, url: str, seconds: float) -> pycurl.Curl:
         """Return the easy handle, ready for its next call."""
         self._body.clear()
+        self._is_sent = False
         self.curl.setopt(pycurl.URL, url)
         milliseconds = max(round(1000 * seconds), _LEAST_MILLISECONDS)
         self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
@@ -119,6 +125,17 @@ class _Handle:
             words = "while connecting"
         detail = f"{words} (curl error {code})" if words else ""
         return TransportFault(reason, reply_started=code not in _BEFORE_ANY_REPLY and not is_unsent, detail=detail)
+
+    def _may_send(self, *_ends: object) -> int:
+        """Let a request be sent once.
+
+        By itself libcurl sends one again, up to five times, when a kept connection closes without an answer. Whether
+        a code may be sent again is for the caller to say.
+        """
+        if self._is_sent:
+            return int(pycurl.PREREQFUNC_ABORT)
+        self._is_sent = True
+        return int(pycurl.PREREQFUNC_OK)
 
     def _receive(self, part: bytes) -> int:
         """Take a part of the body; a number other than its length makes libcurl give the call up."""

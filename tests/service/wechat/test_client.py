@@ -173,14 +173,18 @@ async def test_exchange_whose_connection_closed_without_an_answer_is_sent_once_m
 
 
 @pytest.mark.gen_test
-async def test_exchange_is_sent_at_most_twice(start_peer, transport, misbehaviours):
+async def test_exchange_is_sent_at_most_twice(start_peer, transport, misbehaviours, subtests):
     peer = await start_peer({Endpoint.EXCHANGE.path: misbehaviours["close"]})
+    for kept_connections in (0, 8):
+        with subtests.test(kept_connections=kept_connections):
+            await asyncio.gather(*(transport.get(peer.url) for _ in range(kept_connections)))
+            peer.heads.clear()
 
-    with pytest.raises(WeChatFault) as caught:
-        await WeChatClient(transport, api_url=peer.url).exchange_code(ACCOUNT, CODE)
+            with pytest.raises(WeChatFault) as caught:
+                await WeChatClient(transport, api_url=peer.url).exchange_code(ACCOUNT, CODE)
 
-    assert caught.value.reply_started is False
-    assert len(peer.heads) == 2
+            assert caught.value.reply_started is False
+            assert len(peer.heads) == 2
 
 
 @pytest.mark.gen_test
@@ -188,6 +192,8 @@ async def test_nothing_but_an_exchange_is_sent_again(start_peer, transport, misb
     acts = {endpoint.path: misbehaviours["close"] for endpoint in Endpoint}
     peer = await start_peer(acts)
     client = WeChatClient(transport, api_url=peer.url)
+    await asyncio.gather(*(transport.get(peer.url) for _ in range(8)))
+    peer.heads.clear()
     for call in (
         client.refresh_token(ACCOUNT.appid, REFRESH_TOKEN),
         client.userinfo(ACCOUNT.appid, ACCESS_TOKEN, OPENID),

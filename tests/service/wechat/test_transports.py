@@ -218,6 +218,22 @@ async def test_sending_fails_as_fetching_does_within_its_own_time(
 
 
 @pytest.mark.gen_test
+async def test_a_request_is_sent_once_also_on_connections_that_were_kept(start_peer, transport, misbehaviours):
+    peer = await start_peer({"/bad": misbehaviours["close"]})
+    for send in (
+        lambda path: transport.get(peer.url + path),
+        lambda path: transport.post(peer.url + path, b"body", {}, timeout_seconds=2),
+    ):
+        await asyncio.gather(*(send("/good") for _ in range(8)))
+        peer.heads.clear()
+
+        assert await fault_of(send("/bad")) == FAULTS["close"]
+        assert len(peer.heads) == 1
+
+        assert (await send("/good")).status == 200
+
+
+@pytest.mark.gen_test
 async def test_sending_follows_no_redirect(start_peer, transport, misbehaviours):
     peer = await start_peer({"/moved": misbehaviours["redirect"]})
 
