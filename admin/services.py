@@ -120,11 +120,13 @@ class AccountSummary:
     Attributes:
         name: For people; the appid where none is set.
         takes_events: Whether WeChat's pushed events are taken for it.
+        forwards_to: Where they are passed on to, without what may be a key; empty where they are not.
     """
 
     appid: str
     name: str
     takes_events: bool = False
+    forwards_to: str = ""
 
 
 class AccountCheckResult(StrEnum):

@@ -18,6 +18,8 @@ _ALWAYS_ALLOWED = "Content-Type"
 
 #: A host's name has 253 characters at most.
 _LONGEST_ORIGIN = 270
+#: Pages inside of apps have schemes of their own (`capacitor://localhost`, `file://`), which are never allowed ones.
+_FOREIGN_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[A-Za-z0-9.:_\[\]-]*")
 
 _WINDOW_SECONDS = 60
 _LINES_A_WINDOW = 10
@@ -54,7 +56,7 @@ def origin_error() -> ApiError:
 def readable_origin(headers: HTTPHeaders) -> str | None:
     """Return the origin of a foreign page if it is well formed, so that an answer may repeat it; None otherwise."""
     origin = headers.get("Origin", "")
-    return origin if origin == "null" or _is_origin(origin) else None
+    return origin if len(origin) <= _LONGEST_ORIGIN and _FOREIGN_ORIGIN.fullmatch(origin) else None
 
 
 def headers_to_allow(asked: str) -> str:

@@ -8,7 +8,7 @@ __all__ = ["address_argument", "without_answer"]
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _STATE_ISSUED_HERE = re.compile(r"state=[0-9a-f]{64}")
 #: WeChat writes `code` and `state` in this order behind the page's own parameters. Its codes have about 32 characters.
-_CODE_OF_WECHAT = re.compile(r"code=(?:[0-9A-Za-z_-]{20,128}|authdeny)")
+_CODE_OF_WECHAT = re.compile(r"code=(?:[0-9A-Za-z_-]{20,128}|(?i:authdeny))")
 
 
 def address_argument(query: str, name: str) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "auth_url",
     "authorize_url",
     "exchange_url",
+    "is_declined",
     "is_wellformed_code",
     "parse_auth_reply",
     "parse_refresh_reply",
@@ -61,6 +62,12 @@ class Account:
     def event_aes_keys(self) -> tuple[str, ...]:
         """The keys of `event_aes_key`, the newest first."""
         return tuple(key.strip() for key in self.event_aes_key.split(",") if key.strip())
+
+    @property
+    def event_forward_address(self) -> str:
+        """The address of `event_forward_url` for people to see: without its query, which may hold a key."""
+        address, has_query, _ = self.event_forward_url.partition("?")
+        return f"{address}?…" if has_query else address
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,11 @@ class UserInfo:
 def is_wellformed_code(code: str) -> bool:
     """Return whether a string can be a code: 1 to 128 of `[0-9A-Za-z_-]`. Codes of about 32 characters are seen."""
     return _CODE.fullmatch(code) is not None
+
+
+def is_declined(code: str) -> bool:
+    """Return whether what came in the place of a code says that the visitor declined, in capitals or not."""
+    return code.strip().lower() == DECLINED_CODE
 
 
 def exchange_url(api_url: str, account: Account, code: str) -> str:

@@ -38,6 +38,25 @@ async def test_an_account_is_shown_without_its_secret(signed_in, settings):
     assert "notes.txt" not in page
 
 
+class TestPushedEvents:
+    @pytest.fixture(params=["https://backend.example.com/wechat?key=abc123secret", ""])
+    def settings(self, settings, request):
+        return replace(settings, event_token="a-token", event_forward_url=request.param)
+
+    async def test_where_they_are_forwarded_is_shown_without_a_key(self, signed_in, settings):
+        owner = signed_in()
+        page = text_of(await owner.get(PAGE))
+        owner.headers["Accept-Language"] = "zh"
+        in_chinese = text_of(await owner.get(PAGE))
+        if settings.event_forward_url:
+            assert "https://backend.example.com/wechat?…" in page
+            assert "https://backend.example.com/wechat?…" in in_chinese
+            assert "secret" not in page
+        else:
+            assert "Nowhere (EVENT_FORWARD_URL is not set)" in page
+            assert "未转发（未设置 EVENT_FORWARD_URL）" in in_chinese
+
+
 async def test_the_check_says_that_the_account_is_good(signed_in, dashboard):
     page = text_of(await signed_in().post(PAGE + "/check"))
     assert "WeChat accepts AppID, AppSecret and this server&#x27;s IP address." in page

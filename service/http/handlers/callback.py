@@ -12,7 +12,7 @@ from service.http.errors import DECLINED, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.error_page import ErrorPageHandler
 from service.http.handlers.page import PageServices
-from service.wechat.protocol import DECLINED_CODE
+from service.wechat.protocol import DECLINED_CODE, is_declined
 
 __all__ = ["routes"]
 
@@ -34,7 +34,9 @@ class CallbackHandler(ErrorPageHandler):
         """Verify the state, exchange the code, set the session and go to the page; or tell it why not."""
         await self.check_rate(self.services.rate_limit)
         services = self.services
-        code = self.get_query_argument("code", "") or DECLINED_CODE
+        code = self.get_query_argument("code", "")
+        if not code or is_declined(code):
+            code = DECLINED_CODE
         taker = Taker(through_callback=True)
         state = services.states.verify(self.get_query_argument("state", ""), self.browser_cookies, code, taker)
         asked = state.asked

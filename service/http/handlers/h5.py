@@ -11,7 +11,7 @@ from service.http.errors import CODE_MISSING, DECLINED, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
-from service.wechat.protocol import DECLINED_CODE
+from service.wechat.protocol import is_declined
 
 __all__ = ["routes"]
 
@@ -19,6 +19,8 @@ _TEXTS = ("code", "state", "appid", "nonce")
 #: Long enough for 512 random bits in hexadecimal; nothing that a backend would have to quote.
 _NONCE = re.compile(r"[A-Za-z0-9._~-]{0,128}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+#: What scripts write into a form for a value that they do not have.
+_NO_VALUES = frozenset({"undefined", "null"})
 _CODE_IN_ADDRESS = "send code in the body of a POST, not in the address"
 
 
@@ -58,7 +60,7 @@ class GetCodeHandler(PageHandler):
         await self.check_rate(self.services.rate_limit)
         post = self._read_post()
         account = self.account(post.appid)
-        if post.code == DECLINED_CODE:
+        if is_declined(post.code):
             self._decline(post, account.appid)
             return
         id_tokens = self._id_tokens() if post.id_token else None
@@ -159,6 +161,9 @@ def _post_of(fields: dict[str, Any]) -> _Post:
         raise ApiError(400, "request", "nonce must be 1 to 128 letters, digits and -._~")
     if texts["nonce"] and not wants_id_token:
         raise ApiError(400, "request", "nonce is for an identity token: send id_token as true with it")
+    texts["code"] = texts["code"].strip()
+    if texts["code"] in _NO_VALUES:
+        texts["code"] = ""
     return _Post(**texts, id_token=wants_id_token)
 
 

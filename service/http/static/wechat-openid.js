@@ -15,7 +15,7 @@
   var WIDE = 'snsapi_userinfo';
   var DECLINED = 'authdeny';
   var OUR_STATE = /^[0-9a-f]{64}$/;
-  var WECHATS_CODE = /^(authdeny|[0-9A-Za-z_-]{20,128})$/;
+  var WECHATS_CODE = /^(authdeny|[0-9A-Za-z_-]{20,128})$/i;
   var KEPT = 'wechat-openid:';
   var MOST_ROUNDS = 2;
   var ROUNDS_COUNT_FOR = 5 * 60 * 1000;
@@ -258,7 +258,7 @@
   }
 
   function redeem(answer, options) {
-    return answer.code === DECLINED ? decline(answer, options) : exchange(answer, options);
+    return String(answer.code).toLowerCase() === DECLINED ? decline(answer, options) : exchange(answer, options);
   }
 
   function knownOrLeave(options) {

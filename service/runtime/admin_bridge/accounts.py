@@ -44,7 +44,12 @@ class OfficialAccounts:
     def summaries(self) -> Sequence[AccountSummary]:
         """All accounts, in the order of the settings."""
         return [
-            AccountSummary(account.appid, account.name or account.appid, takes_events=bool(account.event_token))
+            AccountSummary(
+                account.appid,
+                account.name or account.appid,
+                takes_events=bool(account.event_token),
+                forwards_to=account.event_forward_address,
+            )
             for account in self._accounts.values()
         ]
 

@@ -39,8 +39,9 @@ async def test_a_declined_authorization_arrives_as_a_readable_error(browser):
 
 async def test_a_code_that_says_declined_is_the_visitors_refusal_and_spends_the_state(browser, wechat):
     state = await browser.begin(flow="callback")
-    for _ in range(3):  # WeChat's clients ask twice; no number of rounds ends in another error
-        response = await come_back(browser, "authdeny", state)
+    # WeChat's clients ask twice; no number of rounds ends in another error.
+    for code in ("authdeny", "authdeny", "AuthDeny", "AUTHDENY"):
+        response = await come_back(browser, code, state)
         assert response.code == 302
         assert query_of(response.headers["Location"])["error"] == "access_denied"
     assert (await come_back(browser, wechat.issue_code(), state)).code == 400

@@ -107,7 +107,7 @@ async def test_a_page_that_is_not_allowed_is_refused_before_its_code_is_spent(br
 
 async def test_a_page_that_is_not_allowed_can_read_why_and_learns_nothing_else(browser, wechat):
     await browser.post_code(wechat.issue_code())
-    for origin in ("https://evil.com", "null", "http://[::1]:5173"):
+    for origin in ("https://evil.com", "null", "http://[::1]:5173", "capacitor://localhost", "file://"):
         for response in (
             await browser.post_code(wechat.issue_code(), headers={"Origin": origin}),
             await browser.fetch("/userinfo", headers={"Origin": origin}),

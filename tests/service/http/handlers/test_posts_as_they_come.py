@@ -118,14 +118,35 @@ async def test_a_word_alone_is_not_repeated(browser, wechat):
 
 
 async def test_a_visitor_who_declined_costs_no_call_and_is_not_sent_round(browser, wechat, subtests):
-    for fields in ({}, {"state": "123"}, {"state": "0" * 64}):
-        with subtests.test(fields=fields):
-            response = await browser.post_code("authdeny", headers={"Origin": PAGE_ORIGIN}, **fields)
+    for code, fields in (
+        ("authdeny", {}),
+        ("authdeny", {"state": "123"}),
+        ("authdeny", {"state": "0" * 64}),
+        ("AuthDeny", {}),
+        (" AUTHDENY\n", {"state": "123"}),
+    ):
+        with subtests.test(code=code, fields=fields):
+            response = await browser.post_code(code, headers={"Origin": PAGE_ORIGIN}, **fields)
             reply = reply_of(response)
             assert (response.code, reply["error"]) == (403, "access_denied")
             assert "authorize_url" not in reply
             assert response.headers["Access-Control-Allow-Origin"] == PAGE_ORIGIN
     assert wechat.calls[EXCHANGE] == 0
+
+
+async def test_what_scripts_write_for_no_value_is_no_code(browser, wechat, subtests):
+    for body in (b"code=undefined", b"code=null&state=undefined", b'{"code":"undefined"}', b'{"code":" "}'):
+        with subtests.test(body=body):
+            response = await post(browser, body, "text/plain")
+            reply = reply_of(response)
+            assert (response.code, reply["errcode"]) == (400, 41008)
+            assert "authorize_url" not in reply
+    assert wechat.calls[EXCHANGE] == 0
+
+
+async def test_a_code_is_read_without_the_white_space_around_it(browser, wechat):
+    for body in (f"code=%20{wechat.issue_code()}%0A", f'{{"code":"{wechat.issue_code()}\\n"}}'):
+        assert (await post(browser, body.encode(), "text/plain")).code == 200
 
 
 async def test_a_state_is_spent_on_a_refusal_as_on_a_code(browser, browser_of_changed, wechat):
