@@ -112,8 +112,9 @@ class NetworkPath:
                     self.round_trips += self._server_spoke_last[connection]
                     self._server_spoke_last[connection] = False
                 on_their_way.put_nowait((self._loop.time() + self.delay_seconds, data))
-            if number > self._forgotten_before:
-                on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
+            if number <= self._forgotten_before:
+                await self._stop.wait()  # the other side is not told
+            on_their_way.put_nowait((self._loop.time() + self.delay_seconds, b""))
 
 
 @contextmanager

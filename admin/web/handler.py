@@ -1,5 +1,6 @@
 """`AdminHandler`: what all pages share: session and role, rendering, audit entries."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -36,6 +37,8 @@ T = TypeVar("T")
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _VISITOR_BYTES = 32
 _YEAR_DAYS = 365
+#: How long finding out who asks may take: a look by a key.
+_SESSION_SECONDS = 0.9
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _logger = logging.getLogger(__name__)
@@ -73,7 +76,7 @@ class AdminHandler(RequestHandler):
         self._remember_language()
         token = self.private_cookies.get(SESSION)
         if token:
-            self._session = await self.run(self.services.sessions.find, token, self.services.clock.now())
+            self._session = await self._find_session(token)
         if self.request.method not in _SAFE_METHODS:
             check_origin(self.request, self._own_origin)
             self.check_xsrf_cookie()
@@ -83,6 +86,14 @@ class AdminHandler(RequestHandler):
             self._ask_to_sign_in()
         elif not self._session.role.covers(self.requires):
             raise PageError(HTTPStatus.FORBIDDEN, N_("Your role does not allow this."))
+
+    async def _find_session(self, token: str) -> Session | None:
+        """Return who is signed in. Each page asks for it first, and in a moment: a store that is silent is said so."""
+        try:
+            async with asyncio.timeout(_SESSION_SECONDS):
+                return await self.run(self.services.sessions.find, token, self.services.clock.now())
+        except TimeoutError:
+            raise StoreUnavailable("The database does not answer in time.") from None
 
     def on_finish(self) -> None:
         """Note that the request is answered."""

@@ -108,12 +108,23 @@ class Connection:
         except (AskError, ClusterCrossSlotError):
             raise self._other_form() from None
         except UNAVAILABLE as error:
+            if isinstance(error, redis.TimeoutError):
+                self._close_idle()
             raise StoreUnavailable(f"{self._name} does not answer: {type(error).__name__}") from None
         except redis.RedisError as error:
             word = str(error).partition(" ")[0]
             if word in PASSING_ERRORS:
                 raise StoreUnavailable(f"{self._name} is not ready: {word}") from None
             raise StorageError(f"{self._name} refused a command: {type(error).__name__}") from None
+
+    def _close_idle(self) -> None:
+        """Close the connections that nobody is using: a server that vanished has left none behind that works."""
+        pools = (
+            [node.redis_connection for node in self.client.get_nodes()] if self._target.is_cluster else [self.client]
+        )
+        for client in pools:
+            if client is not None:
+                client.connection_pool.disconnect(inuse_connections=False)
 
     @property
     def _name(self) -> str:

@@ -1,6 +1,7 @@
 """Where a Redis store keeps its data: one server, the primary that Sentinel names, or a Redis Cluster."""
 
 import re
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,16 @@ HOW_TO_NAME_IT = (
 )
 #: How long a connection or an answer may take, in seconds.
 TIMEOUT_SECONDS = 5
+#: How soon the kernel finds out that nobody is at the other end of a connection: after 5 seconds without a word it
+#: asks, and again every 2. Not every system lets these be set.
+_KEPT_ALIVE = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): seconds
+        for name, seconds in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    },
+}
 #: How long a Sentinel may take to answer; there are others.
 SENTINEL_SECONDS = 2
 #: How long a write waits for its replicas where the URL does not say, in milliseconds.
@@ -187,6 +198,7 @@ def _arguments(url: str) -> dict[str, Any]:
         "socket_connect_timeout": TIMEOUT_SECONDS,
         # A call whose answer was lost may have been done. Whether it may be repeated is for the caller to say.
         "retry": Retry(NoBackoff(), 0),
+        **({} if url.startswith("unix:") else _KEPT_ALIVE),
         **parse_url(url),  # type: ignore[no-untyped-call] # redis-py's
     }
     kind = arguments.get("connection_class", redis.Connection)

@@ -142,7 +142,7 @@ class Database:
             with self.dialect.time_limit(connection, seconds):
                 return work(connection)
 
-        return self._run(self.engine, limited)
+        return self._run(self.engine, limited, is_limited=True)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run work that writes, in one transaction. When this returns, it is committed."""
@@ -172,7 +172,14 @@ class Database:
         """Close the connections that are not in use."""
         self.engine.dispose()
 
-    def _run(self, engine: Engine, work: Callable[[Connection], Result], *, is_repeatable: bool = False) -> Result:
+    def _run(
+        self,
+        engine: Engine,
+        work: Callable[[Connection], Result],
+        *,
+        is_repeatable: bool = False,
+        is_limited: bool = False,
+    ) -> Result:
         attempt = 0
         repeats_until = time.monotonic() + self._repeating_seconds
         while True:
@@ -193,7 +200,7 @@ class Database:
                     pause = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempt - 1))
                     time.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
                     continue
-                failure = self._translated(error)
+                failure = self._translated(error, is_limited=is_limited)
             except exc.TimeoutError:
                 failure = StoreUnavailable(f"No connection to the database became free within {POOL_SECONDS} s.")
             except (exc.StatementError, OverflowError, UnicodeEncodeError) as error:
@@ -208,11 +215,13 @@ class Database:
             return not committing
         return error.orig is not None and self.dialect.is_rolled_back(error.orig)
 
-    def _translated(self, error: exc.DBAPIError) -> StorageError:
+    def _translated(self, error: exc.DBAPIError, *, is_limited: bool = False) -> StorageError:
         cause = error.orig if error.orig is not None else error
         kind = f"{type(cause).__name__} {self.dialect.code_of(cause)}".rstrip()
         if self.dialect.is_too_slow(cause):
-            return StoreTooSlow("The answer would take too long; narrow the filters.")
+            if is_limited:
+                return StoreTooSlow("The answer would take too long; narrow the filters.")
+            return StoreUnavailable(f"The database {self.place} does not answer in time ({kind}).")
         if self.dialect.is_missing_schema(cause):
             return SchemaNotReady(f"The database's tables are missing or older than the code; {HOW_TO_MIGRATE}")
         if isinstance(error, exc.IntegrityError | exc.DataError) or self.dialect.is_bad_value(cause):

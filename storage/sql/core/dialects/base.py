@@ -26,11 +26,15 @@ from storage.base.risks import StoreRisk
 from storage.sql.core.products import Product, product_of
 
 __all__ = [
+    "ANSWER_SECONDS",
     "ARGUMENTS",
     "CONNECT_SECONDS",
-    "HANG_SECONDS",
     "HOSTS",
+    "KEEPALIVE_COUNT",
+    "KEEPALIVE_IDLE_SECONDS",
+    "KEEPALIVE_INTERVAL_SECONDS",
     "PATIENT",
+    "SERVER_SECONDS",
     "Assignments",
     "Dialect",
     "MigrationWaits",
@@ -49,7 +53,16 @@ ARGUMENTS = "connect_arguments"
 HOSTS = "hosts"
 #: How long a connection may take, and how long a statement may hang on a dead network, in seconds.
 CONNECT_SECONDS = 5
-HANG_SECONDS = 30
+#: How long an answer may take. Then its connection is given up, and all others of the pool with it: a server that
+#: vanished has left none behind that works.
+ANSWER_SECONDS = 8
+#: When the server itself gives a statement up, or waiting for a lock, so that the connection outlives it.
+SERVER_SECONDS = 6
+#: How soon the kernel finds out that nobody is at the other end of a connection: after so many seconds without a word
+#: it asks, and again after each interval.
+KEEPALIVE_IDLE_SECONDS = 5
+KEEPALIVE_INTERVAL_SECONDS = 2
+KEEPALIVE_COUNT = 3
 #: How often a migration asks whether another one is over, in seconds.
 MIGRATION_POLL_SECONDS = 0.2
 #: The last character there is: no text that begins with a prefix sorts behind the prefix and this.

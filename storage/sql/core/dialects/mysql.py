@@ -22,7 +22,18 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import BigInteger
 
 from storage.base.risks import StoreRisk
-from storage.sql.core.dialects.base import CONNECT_SECONDS, HANG_SECONDS, HOSTS, Assignments, Dialect, Step
+from storage.sql.core.dialects.base import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    HOSTS,
+    KEEPALIVE_COUNT,
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    SERVER_SECONDS,
+    Assignments,
+    Dialect,
+    Step,
+)
 from storage.sql.core.driver_options import mysql_options
 
 __all__ = ["MySQL", "force_index"]
@@ -35,6 +46,9 @@ CANNOT_CONNECT = 2003
 NOT_READY = 1047
 #: How far a Galera node waits before it reads, updates or deletes: until it knows what any node has committed.
 SEES_EVERY_COMMIT = 3
+#: What every session is told. Without strictness a token that is too long would be cut short in silence; with safe
+#: updates, statements are refused for the plan that the optimizer chose.
+SESSION = "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES'), sql_safe_updates = 0"
 
 
 class MySQL(Dialect):
@@ -48,14 +62,16 @@ class MySQL(Dialect):
     connect_options: ClassVar[Mapping[str, Any]] = {
         "charset": "utf8mb4",
         "connect_timeout": CONNECT_SECONDS,
-        "read_timeout": HANG_SECONDS,
-        "write_timeout": HANG_SECONDS,
-        # Without strictness a token that is too long would be cut short in silence; with safe updates, statements are
-        # refused for the plan that the optimizer chose.
-        "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES'), sql_safe_updates = 0",
+        "read_timeout": ANSWER_SECONDS,
+        "write_timeout": ANSWER_SECONDS,
+        "init_command": f"{SESSION}, innodb_lock_wait_timeout = {SERVER_SECONDS}, lock_wait_timeout = {SERVER_SECONDS}",
     }
     # Building an index takes its time.
-    migrating_options: ClassVar[Mapping[str, Any]] = {"read_timeout": None, "write_timeout": None}
+    migrating_options: ClassVar[Mapping[str, Any]] = {
+        "read_timeout": None,
+        "write_timeout": None,
+        "init_command": SESSION,
+    }
 
     def options_of(self, url: URL) -> dict[str, Any]:
         """Return the options of PyMySQL; see `prepare` for the hosts."""
@@ -73,14 +89,14 @@ class MySQL(Dialect):
         def connect(dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
             driver = dialect.loaded_dbapi
             if not hosts or "unix_socket" in options:
-                return _greeted(BatchingConnection(**options))
+                return _greeted(_kept_alive(BatchingConnection(**options)))
             failure: Exception | None = None
             for name, port in hosts:
                 try:
                     place = {**options, "host": name, "port": port or DEFAULT_PORT}
                     connection = BatchingConnection(**place, defer_connect=True)
                     _connect_in_time(connection, place)
-                    return _greeted(connection, needs_writes=len(hosts) > 1)
+                    return _greeted(_kept_alive(connection), needs_writes=len(hosts) > 1)
                 except driver.OperationalError as error:
                     failure = error
             raise failure or driver.OperationalError(CANNOT_CONNECT)
@@ -135,9 +151,13 @@ class MySQL(Dialect):
         is_mariadb = getattr(connection.dialect, "is_mariadb", False)
         name, value = ("max_statement_time", seconds) if is_mariadb else ("max_execution_time", round(seconds * 1000))
         connection.exec_driver_sql(f"SET SESSION {name} = {value}")
+        raw: Any = connection.connection.driver_connection
+        usual = getattr(raw, "_read_timeout", None)
+        raw._read_timeout = seconds + ANSWER_SECONDS  # noqa: SLF001 - the driver has no other way once it is connected
         try:
             yield
         finally:
+            raw._read_timeout = usual  # noqa: SLF001
             with suppress(exc.SQLAlchemyError):  # a connection that broke is not given out again
                 connection.exec_driver_sql(f"SET SESSION {name} = DEFAULT")
 
@@ -191,6 +211,21 @@ def _connect_in_time(connection: Any, options: dict[str, Any]) -> None:
         failure = type(error).__name__
     if failure:
         raise connection.OperationalError(CANNOT_CONNECT, failure)
+
+
+def _kept_alive(connection: Any) -> Any:
+    """Have the kernel find out when nobody is at the other end any more."""
+    network = connection._sock  # noqa: SLF001 - the driver asks for no more than SO_KEEPALIVE
+    if network.family != socket.AF_UNIX:
+        for name, value in (
+            ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
+            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
+            ("TCP_KEEPCNT", KEEPALIVE_COUNT),
+            ("TCP_USER_TIMEOUT", 1000 * ANSWER_SECONDS),
+        ):
+            if hasattr(socket, name):  # not every system has all of them
+                network.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connection
 
 
 def _greeted(connection: Any, *, needs_writes: bool = False) -> Any:

@@ -25,7 +25,18 @@ from sqlalchemy.types import BigInteger
 from storage.base.errors import StorageError
 from storage.base.risks import StoreRisk
 from storage.sql.core.addresses import hosts_of
-from storage.sql.core.dialects.base import ARGUMENTS, CONNECT_SECONDS, HANG_SECONDS, Assignments, Dialect, Step
+from storage.sql.core.dialects.base import (
+    ANSWER_SECONDS,
+    ARGUMENTS,
+    CONNECT_SECONDS,
+    KEEPALIVE_COUNT,
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    SERVER_SECONDS,
+    Assignments,
+    Dialect,
+    Step,
+)
 from storage.sql.core.driver_options import postgresql_options
 from storage.sql.core.products import Product, product_of
 
@@ -35,6 +46,8 @@ __all__ = ["PostgreSQL"]
 MIGRATION_LOCK_NUMBER = 8_216_334_927_551_120
 #: The execution option that says which `Part` of a pipeline a statement is.
 PART = "part_of_pipeline"
+#: The argument of a connection whose statements may take any time; not one of the driver's.
+UNLIMITED = "unlimited"
 #: What a statement fails with whose preparation went to another session: it is unknown there, its name is taken by
 #: another client's, or by one with other parameters.
 PREPARED_ELSEWHERE = frozenset({"26000", "42P05", "08P01"})
@@ -61,8 +74,13 @@ class PostgreSQL(Dialect):
     package = '"wechat-openid[postgresql]"'
     connect_options: ClassVar[Mapping[str, Any]] = {
         "connect_timeout": CONNECT_SECONDS,
-        "tcp_user_timeout": HANG_SECONDS * 1000,
+        "tcp_user_timeout": ANSWER_SECONDS * 1000,
+        "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+        "keepalives_interval": KEEPALIVE_INTERVAL_SECONDS,
+        "keepalives_count": KEEPALIVE_COUNT,
     }
+    # Building an index takes its time.
+    migrating_options: ClassVar[Mapping[str, Any]] = {UNLIMITED: True}
     # A read of one statement is a transaction by itself; BEGIN and ROLLBACK would cost two round trips.
     # Without this, the driver would wait for the answer to its own BEGIN.
     at_once_options: ClassVar[Mapping[str, Any]] = {"isolation_level": "AUTOCOMMIT"}
@@ -84,6 +102,15 @@ class PostgreSQL(Dialect):
         """
         if engine.dialect.driver != self.driver:
             return
+        from storage.sql.core.dialects.psycopg_limits import LimitedConnection  # noqa: PLC0415 - it needs the driver
+
+        @event.listens_for(engine, "do_connect")
+        def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
+            is_unlimited = options.pop(UNLIMITED, False)
+            connection = LimitedConnection.connect(**options)
+            connection.answer_seconds = None if is_unlimited else ANSWER_SECONDS
+            return connection
+
         for kind in ("do_execute", "do_executemany"):
             event.listen(engine, kind, _execute_in_pipeline)
         is_told = "prepare_threshold" in engine.get_execution_options()[ARGUMENTS]
@@ -93,6 +120,9 @@ class PostgreSQL(Dialect):
         def look_around(connection: Any, _record: Any) -> None:
             connection.autocommit = True
             product, is_pooled = _surroundings(connection)
+            # A pooler's session is also somebody else's.
+            if not is_pooled and getattr(connection, "answer_seconds", None) is not None:
+                connection.execute(f"SET statement_timeout = {SERVER_SECONDS * 1000}", prepare=False)
             connection.autocommit = False
             if product.name == "CockroachDB":
                 raise StorageError(f"The database is {product}, which is not supported; docs/scaling.md tells why.")
@@ -174,7 +204,12 @@ class PostgreSQL(Dialect):
         connection.exec_driver_sql(
             f"SET LOCAL statement_timeout = {round(seconds * 1000)}; SET LOCAL max_parallel_workers_per_gather = 0"
         )
-        yield
+        raw: Any = connection.connection.driver_connection
+        raw.answer_seconds = seconds + ANSWER_SECONDS
+        try:
+            yield
+        finally:
+            raw.answer_seconds = ANSWER_SECONDS
 
     def is_too_slow(self, error: BaseException) -> bool:
         """Recognize query_canceled."""
