@@ -7,7 +7,6 @@ that could not be stored.
 import asyncio
 import functools
 import itertools
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, SealedTokens
 from storage.group_commit import GroupCommit
 from storage.leases import Lease, Outcome
+from storage.probe import probe_grants
 from storage.sealing import KeyRing, Tokens
 from storage.store import Capability, TokenStore
 from storage.user_search import UserFilter, UserQuery, UserSearch
@@ -35,8 +35,6 @@ T = TypeVar("T")
 _KEY_CHECK_SECONDS = 60
 #: Failures that say nothing about whether grants can be stored.
 _OTHER_FAILURES = (InvalidRecord, SealError, StoreBusy, StoreTooSlow)
-#: As long as WeChat's tokens are.
-_LONG_TOKEN = "t" * 150
 
 
 class TokenVault:
@@ -327,28 +325,12 @@ class TokenVault:
         Raises:
             StoreUnavailable: It took too long. Whatever the store raises is raised, too.
         """
-        # No two probes, of whichever process, write the same rows.
-        appid, now = f"probe-{secrets.token_hex(8)}", int(time.time())
-        grants = [self._probe_grant(appid, f"o-{number}", now) for number in range(count)]
+        grants = probe_grants(self._keys, count)
         began_at = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(self._writer, self._store.probe, grants)
         seconds = time.monotonic() - began_at
         if seconds > self._slow_seconds:
             raise _too_slow(seconds)
-
-    def _probe_grant(self, appid: str, openid: str, now: int) -> Grant:
-        return Grant(
-            appid=appid,
-            openid=openid,
-            scope="snsapi_userinfo",
-            tokens=self.seal(appid, openid, Tokens(_LONG_TOKEN, _LONG_TOKEN)),
-            authorized_at=now,
-            expires_at=now,
-            refresh_expires_at=now,
-            unionid=openid,
-            code_digest=secrets.token_bytes(32),
-            code_binding=secrets.token_bytes(32),
-        )
 
 
 def _too_slow(seconds: float) -> StoreUnavailable:

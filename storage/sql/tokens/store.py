@@ -2,22 +2,23 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
 
-from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
+from storage.activity import Activity, ActivityKind, count_grants, hour_of, sum_by_hour
 from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
-from storage.leases import Lease, Outcome, Rejected, outcome_fields
+from storage.leases import Lease, Outcome
 from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
+from storage.sql.tokens.outcomes import write_outcomes
 from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
@@ -126,28 +127,10 @@ class SqlTokenStore(TokenStore):
         """See `TokenStore.settle`."""
         if not outcomes:
             return []
-        ids = sorted({outcome.lease.authorization.id for outcome in outcomes})
 
         def work(connection: Connection) -> list[bool]:
-            rows = connection.execute(statements.LOCK_ROWS, {"the_ids": ids})
-            found = {row.id: row for row in rows}
-            held = {row_id: (row.version, row.lease_owner) for row_id, row in found.items()}
-            # A lease is taken out as it is settled: a second outcome of it finds nothing.
-            written = [
-                held.get(lease.authorization.id) == (lease.authorization.version, lease.owner)
-                and held.pop(lease.authorization.id) is not None
-                for lease in (outcome.lease for outcome in outcomes)
-            ]
-            valid = [outcome for outcome, is_valid in zip(outcomes, written, strict=True) if is_valid]
-            succeeded = {
-                outcome.lease.authorization.id
-                for outcome in valid
-                if isinstance(outcome, Rejected)
-                and (found[outcome.lease.authorization.id].fallback_refresh_expires_at or 0) > outcome.at
-            }
-            for statement, values in _settlements(valid, succeeded):
-                connection.execute(statement, values)
-            self._add(connection, count_outcomes(valid, succeeded))
+            written, happened = write_outcomes(connection, outcomes)
+            self._add(connection, happened)
             return written
 
         return self._database.write(work)
@@ -337,16 +320,3 @@ def _count_changes(connection: Connection, *, statement: Executable, values: Val
 def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:
     row = connection.execute(statements.GET, _user(appid, openid)).mappings().one_or_none()
     return None if row is None else read_authorization(row)
-
-
-def _settlements(outcomes: Iterable[Outcome], succeeded: Container[int]) -> list[tuple[Executable, list[Values]]]:
-    """Bring outcomes of a kind together: one statement, many rows."""
-    batches: dict[Executable, list[Values]] = {}
-    for outcome in outcomes:
-        row_id = outcome.lease.authorization.id
-        if isinstance(outcome, Rejected) and row_id in succeeded:
-            batches.setdefault(statements.SUCCEED, []).append({"the_id": row_id, "the_moment": outcome.at})
-        else:
-            written = {f"new_{name}": value for name, value in outcome_fields(outcome).items()}
-            batches.setdefault(statements.SETTLE[type(outcome)], []).append({"the_id": row_id, **written})
-    return list(batches.items())
