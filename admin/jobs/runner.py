@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from admin.services import ActionOutcome, ActionResult, AdminServices
 from admin.users.audit_actions import AUDIT_ACTIONS
+from admin.users.audited_action import perform_audited
 from storage.base.periodic import Periodic
 from storage.base.tasks import happens_within
 from storage.sql.accounts.audit import AuditResult, NewAuditEntry
@@ -115,13 +116,12 @@ class JobRunner:
             paused = []
             for start in range(0, len(waiting), _AT_ONCE):
                 some = waiting[start : start + _AT_ONCE]
-                outcomes = await asyncio.gather(*(self._services.users.perform(job.action, *user) for user in some))
+                outcomes = await asyncio.gather(*(self._perform(job, user) for user in some))
                 for user, outcome in zip(some, outcomes, strict=True):
                     if outcome.result is ActionResult.PAUSED:
                         paused.append(user)
                         continue
                     results[outcome.result] += 1
-                    await self._audit(job, user, outcome)
             waiting = paused
             if waiting:
                 # What is done so far is not written down: were this process to die, it would be done again.
@@ -151,17 +151,20 @@ class JobRunner:
             lambda: self._services.jobs.advance(job.id, self._owner, _LEASE_TTL, position=position, results=results)
         )
 
-    async def _audit(self, job: Job, user: tuple[str, str], outcome: ActionOutcome) -> None:
+    async def _perform(self, job: Job, user: tuple[str, str]) -> ActionOutcome:
         if job.action not in _AUDITED_ONE_BY_ONE:
-            return
-        entry = NewAuditEntry(
-            at=self._services.clock.now(),
-            operator=job.operator,
-            action=AUDIT_ACTIONS[job.action],
-            result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
-            appid=user[0],
-            openid=user[1],
-            request_id=job.request_id,
-            details={"job": job.id},
-        )
-        await asyncio.to_thread(self._services.audit.record, entry)
+            return await self._services.users.perform(job.action, *user)
+
+        def entry_for(outcome: ActionOutcome) -> NewAuditEntry:
+            return NewAuditEntry(
+                at=self._services.clock.now(),
+                operator=job.operator,
+                action=AUDIT_ACTIONS[job.action],
+                result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
+                appid=user[0],
+                openid=user[1],
+                request_id=job.request_id,
+                details={"job": job.id},
+            )
+
+        return await perform_audited(self._services, job.action, user, entry_for)

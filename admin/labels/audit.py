@@ -58,6 +58,7 @@ AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.API_KEY_ADD: N_("Create an API key"),
     AuditAction.API_KEY_REVOKE: N_("Revoke an API key"),
     AuditAction.ACCOUNT_CHECK: N_("Check an account"),
+    AuditAction.ACCESS: N_("Use a page that the role does not allow"),
 }
 
 AUDIT_RESULT_LABELS: Mapping[str, str] = {

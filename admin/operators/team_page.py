@@ -79,11 +79,11 @@ class AddOperatorHandler(_ChangeHandler):
         password = generate_password()
         password_hash = await services.passwords.hash(password)
         try:
-            await self.run(services.operators.add, name, password_hash, role, services.clock.now())
+            entry = self.audit_entry(AuditAction.OPERATOR_ADD, subject=name, role=role)
+            await self.run(services.operators.add, name, password_hash, role, services.clock.now(), entry=entry)
         except InvalidRecord:
             self.redirect_with_notice(_PAGE, Notice.OPERATOR_NOT_ADDED)
             return
-        await self.audit(AuditAction.OPERATOR_ADD, subject=name, role=role)
         self.show_password(name, password)
 
 
@@ -97,10 +97,10 @@ class ResetPasswordHandler(_ChangeHandler):
         operator, services = await self.found(), self.services
         password = generate_password()
         password_hash = await services.passwords.hash(password)
-        await self.run(services.operators.set_password, operator.name, password_hash, services.clock.now())
+        entry = self.audit_entry(AuditAction.OPERATOR_PASSWORD, subject=operator.name)
+        await self.run(services.operators.set_password, operator.name, password_hash, services.clock.now(), entry=entry)
         is_own = operator.id == self.session.operator_id
         await self.run(services.sessions.end_all, operator.id, but=self.session.id if is_own else None)
-        await self.audit(AuditAction.OPERATOR_PASSWORD, subject=operator.name)
         self.show_password(operator.name, password)
 
 
@@ -112,12 +112,12 @@ class ChangeRoleHandler(_ChangeHandler):
     async def post(self) -> None:
         """Change it."""
         operator, role = await self.found(), self.role()
+        entry = self.audit_entry(AuditAction.OPERATOR_ROLE, subject=operator.name, before=operator.role, after=role)
         try:
-            await self.run(self.services.operators.set_role, operator.name, role)
+            await self.run(self.services.operators.set_role, operator.name, role, entry=entry)
         except InvalidRecord:
             self.redirect_with_notice(_PAGE, Notice.OPERATOR_LAST_OWNER, operator.name)
             return
-        await self.audit(AuditAction.OPERATOR_ROLE, subject=operator.name, before=operator.role, after=role)
         self.redirect_with_notice(_PAGE, Notice.OPERATOR_ROLE_CHANGED, operator.name)
 
 
@@ -129,13 +129,13 @@ class DisableOperatorHandler(_ChangeHandler):
     async def post(self) -> None:
         """Disable, and end the sessions."""
         operator, services = await self.found(), self.services
+        entry = self.audit_entry(AuditAction.OPERATOR_DISABLE, subject=operator.name)
         try:
-            await self.run(services.operators.disable, operator.name, services.clock.now())
+            await self.run(services.operators.disable, operator.name, services.clock.now(), entry=entry)
         except InvalidRecord:
             self.redirect_with_notice(_PAGE, Notice.OPERATOR_LAST_OWNER, operator.name)
             return
         await self.run(services.sessions.end_all, operator.id)
-        await self.audit(AuditAction.OPERATOR_DISABLE, subject=operator.name)
         self.redirect_with_notice(_PAGE, Notice.OPERATOR_DISABLED, operator.name)
 
 
@@ -147,8 +147,8 @@ class EnableOperatorHandler(_ChangeHandler):
     async def post(self) -> None:
         """Enable."""
         operator = await self.found()
-        await self.run(self.services.operators.enable, operator.name)
-        await self.audit(AuditAction.OPERATOR_ENABLE, subject=operator.name)
+        entry = self.audit_entry(AuditAction.OPERATOR_ENABLE, subject=operator.name)
+        await self.run(self.services.operators.enable, operator.name, entry=entry)
         self.redirect_with_notice(_PAGE, Notice.OPERATOR_ENABLED, operator.name)
 
 

@@ -11,8 +11,9 @@ from admin.labels.users import (
     STATUS_BADGES,
     STATUS_LABELS,
 )
-from admin.services import ActionResult
+from admin.services import ActionOutcome, ActionResult
 from admin.users.audit_actions import AUDIT_ACTIONS
+from admin.users.audited_action import perform_audited
 from admin.web.avatars import avatar_of
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -21,7 +22,7 @@ from admin.web.inputs import parse_text
 from admin.web.links import user_path
 from admin.web.notices import Notice
 from storage.grants import scope_names
-from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult
+from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
 from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery
@@ -90,15 +91,18 @@ class UserActionHandler(AdminHandler):
         if wanted is JobAction.ERASE and self.get_body_argument("confirmation", "") != openid:
             self.redirect_with_notice(user_path(appid, openid), Notice.ERASURE_NOT_CONFIRMED)
             return
-        outcome = await self.services.users.perform(wanted, appid, openid)
-        await self.audit(
-            AUDIT_ACTIONS[wanted],
-            result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
-            appid=appid,
-            openid=openid,
-            outcome=outcome.result,
-            errcode=outcome.errcode,
-        )
+
+        def entry_for(outcome: ActionOutcome) -> NewAuditEntry:
+            return self.audit_entry(
+                AUDIT_ACTIONS[wanted],
+                result=AuditResult.SUCCESS if outcome.succeeded else AuditResult.FAILED,
+                appid=appid,
+                openid=openid,
+                outcome=outcome.result,
+                errcode=outcome.errcode,
+            )
+
+        outcome = await perform_audited(self.services, wanted, (appid, openid), entry_for)
         is_gone = outcome.result in {ActionResult.ERASED, ActionResult.UNKNOWN_USER}
         self.redirect_with_outcome("/admin/users" if is_gone else user_path(appid, openid), outcome)
 

@@ -85,6 +85,7 @@ class AdminHandler(RequestHandler):
         if self._session is None:
             self._ask_to_sign_in()
         elif not self._session.role.covers(self.requires):
+            await self.audit(AuditAction.ACCESS, result=AuditResult.REFUSED, subject=self.request.path)
             raise PageError(HTTPStatus.FORBIDDEN, N_("Your role does not allow this."))
 
     async def _find_session(self, token: str) -> Session | None:

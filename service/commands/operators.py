@@ -12,7 +12,7 @@ from storage.base.clock import SystemClock
 from storage.base.password_rules import PasswordRules
 from storage.base.passwords import PasswordHashes, generate_password
 from storage.sql.accounts.attempts import SignInAttempts
-from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditLog, NewAuditEntry
+from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditLog, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import Sessions
 
@@ -25,13 +25,6 @@ class _Stores:
     sessions: Sessions
     audit: AuditLog
     attempts: SignInAttempts
-
-    def note(self, action: AuditAction, name: str) -> None:
-        """Write down what was done to an operator."""
-        entry = NewAuditEntry(
-            at=SystemClock().now(), operator=COMMAND_LINE, action=action, result="success", subject=name
-        )
-        self.audit.record(entry)
 
 
 @click.group
@@ -62,8 +55,8 @@ _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the pass
 def add(stores: _Stores, name: str, role: str, generate: bool, password_stdin: bool) -> None:
     """Add the operator NAME. The password is asked for, unless an option says where it comes from."""
     password = _password(name, generate=generate, from_stdin=password_stdin)
-    stores.operators.add(name, PasswordHashes().hash(password), Role(role), SystemClock().now())
-    stores.note(AuditAction.OPERATOR_ADD, name)
+    entry = _entry(AuditAction.OPERATOR_ADD, name)
+    stores.operators.add(name, PasswordHashes().hash(password), Role(role), SystemClock().now(), entry=entry)
     _tell(f"{name} can sign in as {role}.", password if generate else None)
 
 
@@ -78,9 +71,9 @@ def passwd(stores: _Stores, name: str, generate: bool, password_stdin: bool) -> 
     if found is None:
         raise click.ClickException(f"there is no operator named {name!r}")
     password = _password(name, generate=generate, from_stdin=password_stdin)
-    stores.operators.set_password(name, PasswordHashes().hash(password), SystemClock().now())
+    entry = _entry(AuditAction.OPERATOR_PASSWORD, name)
+    stores.operators.set_password(name, PasswordHashes().hash(password), SystemClock().now(), entry=entry)
     stores.sessions.end_all(found[0].id)
-    stores.note(AuditAction.OPERATOR_PASSWORD, name)
     _tell(f"The password of {name} is changed.", password if generate else None)
 
 
@@ -98,7 +91,7 @@ def list_(stores: _Stores) -> None:
 def unlock(stores: _Stores) -> None:
     """Forget all attempts to sign in, so that nobody has to wait for the quarter of an hour to end."""
     stores.attempts.forget_all()
-    stores.note(AuditAction.SIGN_IN_UNLOCK, "")
+    stores.audit.record(_entry(AuditAction.SIGN_IN_UNLOCK, ""))
     click.echo("Nobody has to wait to sign in.")
 
 
@@ -110,10 +103,16 @@ def disable(stores: _Stores, name: str) -> None:
     found = stores.operators.find(name)
     if found is None:
         raise click.ClickException(f"there is no operator named {name!r}")
-    stores.operators.disable(name, SystemClock().now())
+    stores.operators.disable(name, SystemClock().now(), entry=_entry(AuditAction.OPERATOR_DISABLE, name))
     stores.sessions.end_all(found[0].id)
-    stores.note(AuditAction.OPERATOR_DISABLE, name)
     click.echo(f"{name} can no longer sign in.")
+
+
+def _entry(action: AuditAction, name: str) -> NewAuditEntry:
+    """Return what the audit log is to say of something that was done to an operator."""
+    return NewAuditEntry(
+        at=SystemClock().now(), operator=COMMAND_LINE, action=action, result=AuditResult.SUCCESS, subject=name
+    )
 
 
 def _password(name: str, *, generate: bool, from_stdin: bool) -> str:

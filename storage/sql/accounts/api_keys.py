@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from storage.base.errors import InvalidRecord, StoreUnavailable
-from storage.sql.accounts.audit import NewAuditEntry, audit_values
+from storage.sql.accounts.audit import NewAuditEntry, write_entry
 from storage.sql.core.engine import Database
-from storage.sql.core.schema import api_keys, audit_log
+from storage.sql.core.schema import api_keys
 
 __all__ = ["ApiKey", "ApiKeys", "KeyLimits", "KeyRight"]
 
@@ -116,7 +116,7 @@ class ApiKeys:
             if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first() is not None:
                 return False
             connection.execute(insert(api_keys), values)
-            _note(connection, entry)
+            write_entry(connection, entry)
             return True
 
         if not self._database.write(work):
@@ -159,15 +159,10 @@ class ApiKeys:
         def work(connection: Connection) -> bool:
             if connection.execute(revoked).rowcount != 1:
                 return False
-            _note(connection, entry)
+            write_entry(connection, entry)
             return True
 
         return self._database.write(work)
-
-
-def _note(connection: Connection, entry: NewAuditEntry | None) -> None:
-    if entry is not None:
-        connection.execute(insert(audit_log), audit_values(entry))
 
 
 def _values(limits: KeyLimits) -> dict[str, Any]:

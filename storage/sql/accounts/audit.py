@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, select
 
 from storage.base.errors import InvalidRecord
 from storage.sql.core.conditions import is_beyond, is_within
@@ -24,6 +24,7 @@ __all__ = [
     "AuditResult",
     "NewAuditEntry",
     "audit_values",
+    "write_entry",
 ]
 
 #: What the columns hold; longer texts are cut, since an entry must never fail for what a browser calls itself.
@@ -65,6 +66,7 @@ class AuditAction(StrEnum):
     API_KEY_ADD = "api_key_add"
     API_KEY_REVOKE = "api_key_revoke"
     ACCOUNT_CHECK = "account_check"
+    ACCESS = "access"
 
 
 #: Who acts when it is not somebody signed in to the dashboard. No operator's name may hold a space or a bracket.
@@ -184,6 +186,12 @@ class AuditLog:
     def _delete(self, ids: Sequence[int]) -> int:
         gone = delete(audit_log).where(_ROW.id.in_(ids))
         return self._database.write(lambda connection: connection.execute(gone).rowcount)
+
+
+def write_entry(connection: Connection, entry: NewAuditEntry | None) -> None:
+    """Write an entry, if there is one, in the transaction that makes the change it tells of."""
+    if entry is not None:
+        connection.execute(insert(audit_log), audit_values(entry))
 
 
 def audit_values(entry: NewAuditEntry) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, insert, select, update
 
 from storage.base.errors import InvalidRecord
+from storage.sql.accounts.audit import NewAuditEntry, write_entry
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import operators
 
@@ -49,12 +50,14 @@ class Operators:
 
     There is always an owner who can sign in, once there was one: the last one can neither be disabled nor given a
     lesser role: otherwise none could be added any more.
+
+    What the audit log is to say of a change is written in the same transaction, where it is given as `entry`.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, password_hash: str, role: Role, at: int) -> None:
+    def add(self, name: str, password_hash: str, role: Role, at: int, *, entry: NewAuditEntry | None = None) -> None:
         """Add an operator.
 
         Raises:
@@ -74,6 +77,7 @@ class Operators:
             if connection.execute(select(operators.c.id).where(operators.c.name == name)).first() is not None:
                 return False
             connection.execute(insert(operators), values)
+            write_entry(connection, entry)
             return True
 
         if not self._database.write(work):
@@ -95,9 +99,9 @@ class Operators:
         wanted = select(operators).order_by(operators.c.name)
         return [_operator(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
 
-    def set_password(self, name: str, password_hash: str, at: int) -> bool:
+    def set_password(self, name: str, password_hash: str, at: int, *, entry: NewAuditEntry | None = None) -> bool:
         """Replace the hash of a password. False when there is no such operator."""
-        return self._change(name, password_hash=password_hash, password_changed_at=at)
+        return self._change(name, entry, password_hash=password_hash, password_changed_at=at)
 
     def renew_hash(self, name: str, old_hash: str, new_hash: str) -> None:
         """Replace the hash of a password by another of the same password, unless the password was changed meanwhile."""
@@ -109,29 +113,29 @@ class Operators:
 
     def note_sign_in(self, name: str, at: int) -> None:
         """Note that an operator has signed in."""
-        self._change(name, last_signed_in_at=at)
+        self._change(name, None, last_signed_in_at=at)
 
-    def set_role(self, name: str, role: Role) -> bool:
+    def set_role(self, name: str, role: Role, *, entry: NewAuditEntry | None = None) -> bool:
         """Change an operator's role. False when there is no such operator.
 
         Raises:
             InvalidRecord: It is the last owner.
         """
-        return self._change(name, role=role)
+        return self._change(name, entry, role=role)
 
-    def disable(self, name: str, at: int) -> bool:
+    def disable(self, name: str, at: int, *, entry: NewAuditEntry | None = None) -> bool:
         """Refuse an operator from now on. False when there is no such operator.
 
         Raises:
             InvalidRecord: It is the last owner.
         """
-        return self._change(name, disabled_at=at)
+        return self._change(name, entry, disabled_at=at)
 
-    def enable(self, name: str) -> bool:
+    def enable(self, name: str, *, entry: NewAuditEntry | None = None) -> bool:
         """Let a disabled operator sign in again. False when there is no such operator."""
-        return self._change(name, disabled_at=None)
+        return self._change(name, entry, disabled_at=None)
 
-    def _change(self, name: str, **values: str | int | None) -> bool:
+    def _change(self, name: str, entry: NewAuditEntry | None, **values: str | int | None) -> bool:
         changed = update(operators).where(operators.c.name == name).values(**values)
         # Locked, so that two owners who demote one another at once do not both succeed.
         owners = (
@@ -145,7 +149,10 @@ class Operators:
         def work(connection: Connection) -> bool | None:
             if demotes and list(connection.execute(owners).scalars()) == [name]:
                 return None
-            return connection.execute(changed).rowcount == 1
+            if connection.execute(changed).rowcount != 1:
+                return False
+            write_entry(connection, entry)
+            return True
 
         done = self._database.write(work)
         if done is None:

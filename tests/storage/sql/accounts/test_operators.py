@@ -1,8 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text
 
-from storage.base.errors import InvalidRecord
+from storage.base.errors import InvalidRecord, StorageError
+from storage.sql.accounts.audit import AuditLog, AuditQuery, NewAuditEntry
 from storage.sql.accounts.operators import Operators, Role
 
 NOW = 1_800_000_000
@@ -103,3 +106,36 @@ def test_a_renewed_hash_does_not_undo_a_change_of_password(operators):
     assert operators.find("ada")[1] == "the new one's"
     operators.renew_hash("ada", "the new one's", "the new one's, renewed")
     assert operators.find("ada")[1] == "the new one's, renewed"
+
+
+def test_a_change_and_the_entry_that_tells_it_are_written_together_or_not_at_all(operators, any_database, subtests):
+    def entry(action):
+        return NewAuditEntry(at=NOW, operator="ada", action=action, result="success", subject="bob")
+
+    changes = {
+        "operator_add": lambda entry: operators.add("bob", "a hash", Role.VIEWER, NOW, entry=entry),
+        "operator_role": lambda entry: operators.set_role("bob", Role.OPERATOR, entry=entry),
+        "operator_password": lambda entry: operators.set_password("bob", "another", NOW + 1, entry=entry),
+        "operator_disable": lambda entry: operators.disable("bob", NOW + 2, entry=entry),
+        "operator_enable": lambda entry: operators.enable("bob", entry=entry),
+    }
+    operators.add("ada", "a hash", Role.OWNER, NOW)
+    for action, change in changes.items():
+        with subtests.test(action=action):
+            before = operators.find("bob")
+            with audit_log_away(any_database), pytest.raises(StorageError):
+                change(entry(action))
+            assert operators.find("bob") == before
+            change(entry(action))
+            assert operators.find("bob") != before
+            assert AuditLog(any_database).page(AuditQuery(limit=1)).entries[0].action == action
+    assert operators.set_role("nobody", Role.OWNER, entry=entry("operator_role")) is False
+    assert len(AuditLog(any_database).page(AuditQuery()).entries) == len(changes)
+
+
+@contextmanager
+def audit_log_away(database):
+    """Take the audit log's table away, so that no entry can be written."""
+    database.write(lambda connection: connection.execute(text("ALTER TABLE audit_log RENAME TO audit_log_away")))
+    yield
+    database.write(lambda connection: connection.execute(text("ALTER TABLE audit_log_away RENAME TO audit_log")))
