@@ -23,7 +23,7 @@ KEY_RIGHT_LABELS: Mapping[str, str] = {
     KeyRight.READ_USERS: N_("See what is known of a user, without tokens"),
 }
 KEY_LIFETIME_LABELS: Mapping[str, str] = {
-    KeyLifetime.UNLIMITED: N_("never"),
+    KeyLifetime.UNLIMITED: N_("never expires"),
     KeyLifetime.MONTH: N_("after 30 days"),
     KeyLifetime.QUARTER: N_("after 90 days"),
     KeyLifetime.YEAR: N_("after 365 days"),

@@ -94,7 +94,7 @@ DETAIL_LABELS: Mapping[str, str] = {
     "kept": N_("Kept"),
     "accounts": N_("Accounts"),
     "rights": N_("Rights"),
-    "expires": N_("Expires"),
+    "expires": N_("Expiry"),
     "per_minute": N_("Requests a minute"),
 }
 #: What their values are called, where they are words.
