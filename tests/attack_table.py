@@ -55,6 +55,12 @@ def with_table(text: str) -> str:
     return f"{before}{table()}{gap[1:]}{after}"
 
 
+def with_table_left_out(text: str) -> str:
+    """Return the text of a page without the table, if it has one."""
+    before, head, rest = text.partition(HEAD)
+    return before + rest.partition("\n\n")[2] if head else text
+
+
 def main() -> None:
     text = with_table(PAGE.read_text(encoding="utf-8"))
     if "--write" in sys.argv[1:]:

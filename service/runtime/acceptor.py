@@ -97,7 +97,15 @@ class Acceptor:
                 return
             self._next_pause_seconds = _FIRST_PAUSE_SECONDS
             self._open += 1
+            self._hand_over(connection, address)
+
+    def _hand_over(self, connection: socket.socket, address: Any) -> None:
+        try:
             self._take(connection, address)
+        except Exception:  # whatever it is, the next connection is not to suffer from it
+            _logger.exception("a connection to %s could not be served", self._name)
+            connection.close()
+            self._open -= 1
 
     def _pause_for_a_while(self, error: OSError) -> None:
         self._stop_listening()
@@ -148,5 +156,4 @@ class BoundedHTTPServer(HTTPServer):
         self._acceptor.release()
 
     def _take(self, connection: socket.socket, address: Any) -> None:
-        connection.setblocking(False)
         self.handle_stream(IOStream(connection), address)

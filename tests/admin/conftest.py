@@ -35,8 +35,10 @@ class CountedHashes(PasswordHashes):
     def held(self, password: str) -> Iterator[None]:
         """Let every check of a password wait until the end."""
         self._held = password
-        yield
-        self._go_on.set()
+        try:
+            yield
+        finally:
+            self._go_on.set()
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         self.checked += 1
