@@ -1,7 +1,10 @@
 """The accounts: how each is set up, and how it stands with WeChat."""
 
+import asyncio
 from http import HTTPStatus
 
+from admin.labels.overview import BROKEN_LABELS, CALL_LABELS, HEALTH_LABELS, HEALTH_TONES, WORK_LABELS
+from admin.overview.verdict import broken_calls, judge
 from admin.services import AccountCheck, AccountCheckResult, AccountSummary
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -17,11 +20,18 @@ class AccountsHandler(AdminHandler):
 
     requires = Role.OWNER
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """List them."""
         accounts = self.services.accounts
-        paused = {pause.appid for pause in accounts.pauses()}
-        self.render("accounts/list.html", accounts=accounts.summaries, paused=paused)
+        outcomes = await self.run(self.services.call_outcomes.outcomes)
+        self.render(
+            "accounts/list.html",
+            accounts=accounts.summaries,
+            verdicts=judge(accounts.summaries, outcomes, (), accounts.concern),
+            works=WORK_LABELS,
+            health_labels=HEALTH_LABELS,
+            tones=HEALTH_TONES,
+        )
 
 
 class _OneAccountHandler(AdminHandler):
@@ -31,11 +41,20 @@ class _OneAccountHandler(AdminHandler):
 
     async def show(self, appid: str, check: AccountCheck | None = None) -> None:
         """Show the account, and what a check has found."""
-        files = await self.run(self.services.accounts.verification_files)
+        account, accounts, now = self.account(appid), self.services.accounts, self.services.clock.now()
+        files, outcomes, instances = await asyncio.gather(
+            self.run(accounts.verification_files),
+            self.run(self.services.call_outcomes.outcomes),
+            self.run(self.services.instances.live, now),
+        )
+        told = [pause for instance in instances for pause in instance.pauses if pause.until > now]
         self.render(
             "accounts/account.html",
-            account=self.account(appid),
-            pauses=[pause for pause in self.services.accounts.pauses() if pause.appid == appid],
+            account=account,
+            outcomes=[outcome for outcome in outcomes if outcome.appid == appid],
+            broken=broken_calls(outcomes, [*told, *accounts.pauses()], [appid]),
+            broken_labels=BROKEN_LABELS,
+            call_labels=CALL_LABELS,
             files=files,
             check=check,
             AccountCheckResult=AccountCheckResult,
@@ -54,7 +73,7 @@ class _OneAccountHandler(AdminHandler):
 
 
 class AccountHandler(_OneAccountHandler):
-    """`GET /admin/accounts/{appid}`: its settings without the secret, and its pauses."""
+    """`GET /admin/accounts/{appid}`: its settings without the secret, and how its calls end."""
 
     requires = Role.OWNER
 

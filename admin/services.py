@@ -177,6 +177,9 @@ class Accounts(Protocol):
     def verification_files(self) -> Sequence[str]:
         """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
 
+    def authorize_link(self, appid: str, scope: str) -> str:
+        """Return where a user of an account authorizes; empty where the service does not know its own address."""
+
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
         """Return what a failed call means.
 

@@ -22,6 +22,7 @@ __all__ = [
     "HEALTH_TONES",
     "RISK_LABELS",
     "SCHEMA_STATE_LABELS",
+    "SOME_BROKEN_HEADLINE",
     "STORE_DOWN_HEADLINE",
     "WORK_LABELS",
     "WORK_LABELS_THIS_HOUR",
@@ -42,10 +43,10 @@ CALL_LABELS: Mapping[str, str] = {
     "userinfo": N_("Profile"),
     "auth": N_("Token check"),
 }
-#: What an account cannot do while calls to an endpoint fail.
+#: What comes of it while calls to an endpoint fail.
 BROKEN_LABELS: Mapping[str, str] = {
-    "access_token": N_("Nobody can log in"),
-    "refresh_token": N_("Tokens are not refreshed"),
+    "access_token": N_("Logins fail"),
+    "refresh_token": N_("Refreshes fail"),
     "userinfo": N_("Profiles cannot be fetched"),
     "auth": N_("Tokens cannot be checked"),
 }
@@ -71,6 +72,8 @@ HEADLINES: Mapping[tuple[str, str], str] = {
     (Work.LOGIN, Health.WORKS): N_("Logins and refreshes work"),
     (Work.LOGIN, Health.IDLE): N_("No logins yet"),
 }
+#: Where nobody can log in at some accounts, but at others.
+SOME_BROKEN_HEADLINE = N_("Nobody can log in at %(broken)s of %(all)s accounts")
 STORE_DOWN_HEADLINE = N_("The token store does not answer: nobody can log in")
 CONCERN_LABELS: Mapping[str, str] = {
     Concern.OPERATOR: N_("Act now"),

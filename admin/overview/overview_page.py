@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from admin.labels.overview import (
     HEALTH_TONES,
     RISK_LABELS,
     SCHEMA_STATE_LABELS,
+    SOME_BROKEN_HEADLINE,
     STORE_DOWN_HEADLINE,
     WORK_LABELS,
     WORK_LABELS_THIS_HOUR,
@@ -140,14 +141,16 @@ class OverviewHandler(AdminHandler):
         this_hour = [one for one in activity or () if one.hour == hour_of(now)]
         verdicts = judge(accounts.summaries, outcomes, this_hour, accounts.concern)
         overall = together(verdicts.values())
-        pauses = [pause for instance in instances for pause in instance.pauses if pause.until > now]
-        headline, health = (STORE_DOWN_HEADLINE, Health.FAILING) if activity is None else _headline(overall)
+        told = [pause for instance in instances for pause in instance.pauses if pause.until > now]
+        headline, health = self._headline(verdicts, overall)
+        if activity is None:
+            headline, health = self.locale.translate(STORE_DOWN_HEADLINE), Health.FAILING
         return {
-            "headline": self.locale.translate(headline),
+            "headline": headline,
             "headline_health": health,
             "overall": overall,
             "verdicts": sorted(verdicts.items(), key=lambda item: list(Health).index(item[1].worst))[:_MOST_ACCOUNTS],
-            "broken": broken_calls(outcomes, pauses, list(verdicts)),
+            "broken": broken_calls(outcomes, [*told, *accounts.pauses()], list(verdicts)),
             "broken_labels": BROKEN_LABELS,
             "endpoints": ENDPOINTS,
             "work_labels": WORK_LABELS,
@@ -156,6 +159,19 @@ class OverviewHandler(AdminHandler):
             "labels_this_hour": WORK_LABELS_THIS_HOUR,
             "share_text": self._share_text,
         }
+
+    def _headline(self, verdicts: Mapping[str, Verdict], overall: Verdict) -> tuple[str, Health]:
+        """Return the sentence that the page begins with, and how good it is."""
+        _ = self.locale.translate
+        login, refresh = overall.flows[Work.LOGIN].health, overall.flows[Work.REFRESH].health
+        broken = sum(verdict.flows[Work.LOGIN].health is Health.FAILING for verdict in verdicts.values())
+        if 0 < broken < len(verdicts):
+            return _(SOME_BROKEN_HEADLINE) % {"broken": broken, "all": len(verdicts)}, Health.FAILING
+        if login in {Health.FAILING, Health.PARTLY}:
+            return _(HEADLINES[Work.LOGIN, login]), login
+        if refresh in {Health.FAILING, Health.PARTLY}:
+            return _(HEADLINES[Work.REFRESH, refresh]), Health.PARTLY
+        return _(HEADLINES[Work.LOGIN, login]), login
 
     def _share_text(self, share: Share) -> str:
         """Return what this hour's work came to."""
@@ -229,16 +245,6 @@ def _series(activity: Iterable[Activity], span: str, now: int) -> Series:
         if 0 <= place < number:
             counts[one.kind][place] += one.count
     return Series(span, starts, counts)
-
-
-def _headline(overall: Verdict) -> tuple[str, Health]:
-    """Return the sentence that the page begins with, and how good it is."""
-    login, refresh = overall.flows[Work.LOGIN].health, overall.flows[Work.REFRESH].health
-    if login in {Health.FAILING, Health.PARTLY}:
-        return HEADLINES[Work.LOGIN, login], login
-    if refresh in {Health.FAILING, Health.PARTLY}:
-        return HEADLINES[Work.REFRESH, refresh], Health.PARTLY
-    return HEADLINES[Work.LOGIN, login], login
 
 
 def _by_status(counts: Iterable[tuple[tuple[str, str], int]]) -> Counter[str]:

@@ -18,6 +18,7 @@ from admin.labels.users import (
     STATUS_LABELS,
 )
 from admin.users.filters import Listing
+from admin.users.possible_actions import possible_actions
 from admin.web.counts import count_text
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -88,7 +89,7 @@ class UsersHandler(AdminHandler):
                 if search.filters & {Filter(field), Filter(f"{field}_prefix")}
             },
             sorts={UserSort(sort): label for sort, label in SORT_LABELS.items() if sort in search.sorts},
-            actions=ACTION_LABELS,
+            actions={action: ACTION_LABELS[action] for action in possible_actions(listing.filter.status)},
             path_of=user_path,
             pick_of=lambda user: json.dumps([user.appid, user.openid]),
         )

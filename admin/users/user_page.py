@@ -14,6 +14,7 @@ from admin.labels.users import (
 from admin.services import ActionOutcome, ActionResult
 from admin.users.audit_actions import AUDIT_ACTIONS
 from admin.users.audited_action import perform_audited
+from admin.users.possible_actions import possible_actions
 from admin.web.avatars import avatar_of
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -21,12 +22,12 @@ from admin.web.i18n import N_
 from admin.web.inputs import parse_text
 from admin.web.links import user_path
 from admin.web.notices import Notice
-from storage.grants import scope_names
+from storage.grants import BASE_SCOPE, WIDE_SCOPE, is_wide, scope_names
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
 from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery
-from storage.users import AuthorizedUser
+from storage.users import AuthorizedUser, Status
 
 __all__ = ["routes"]
 
@@ -60,9 +61,17 @@ class UserHandler(AdminHandler):
             scope_names=lambda scope: sorted(scope_names(scope)),
             actions=ACTION_LABELS,
             meanings=ACTION_MEANINGS,
+            possible=possible_actions(user.status),
             harmless=(JobAction.REFRESH, JobAction.CHECK, JobAction.PROFILE),
+            authorize_link=self._authorize_link(user),
             describe=lambda entry: describe_entry(entry, self.locale.translate),
         )
+
+    def _authorize_link(self, user: AuthorizedUser) -> str:
+        """Return where a user whose authorization has ended gives a new one; empty for any other."""
+        if user.status is Status.ACTIVE:
+            return ""
+        return self.services.accounts.authorize_link(user.appid, WIDE_SCOPE if is_wide(user.scope) else BASE_SCOPE)
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:
         """Return the same person at other accounts. A snapshot user is nobody: their unionids collide."""

@@ -74,13 +74,17 @@ async def test_the_check_says_what_is_wrong_and_what_to_do(signed_in, wechat, da
 
 
 async def test_a_pause_is_shown_with_its_remedy_in_the_language_of_the_page(signed_in, service, clock):
-    service.breaker.note(WeChatRefusal(Endpoint.REFRESH, DEFAULT_ACCOUNT.appid, 45011, "freq limit"))
+    refusal = WeChatRefusal(Endpoint.REFRESH, DEFAULT_ACCOUNT.appid, 45011, "freq limit")
+    service.breaker.note(refusal)
+    service.calls.ended(Endpoint.REFRESH, DEFAULT_ACCOUNT.appid, refusal)
+    await service.calls.flush()
     owner = signed_in()
     owner.headers["Accept-Language"] = "zh"
     page = text_of(await owner.get(PAGE))
     assert "45011" in page
     assert service.dashboard.accounts.explain(45011, "zh_CN", Endpoint.REFRESH).remedy in page
-    assert "已暂停" in text_of(await owner.get("/admin/accounts"))
+    assert "调用暂停至" in page
+    assert "故障" in text_of(await owner.get("/admin/accounts"))
 
 
 async def test_an_account_that_is_not_configured_is_not_found(signed_in):

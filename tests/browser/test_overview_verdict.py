@@ -1,6 +1,7 @@
 """What the overview says first, in Chromium, while a service of three accounts meets what goes wrong at night."""
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from playwright.sync_api import Browser, Page
 from storage.sealing import generate_key
 from tests.browser.operators import DESK, PHONE, Dashboard, complaints_of, faults_of_accessibility, width_of
 from tests.browser.stack import running
+from tests.clusters.redis_servers import PASSWORD, RedisServer
+from tests.engine_processes import folder_of_its_own
 from tests.service.harness import free_port
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
@@ -25,10 +28,14 @@ WRONG = "wx51a7ed0000000003"
 LANGUAGES = {"en-GB": "light", "zh-CN": "dark"}
 VIEWPORTS = {"desk": DESK, "phone": PHONE}
 NOBODY = {"en-GB": "Nobody can log in", "zh-CN": "所有访客都无法登录"}
-SOME = {"en-GB": "Some logins fail", "zh-CN": "部分登录失败"}
+ONE = {"en-GB": "Nobody can log in at 1 of 3 accounts", "zh-CN": "3 个公众号中有 1 个无法登录"}
+STORE_DOWN = {
+    "en-GB": "The token store does not answer: nobody can log in",
+    "zh-CN": "令牌存储无响应：所有访客都无法登录",
+}
 WELL = {"en-GB": "Logins and refreshes work", "zh-CN": "登录与刷新正常"}
-#: Where each scenario's pictures go, for people to look at.
-PICTURES = Path(__file__).parents[2] / "var" / "pictures"
+#: A folder for pictures of each scenario, for people to look at; by default none are taken.
+PICTURES = os.environ.get("TEST_PICTURES")
 
 
 @dataclass
@@ -87,9 +94,9 @@ def settings_of(folder: Path, secrets: dict[str, str], service: str, admin: str,
 
 
 @contextmanager
-def site_of(folder: Path, secrets: dict[str, str]) -> Iterator[Site]:
+def site_of(folder: Path, secrets: dict[str, str], **more: str) -> Iterator[Site]:
     service, admin, wechat = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
-    settings = settings_of(folder, secrets, service, admin, wechat)
+    settings = settings_of(folder, secrets, service, admin, wechat) | more
     accounts = [word for appid, secret in SECRETS.items() for word in ("--account", f"{appid}:{secret}")]
     simulator = ["simulator", "--listen", wechat.removeprefix("http://"), *accounts]
     with running(simulator, f"{wechat}/simulator/clock", folder):
@@ -123,16 +130,16 @@ def shown_at_once(page: Page) -> str:
 
 
 def overviews(site: Site, chromium: Browser, scenario: str) -> Iterator[tuple[str, Page]]:
-    """Open the overview in both languages and at both sizes, and take a picture of each."""
+    """Open the overview in both languages and at both sizes."""
     for language, scheme in LANGUAGES.items():
         for size, viewport in VIEWPORTS.items():
             with site.dashboard.open(chromium, locale=language, viewport=viewport, color_scheme=scheme) as context:
                 page = context.new_page()
                 complaints = complaints_of(page)
                 page.goto("/admin/overview")
-                PICTURES.mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=PICTURES / f"{scenario}-{size}-{language}.png")
-                page.screenshot(path=PICTURES / f"{scenario}-{size}-{language}-full.png", full_page=True)
+                if PICTURES:
+                    page.screenshot(path=Path(PICTURES) / f"{scenario}-{size}-{language}.png")
+                    page.screenshot(path=Path(PICTURES) / f"{scenario}-{size}-{language}-full.png", full_page=True)
                 assert width_of(page) == viewport["width"]
                 assert faults_of_accessibility(page) == []
                 yield language, page
@@ -177,12 +184,12 @@ def test_one_wrong_secret_of_three_stays_in_sight(one_wrong, chromium):
     site = one_wrong
     for appid in SECRETS:
         assert site.log_in(appid) == (500 if appid == WRONG else 200)
-    wait_for(site, chromium, SOME["en-GB"])
+    wait_for(site, chromium, ONE["en-GB"])
     site.restart()  # which ends the pause of calls, and whatever the process knew
     remedy = {"en-GB": "Check the AppSecret in the settings", "zh-CN": "请检查配置中的 AppSecret"}
     for language, page in overviews(site, chromium, "wrong-secret"):
         seen = shown_at_once(page)
-        assert SOME[language] in seen
+        assert ONE[language] in seen
         assert remedy[language] in seen
         assert "40125" in seen
         assert NAMES[WRONG] in seen
@@ -201,3 +208,30 @@ def test_a_spent_quota_is_named_with_the_time_of_the_next_try(well, chromium):
         assert NOBODY[language] in seen
         assert "45009" in seen
         assert "clear_quota" in seen
+        assert {"en-GB": "calls are paused until", "zh-CN": "调用暂停至"}[language] in seen
+
+
+def test_a_token_store_that_is_down_is_the_first_thing_seen(tmp_path, chromium):
+    with folder_of_its_own("redis") as folder, ExitStack() as stack:
+        redis = RedisServer(folder / "server", requirepass=PASSWORD)
+        stack.callback(redis.kill)
+        redis.begin()
+        url = f"redis://:{PASSWORD}@{redis.address}/0"
+        store = {"WECHAT_OPENID_TOKEN_STORE": "redis", "WECHAT_OPENID_TOKEN_STORE_URL": url}
+        site = stack.enter_context(site_of(tmp_path, SECRETS, **store))
+        for appid in SECRETS:
+            assert site.log_in(appid) == 200
+        wait_for(site, chromium, WELL["en-GB"])
+        redis.kill()
+        wait_for(site, chromium, STORE_DOWN["en-GB"])
+        for language, page in overviews(site, chromium, "store-down"):
+            assert STORE_DOWN[language] in shown_at_once(page)
+
+
+def test_the_page_renews_itself_without_script(well, chromium):
+    with well.dashboard.open(chromium, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/admin/overview")
+        with page.expect_navigation():
+            pass
+        assert page.url.endswith("/admin/overview")

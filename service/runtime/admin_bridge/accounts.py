@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 from admin.services import AccountCheck, AccountCheckResult, AccountSummary, Concern, ErrcodeText
+from service.http.origins import origin_of
 from service.runtime.background.call_log import CallLog
 from service.tokens.breaker import Breaker
 from service.wechat.account_check import CheckStatus, check_account
@@ -24,6 +26,8 @@ class OfficialAccounts:
         calls: Notes how a check ends, as of any call.
         breaker: Knows the pauses.
         verification_folder: Where the verification files are, if anywhere.
+        public_url: The service's own address; empty where it is not known.
+        allowed_origins: Those of pages that use the service.
     """
 
     def __init__(
@@ -33,12 +37,17 @@ class OfficialAccounts:
         calls: CallLog,
         breaker: Breaker,
         verification_folder: Path | None,
+        *,
+        public_url: str = "",
+        allowed_origins: Sequence[str] = (),
     ) -> None:
         self._accounts = {account.appid: account for account in accounts}
         self._client = client
         self._calls = calls
         self._breaker = breaker
         self._verification_folder = verification_folder
+        self._public_url = public_url.rstrip("/")
+        self._allowed_origins = allowed_origins
 
     @property
     def summaries(self) -> Sequence[AccountSummary]:
@@ -73,6 +82,18 @@ class OfficialAccounts:
         """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
         folder = self._verification_folder
         return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
+
+    def authorize_link(self, appid: str, scope: str) -> str:
+        """Return where a user of an account authorizes; empty where PUBLIC_URL is not set.
+
+        The service exchanges the code itself (`flow=callback`), whatever is on the page to which the user comes
+        afterwards: the front page of the first allowed origin, or of the service.
+        """
+        if not self._public_url:
+            return ""
+        origin = next(iter(self._allowed_origins), None) or origin_of(f"{self._public_url}/")
+        arguments = {"appid": appid, "scope": scope, "flow": "callback", "redirect_uri": f"{origin}/"}
+        return f"{self._public_url}/authorize?{urlencode(arguments)}"
 
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
         """Return what a failed call means; see `remedy_of` for the arguments."""

@@ -77,7 +77,15 @@ def make_admin_services(
         users=OperatorActions(
             vault=vault, client=client, tokens=tokens, profiles=profiles, breaker=breaker, clock=clock
         ),
-        accounts=OfficialAccounts(accounts, client, calls, breaker, settings.verification_files),
+        accounts=OfficialAccounts(
+            accounts,
+            client,
+            calls,
+            breaker,
+            settings.verification_files,
+            public_url=settings.public_url,
+            allowed_origins=settings.allowed_origins,
+        ),
         origins=BrowserOrigins(client_address, own_address),
         vault=vault,
         user_search=vault.user_search(),
