@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,12 +145,15 @@ class OverviewHandler(AdminHandler):
         headline, health = self._headline(verdicts, overall)
         if activity is None:
             headline, health = self.locale.translate(STORE_DOWN_HEADLINE), Health.FAILING
+            overall = Verdict({work: replace(flow, health=Health.FAILING) for work, flow in overall.flows.items()})
+            verdicts = {}
         return {
             "headline": headline,
             "headline_health": health,
             "overall": overall,
             "verdicts": sorted(verdicts.items(), key=lambda item: list(Health).index(item[1].worst))[:_MOST_ACCOUNTS],
-            "broken": broken_calls(outcomes, [*told, *accounts.pauses()], list(verdicts)),
+            "broken": broken_calls(outcomes, [*told, *accounts.pauses()], list(self.services.account_names)),
+            "store_answers": activity is not None,
             "broken_labels": BROKEN_LABELS,
             "endpoints": ENDPOINTS,
             "work_labels": WORK_LABELS,

@@ -226,6 +226,8 @@ def test_a_token_store_that_is_down_is_the_first_thing_seen(tmp_path, chromium):
         wait_for(site, chromium, STORE_DOWN["en-GB"])
         for language, page in overviews(site, chromium, "store-down"):
             assert STORE_DOWN[language] in shown_at_once(page)
+            badges = page.locator(".flows .badge").all_inner_texts()
+            assert badges == [{"en-GB": "Failing", "zh-CN": "故障"}[language]] * 2
 
 
 def test_the_page_renews_itself_without_script(well, chromium):
