@@ -2,23 +2,22 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
 from sqlalchemy import Connection, Executable
 
-from storage.activity import Activity, ActivityKind, count_grants, hour_of, sum_by_hour
+from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
-from storage.leases import Lease, Outcome
+from storage.leases import Lease, Outcome, Rejected, outcome_fields
 from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
-from storage.sql.tokens.outcomes import write_outcomes
+from storage.sql.tokens.resealing import write_resealed
 from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
@@ -127,10 +126,28 @@ class SqlTokenStore(TokenStore):
         """See `TokenStore.settle`."""
         if not outcomes:
             return []
+        ids = sorted({outcome.lease.authorization.id for outcome in outcomes})
 
         def work(connection: Connection) -> list[bool]:
-            written, happened = write_outcomes(connection, outcomes)
-            self._add(connection, happened)
+            rows = connection.execute(statements.LOCK_ROWS, {"the_ids": ids})
+            found = {row.id: row for row in rows}
+            held = {row_id: (row.version, row.lease_owner) for row_id, row in found.items()}
+            # A lease is taken out as it is settled: a second outcome of it finds nothing.
+            written = [
+                held.get(lease.authorization.id) == (lease.authorization.version, lease.owner)
+                and held.pop(lease.authorization.id) is not None
+                for lease in (outcome.lease for outcome in outcomes)
+            ]
+            valid = [outcome for outcome, is_valid in zip(outcomes, written, strict=True) if is_valid]
+            succeeded = {
+                outcome.lease.authorization.id
+                for outcome in valid
+                if isinstance(outcome, Rejected)
+                and (found[outcome.lease.authorization.id].fallback_refresh_expires_at or 0) > outcome.at
+            }
+            for statement, values in _settlements(valid, succeeded):
+                connection.execute(statement, values)
+            self._add(connection, count_outcomes(valid, succeeded))
             return written
 
         return self._database.write(work)
@@ -214,33 +231,7 @@ class SqlTokenStore(TokenStore):
         """See `TokenStore.reseal`."""
         if not changes:
             return []
-        ids = sorted({change.row.id for change in changes})
-
-        def work(connection: Connection) -> list[bool]:
-            rows = connection.execute(statements.LOCK_SEALED_ROWS, {"the_ids": ids}).mappings()
-            held = {row["id"]: read_sealed_row(row) for row in rows}
-            written = []
-            for change in changes:
-                unchanged = held.get(change.row.id) == change.row
-                if unchanged:
-                    held[change.row.id] = replace(change.row, tokens=change.tokens, fallback=change.fallback)
-                written.append(unchanged)
-            values = [
-                {
-                    "the_id": change.row.id,
-                    "new_access_token": change.tokens.access_token,
-                    "new_refresh_token": change.tokens.refresh_token,
-                    "new_fallback_access_token": change.fallback and change.fallback.access_token,
-                    "new_fallback_refresh_token": change.fallback and change.fallback.refresh_token,
-                }
-                for change, is_written in zip(changes, written, strict=True)
-                if is_written
-            ]
-            if values:
-                connection.execute(statements.RESEAL, values)
-            return written
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: write_resealed(connection, changes))
 
     def migrate(self, progress: Callable[[str], None]) -> None:
         """See `TokenStore.migrate`; runs the migrations that ship with the code."""
@@ -320,3 +311,16 @@ def _count_changes(connection: Connection, *, statement: Executable, values: Val
 def _get(connection: Connection, appid: str, openid: str) -> Authorization | None:
     row = connection.execute(statements.GET, _user(appid, openid)).mappings().one_or_none()
     return None if row is None else read_authorization(row)
+
+
+def _settlements(outcomes: Iterable[Outcome], succeeded: Container[int]) -> list[tuple[Executable, list[Values]]]:
+    """Bring outcomes of a kind together: one statement, many rows."""
+    batches: dict[Executable, list[Values]] = {}
+    for outcome in outcomes:
+        row_id = outcome.lease.authorization.id
+        if isinstance(outcome, Rejected) and row_id in succeeded:
+            batches.setdefault(statements.SUCCEED, []).append({"the_id": row_id, "the_moment": outcome.at})
+        else:
+            written = {f"new_{name}": value for name, value in outcome_fields(outcome).items()}
+            batches.setdefault(statements.SETTLE[type(outcome)], []).append({"the_id": row_id, **written})
+    return list(batches.items())
