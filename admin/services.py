@@ -17,7 +17,7 @@ from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
 from storage.sql.work.jobs import JobAction, Jobs
@@ -228,7 +228,7 @@ class AdminServices:
     store: str
     key_ids: Sequence[str]
     operators: Operators
-    sessions: Sessions
+    sessions: OperatorSessions
     throttle: SignInThrottle
     known_browsers: KnownBrowsers
     audit: AuditLog

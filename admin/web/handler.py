@@ -27,7 +27,7 @@ from admin.web.notices import Notice, NoticeText, sign_notice, sign_outcome, ver
 from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
-from storage.sql.accounts.sessions import Session
+from storage.sql.accounts.sessions import OperatorSession
 
 __all__ = ["AdminHandler", "AdminRoute"]
 
@@ -64,7 +64,7 @@ class AdminHandler(RequestHandler):
         self.languages = languages
         self.assets = assets
         self.request_id = secrets.token_hex(8)
-        self._session: Session | None = None
+        self._session: OperatorSession | None = None
 
     def set_default_headers(self) -> None:
         """Protect the answer, whatever it will be."""
@@ -88,7 +88,7 @@ class AdminHandler(RequestHandler):
             await self.audit(AuditAction.ACCESS, result=AuditResult.REFUSED, subject=self.request.path)
             raise PageError(HTTPStatus.FORBIDDEN, N_("Your role does not allow this."))
 
-    async def _find_session(self, token: str) -> Session | None:
+    async def _find_session(self, token: str) -> OperatorSession | None:
         """Return who is signed in. Each page asks for it first, and in a moment: a store that is silent is said so."""
         try:
             async with asyncio.timeout(_SESSION_SECONDS):
@@ -111,13 +111,13 @@ class AdminHandler(RequestHandler):
     # The session and its role.
 
     @property
-    def session(self) -> Session:
+    def session(self) -> OperatorSession:
         """The operator's session. Only for handlers that require a role."""
         assert self._session is not None, "a handler that requires a role runs only with a session"
         return self._session
 
     @property
-    def session_if_any(self) -> Session | None:
+    def session_if_any(self) -> OperatorSession | None:
         """The operator's session; None where the browser is not signed in."""
         return self._session
 

@@ -14,7 +14,7 @@ from storage.base.passwords import PasswordHashes, generate_password
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditLog, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Operators, Role
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 
 __all__ = ["operators"]
 
@@ -22,7 +22,7 @@ __all__ = ["operators"]
 @dataclass(frozen=True, slots=True)
 class _Stores:
     operators: Operators
-    sessions: Sessions
+    sessions: OperatorSessions
     audit: AuditLog
     attempts: SignInAttempts
 
@@ -33,7 +33,7 @@ def operators(context: click.Context) -> None:
     """Manage who may sign in to the dashboard."""
     database = open_database(load_settings(context.obj))
     context.call_on_close(database.close)
-    context.obj = _Stores(Operators(database), Sessions(database), AuditLog(database), SignInAttempts(database))
+    context.obj = _Stores(Operators(database), OperatorSessions(database), AuditLog(database), SignInAttempts(database))
 
 
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it: it is shown this once.")

@@ -23,7 +23,7 @@ from service.http.api_key_access import ApiKeyAccess
 from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
-from service.http.handlers import authorize, callback, events, files, h5, identity, internal, ops, profile, session
+from service.http.handlers import authorize, callback, events, files, h5, internal, jwks, ops, profile, session
 from service.http.handlers.base import NotFoundHandler, Route, log_request
 from service.http.handlers.internal import InternalServices
 from service.http.handlers.page import PageServices
@@ -35,7 +35,7 @@ from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
 from service.observability.metrics import Metrics
 from service.runtime.admin_bridge.services import make_admin_services
-from service.runtime.background.activity import ActivityLog
+from service.runtime.background.activity_log import ActivityLog
 from service.runtime.background.api_key_use_log import ApiKeyUseLog
 from service.runtime.background.audit_retention import AuditRetention
 from service.runtime.background.call_log import CallLog
@@ -235,7 +235,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
     page_services = _page_services(service)
     routes: list[Route] = [
         *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
-        *identity.routes(public_keys(service.keys)),
+        *jwks.routes(public_keys(service.keys)),
         *files.routes(settings.verification_files),
         *events.routes(service.pushes),
         *ops.health_routes(),

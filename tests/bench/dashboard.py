@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from storage.sql.accounts.operators import Operators, Role
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.core.engine import Database
 from storage.sql.tokens.store import SqlTokenStore
 from tests.bench.made_up_users import APPIDS, fill, made_up_hash, seal_some
@@ -78,7 +78,7 @@ def begin_session(url):
         if operators.find(OPERATOR) is None:
             operators.add(OPERATOR, "no password", Role.OWNER, int(time.time()))
         operator, _ = operators.find(OPERATOR)
-        return Sessions(database).begin(operator.id, int(time.time()), "127.0.0.1", "bench")
+        return OperatorSessions(database).begin(operator.id, int(time.time()), "127.0.0.1", "bench")
     finally:
         database.close()
 

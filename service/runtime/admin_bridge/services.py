@@ -28,7 +28,7 @@ from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.core.engine import Database
 from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
@@ -97,7 +97,7 @@ def make_admin_services(
         store=settings.token_store,
         key_ids=keys.key_ids,
         operators=Operators(database),
-        sessions=Sessions(database),
+        sessions=OperatorSessions(database),
         throttle=SignInThrottle(SignInAttempts(database), clock),
         known_browsers=KnownBrowsers(keys.derived_keys("known browser"), clock),
         audit=AuditLog(database),

@@ -1,4 +1,4 @@
-"""Sessions of operators who are signed in. The database holds hashes: who reads it cannot take a session over."""
+"""Sessions of operators who are signed in. The database holds hashes, by which nobody can take a session over."""
 
 import hashlib
 import secrets
@@ -12,7 +12,7 @@ from storage.sql.accounts.operators import Role
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import operator_sessions, operators
 
-__all__ = ["IDLE_SECONDS", "LONGEST_SECONDS", "Session", "Sessions"]
+__all__ = ["IDLE_SECONDS", "LONGEST_SECONDS", "OperatorSession", "OperatorSessions"]
 
 #: A session ends when it was not used for so long, …
 IDLE_SECONDS = 30 * 60
@@ -28,7 +28,7 @@ _ROW = operator_sessions.c
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class OperatorSession:
     """A session in force, and whose it is."""
 
     id: int
@@ -41,7 +41,7 @@ class Session:
     user_agent: str
 
 
-class Sessions:
+class OperatorSessions:
     """Begins, finds and ends sessions.
 
     A token is 32 random bytes, so a plain SHA-256 of it cannot be turned back by trying.
@@ -64,7 +64,7 @@ class Sessions:
         self._database.write(lambda connection: connection.execute(insert(operator_sessions), values))
         return token
 
-    def find(self, token: str, at: int) -> Session | None:
+    def find(self, token: str, at: int) -> OperatorSession | None:
         """Return the session of a token and note its use; None when it has ended or its operator is disabled."""
         wanted = _in_force(at).where(_ROW.token_hash == _hash(token))
         row = self._database.read(lambda connection: connection.execute(wanted).first())
@@ -77,7 +77,7 @@ class Sessions:
             self._database.write(lambda connection: connection.execute(seen))
         return _session(row)
 
-    def list(self, operator_id: int, at: int) -> list[Session]:
+    def list(self, operator_id: int, at: int) -> list[OperatorSession]:
         """Return an operator's sessions in force, the one used last first."""
         wanted = _in_force(at).where(_ROW.operator_id == operator_id).order_by(_ROW.seen_at.desc(), _ROW.id.desc())
         return [_session(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
@@ -116,8 +116,8 @@ def _in_force(at: int) -> Select[Any]:
     )
 
 
-def _session(row: Row[Any]) -> Session:
-    return Session(
+def _session(row: Row[Any]) -> OperatorSession:
+    return OperatorSession(
         id=row.id,
         operator_id=row.operator_id,
         operator=row.name,

@@ -6,7 +6,7 @@ from storage.base.passwords import PasswordHashes
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog, AuditQuery
 from storage.sql.accounts.operators import Operators, Role
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 
@@ -89,7 +89,7 @@ def test_a_password_has_one_source(run):
 
 def test_a_new_password_ends_the_sessions(run, operators, database):
     run("add", "ada", "--generate")
-    sessions = Sessions(database)
+    sessions = OperatorSessions(database)
     token = sessions.begin(operators.find("ada")[0].id, 1_800_000_000, "192.0.2.1", "a browser")
     result = run("passwd", "ada", "--generate")
     assert can_sign_in(operators, "ada", result.stdout.strip())

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from admin.web.cookies import SESSION
 from storage.sql.accounts.operators import Operators, Role
-from storage.sql.accounts.sessions import Sessions
+from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from tests.network_path import network_path_to
@@ -33,7 +33,7 @@ def signed_in(url):
     upgrade(database.engine)
     operators = Operators(database)
     operators.add("ada", "a hash", Role.OWNER, int(time.time()))
-    token = Sessions(database).begin(operators.find("ada")[0].id, int(time.time()), "127.0.0.1", "")
+    token = OperatorSessions(database).begin(operators.find("ada")[0].id, int(time.time()), "127.0.0.1", "")
     database.close()
     return f"wechat_openid_{SESSION}={token}"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from service.runtime.background.activity import ActivityLog
+from service.runtime.background.activity_log import ActivityLog
 from storage.activity import Activity, ActivityKind
 from storage.base.clock import ManualClock
 from storage.base.errors import StoreUnavailable

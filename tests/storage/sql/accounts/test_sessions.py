@@ -2,14 +2,14 @@ import pytest
 from sqlalchemy import text
 
 from storage.sql.accounts.operators import Operators, Role
-from storage.sql.accounts.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
+from storage.sql.accounts.sessions import IDLE_SECONDS, LONGEST_SECONDS, OperatorSessions
 
 NOW = 1_800_000_000
 
 
 @pytest.fixture
 def sessions(any_database):
-    return Sessions(any_database)
+    return OperatorSessions(any_database)
 
 
 @pytest.fixture
