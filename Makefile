@@ -53,6 +53,10 @@ test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sen
 reliability: $(READY) ## Count the codes that faults of stores cost (minutes; ARGS="--workers 2 --seconds 40")
 	$(BIN)/python -m tests.reliability.table $(ARGS)
 
+.PHONY: soak
+soak: $(READY) ## Load the service for MINUTES=30, while its memory, descriptors and threads must not grow
+	$(BIN)/python -m tests.reliability.soak --minutes $(or $(MINUTES),30)
+
 .PHONY: test-large
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)
 	TEST_ROTATION_ROWS=1000000 $(BIN)/python -m pytest tests/service/commands/test_keys_rotate.py -k killed

@@ -8,20 +8,20 @@ Usage: python -m tests.bench.latency [--per-second N] [--seconds N] [--write]
 
 import argparse
 import asyncio
-import re
 import statistics
 import tempfile
 import time
+from http import HTTPStatus
 
 import uvloop
 
+from tests.bench.kept_connections import KeptConnections
 from tests.bench.report import write_chapter
 from tests.bench.servers import ADMIN_PORT, PORT, UPSTREAM_PORT, migrate, postgresql_database, running, upstream
 from tests.bench.stacks import environment_for, this_service
 
 WECHAT_SECONDS = 0.05
 HEAD = "Host: 127.0.0.1\r\nContent-Type: application/json\r\nUser-Agent: MicroMessenger/8.0\r\n"
-LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def main():
@@ -77,25 +77,18 @@ def post_code(code):
 async def steadily(port, request, *, per_second, seconds):
     """Send requests on a timetable; return the milliseconds that each took."""
     loop = asyncio.get_running_loop()
-    idle = []
     begin = loop.time() + 0.1
     run = time.time_ns()
 
     async def one(number):
         await asyncio.sleep(begin + number / per_second - loop.time())
-        reader, writer = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
         sent_at = time.perf_counter()
-        writer.write(request(f"{run}-{number}").encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        await reader.readexactly(int(LENGTH.search(head)[1]))
-        idle.append((reader, writer))
+        status, body = await connections.ask(request(f"{run}-{number}").encode())
+        assert status == HTTPStatus.OK, body
         return 1000 * (time.perf_counter() - sent_at)
 
-    times = await asyncio.gather(*(one(number) for number in range(per_second * seconds)))
-    for _, writer in idle:
-        writer.close()
-    return times
+    async with KeptConnections(port) as connections:
+        return await asyncio.gather(*(one(number) for number in range(per_second * seconds)))
 
 
 def percentiles(times):

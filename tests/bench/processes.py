@@ -27,8 +27,28 @@ def cpu_seconds(pid):
 
 def resident_megabytes(pid):
     """Return the largest resident set among a process and its children, in megabytes (10⁶ bytes)."""
-    sizes = []
-    for member in family(pid):
-        pages = int(Path(f"/proc/{member}/statm").read_text().split()[1])
-        sizes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
-    return max(sizes)
+    return max(_resident_megabytes_of(member) for member in family(pid))
+
+
+def resident_total_megabytes(pid):
+    """Return the resident sets of a process and its children together, in megabytes (10⁶ bytes)."""
+    return sum(_resident_megabytes_of(member) for member in family(pid))
+
+
+def open_descriptors(pid):
+    """Return how many descriptors a process and its children have open."""
+    return sum(_entries(member, "fd") for member in family(pid))
+
+
+def threads(pid):
+    """Return how many threads a process and its children have."""
+    return sum(_entries(member, "task") for member in family(pid))
+
+
+def _entries(member, folder):
+    return sum(1 for _ in Path(f"/proc/{member}/{folder}").iterdir())
+
+
+def _resident_megabytes_of(member):
+    pages = int(Path(f"/proc/{member}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -47,16 +47,16 @@ def wait_for_answer(process, log, port):
 
 
 @contextmanager
-def upstream(latency=0.0, certificate=None):
+def upstream(latency=0.0, certificate=None, *, port=UPSTREAM_PORT, token_seconds=7200):
     """Run the stand-in for WeChat, over TLS where there is a certificate; give its URL."""
-    arguments = [str(UPSTREAM_PORT), str(latency)]
+    arguments = [str(port), str(latency), str(token_seconds)]
     if certificate:
         arguments += [str(certificate.path), str(certificate.key_path)]
     process = subprocess.Popen([sys.executable, str(HERE / "upstream.py"), *arguments])
     try:
-        wait_until(lambda: process.poll() is not None or accepts(UPSTREAM_PORT))
+        wait_until(lambda: process.poll() is not None or accepts(port))
         assert process.poll() is None, "the upstream ended"
-        yield f"{'https' if certificate else 'http'}://127.0.0.1:{UPSTREAM_PORT}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
