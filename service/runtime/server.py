@@ -69,7 +69,7 @@ def _bind(address: Address, setting: str) -> list[socket.socket]:
     try:
         return bind_sockets(address.port, address.host, backlog=1024)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {address} ({setting}): {error.strerror or error}") from None
+        raise OSError(f"cannot listen on {address} ({setting}): {error.strerror or error}") from None
 
 
 async def run_server(

@@ -58,6 +58,22 @@ def test_values_are_read_from_the_environment(subtests):
         ("PUBLIC_URL", "https://h5.example.com/wechat/", "https://h5.example.com/wechat"),
         ("WECHAT_API_URL", "http://127.0.0.1:9000", "http://127.0.0.1:9000"),
         ("WECHAT_API_URL", "http://[::1]:9000/", "http://[::1]:9000"),
+        ("PUBLIC_URL", "https://例子.中国/h5", "https://xn--fsqu00a.xn--fiqs8s/h5"),
+        ("PUBLIC_URL", "http://[0:0::1]:8888", "http://[::1]:8888"),
+        ("ADMIN_URL", "https://admin.example.com/", "https://admin.example.com"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://H5.example.com/, https://例子.中国",
+            ("https://h5.example.com", "https://xn--fsqu00a.xn--fiqs8s"),
+        ),
+        (
+            "WECHAT_API_URL",
+            "https://api.weixin.qq.com/, https://api2.weixin.qq.com,https://api.weixin.qq.com",
+            "https://api.weixin.qq.com,https://api2.weixin.qq.com",
+        ),
+        ("REQUIRE_STATE", "1", True),
+        ("REQUIRE_STATE", "No", False),
+        ("LOG_LEVEL", "debug", "DEBUG"),
         ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1,", (*map(ip_network, ("127.0.0.1", "10.0.0.0/8", "::1")),)),
         ("WECHAT_TRANSPORT", "curl", "curl"),
         ("WECHAT_TIMEOUT_SECONDS", "2.5", 2.5),
@@ -91,10 +107,19 @@ def test_a_bad_value_is_named_with_what_it_should_be(subtests):
         ("PUBLIC_URL", "https://h5.example.com:https", "http:// or https:// URL"),
         ("PUBLIC_URL", "https://h5.example.com/?a=1", "http:// or https:// URL"),
         ("PUBLIC_URL", "https://h5.example.com/#/", "http:// or https:// URL"),
+        ("PUBLIC_URL", "https://h5..example.com", "as browsers write it"),
+        ("PUBLIC_URL", "https://-h5.example.com", "as browsers write it"),
+        ("PUBLIC_URL", "http://127.1:8888", "as browsers write it"),
+        ("PUBLIC_URL", "https://a.example.com,https://b.example.com", "as browsers write it"),
+        ("ADMIN_URL", "http://127.0.0.1:8889/admin", "without a path"),
+        ("WECHAT_CA_FILE", "/nowhere/ca.pem", "an existing file"),
         ("WECHAT_API_URL", "", "http:// or https:// URL"),
+        ("WECHAT_API_URL", "https://api.weixin.qq.com,api2.weixin.qq.com", "such as https://api.weixin.qq.com,"),
         ("WECHAT_AUTHORIZE_URL", "https://x/y?", "http:// or https:// URL"),
         ("TRUSTED_PROXIES", "nginx", "addresses or networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "addresses or networks"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "the network is 10.0.0.0/8"),
+        ("ACCOUNTS", '[{"appid":"wx1","secret":"s"},{"appid":"wx2","secret":"s","foo":1}]', 'account 2 has "foo"'),
         ("WECHAT_TRANSPORT", "httpx", "one of: curl, requests; or empty"),
         ("WECHAT_TIMEOUT_SECONDS", "5", "a number from 0.1 to 4.9"),
         ("WECHAT_TIMEOUT_SECONDS", "nan", "a number from 0.1 to 4.9"),
@@ -208,6 +233,37 @@ def test_the_settings_file_may_use_the_types_of_toml(toml):
     assert (settings.listen.port, settings.workers, settings.wechat_timeout_seconds) == (9, 3, 1.5)
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.all_accounts() == (Account("wx1", "s1", "店"), Account("wx2", "s2"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_files_written_on_windows_are_read(tmp_path, encoding):
+    config, secret = tmp_path / "settings.toml", tmp_path / "secret"
+    config.write_bytes(
+        '# 公众号\r\nappid = "wx1"\r\nid_token_audience = "商城"\r\npublic_url = "https://x.com"'.encode(encoding)
+    )
+    secret.write_bytes("a secret\r\n".encode(encoding))
+    settings = load_settings(config, {f"{PREFIX}SECRET_FILE": str(secret)})
+    assert (settings.appid, settings.secret, settings.id_token_audience) == ("wx1", "a secret", "商城")
+
+
+def test_an_empty_variable_hides_no_file(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("from the file")
+    assert load(SECRET="", SECRET_FILE=str(secret)).secret == "from the file"
+
+
+def test_a_variable_that_hides_a_file_is_told_of(tmp_path, caplog):
+    assert load(SECRET="given", SECRET_FILE=str(tmp_path / "nowhere")).secret == "given"
+    assert "SECRET_FILE are both set" in caplog.text
+    assert "given" not in caplog.text
+
+
+@pytest.mark.parametrize(("appid", "says"), [("gh_1234567890ab", "begins with wx"), ("wx 51a7", "no spaces")])
+def test_what_cannot_be_an_appid_is_refused(appid, says):
+    with pytest.raises(SettingsError, match=says):
+        load(APPID=appid, SECRET="s").all_accounts()
+    with pytest.raises(SettingsError, match=says):
+        load(ACCOUNTS=json.dumps([{"appid": appid, "secret": "s"}])).all_accounts()
 
 
 def test_a_settings_file_that_cannot_be_read_is_named(tmp_path, toml):

@@ -1,0 +1,301 @@
+"""Every setting: one table of names, defaults, meanings and parsers, read from the environment or a TOML file.
+
+A setting `NAME` is read from the variable `WECHAT_OPENID_NAME`, else from the file that `WECHAT_OPENID_NAME_FILE`
+names, else from `name` in the file given by `--config`, else it has its default.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from service.settings.addresses import (
+    Address,
+    Network,
+    parse_address,
+    parse_admin_url,
+    parse_event_forward_url,
+    parse_host_names,
+    parse_http_url,
+    parse_http_urls,
+    parse_networks,
+    parse_origins,
+    parse_public_url,
+)
+from service.settings.sources import PREFIX, SettingsError, raw_value, read_toml, unknown_names
+from service.settings.values import (
+    number_from,
+    one_of,
+    parse_accounts,
+    parse_counters,
+    parse_event_aes_key,
+    parse_flag,
+    parse_optional_file,
+    parse_optional_folder,
+    parse_rate_limit,
+    parse_transport,
+    plain_text,
+)
+from service.wechat.protocol import Account
+from service.wechat.transports import TransportName
+
+__all__ = ["Settings", "load_settings", "secrets_in"]
+
+T = TypeVar("T")
+
+
+def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: bool = False) -> T:
+    """Describe one row of the table. The default is written as the environment would write it."""
+    return cast("T", field(repr=not secret, metadata={"default": default, "parse": parse, "about": about}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, parsed. Each field is a row of the table; its name in capitals is the setting's name."""
+
+    appid: str = _setting("", plain_text, "The AppID of your Official Account.")
+    secret: str = _setting("", plain_text, "Its AppSecret. It never leaves the server.", secret=True)
+    accounts: tuple[Account, ...] = _setting(
+        "",
+        parse_accounts,
+        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "event_token", "event_aes_key", '
+        '"event_forward_url"}, the last four optional. The first is the default.',
+        secret=True,
+    )
+    database_url: str = _setting(
+        "sqlite:///var/wechat-openid.db",
+        plain_text,
+        "Where authorizations are kept, as an SQLAlchemy URL.",
+        secret=True,
+    )
+    token_store: str = _setting(
+        "sql", plain_text, "Which token store keeps them; `wechat-openid stores` lists the names."
+    )
+    token_store_url: str = _setting(
+        "",
+        plain_text,
+        "Where that store keeps them, if not in `DATABASE_URL`, such as a store that is not SQL.",
+        secret=True,
+    )
+    secret_keys: str = _setting(
+        "",
+        plain_text,
+        "Keys that seal the tokens, newest first, separated by commas. Empty: the file `var/secret-keys`, "
+        "made at the first start; keep a copy of it apart from the database.",
+        secret=True,
+    )
+    listen: Address = _setting("127.0.0.1:8888", parse_address, "Where pages reach the service.")
+    admin_listen: Address = _setting(
+        "127.0.0.1:8889", parse_address, "Where operators and other backends reach it. Keep it private."
+    )
+    public_url: str = _setting(
+        "",
+        parse_public_url,
+        "The service's address as browsers see it. With https:// the session cookie is Secure.",
+    )
+    admin_url: str = _setting(
+        "",
+        parse_admin_url,
+        "The dashboard's address as browsers see it, without a path. Empty: the one that a request was sent to, or "
+        "what a trusted proxy says, with a host of ADMIN_HOSTS. With https:// its cookies are Secure.",
+    )
+    admin_hosts: tuple[str, ...] = _setting(
+        "",
+        parse_host_names,
+        "Further names by which programs may ask ADMIN_LISTEN, without a port, separated by commas, such as "
+        "`wechat-openid`. Addresses in numbers, `localhost` and ADMIN_URL's host always may; other names get 421.",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "",
+        parse_networks,
+        "Proxies whose X-Forwarded-For, -Proto and -Host, Forwarded and X-Real-IP are believed: addresses or networks, "
+        "separated by commas. Name all that stand in front.",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "",
+        parse_origins,
+        "Origins of the pages that may use the service and be returned to, separated by commas, such as "
+        "`https://h5.example.com`. That of PUBLIC_URL always may.",
+    )
+    require_state: bool = _setting(
+        "false", parse_flag, "Refuse codes that come without a `state` of GET /authorize. Pages must begin there."
+    )
+    profile_cache_seconds: int = _setting(
+        "86400", number_from(int, 0, 30 * 86_400), "How long a profile is shown before WeChat is asked for it again."
+    )
+    verification_files: Path | None = _setting(
+        "", parse_optional_folder, "A folder of `MP_verify_….txt` files, which are served at the root."
+    )
+    id_token_audience: str = _setting(
+        "",
+        plain_text,
+        "Whom identity tokens (`id_token`) are made for: a name of your page's backend. Needs PUBLIC_URL, their "
+        "issuer. Empty: none are made.",
+    )
+    event_token: str = _setting(
+        "", plain_text, "The token that WeChat signs pushed events with. Empty: events are not taken.", secret=True
+    )
+    event_aes_key: str = _setting(
+        "",
+        parse_event_aes_key,
+        "The EncodingAESKey of pushed events. With it, events that are not encrypted are refused. While the key is "
+        "changed: the new one and the last one, separated by a comma.",
+        secret=True,
+    )
+    event_forward_url: str = _setting(
+        "",
+        parse_event_forward_url,
+        "Your own server for what users write to the account: everything that WeChat pushes is passed on to it, and "
+        "its replies go back. https://, or http:// in a private network.",
+        secret=True,
+    )
+    wechat_api_url: str = _setting(
+        "https://api.weixin.qq.com",
+        parse_http_urls,
+        "WeChat's API. Further addresses, separated by commas, such as `https://api2.weixin.qq.com`, are asked while "
+        "those before them do not answer.",
+    )
+    wechat_authorize_url: str = _setting(
+        "https://open.weixin.qq.com/connect/oauth2/authorize", parse_http_url, "WeChat's authorize page."
+    )
+    wechat_transport: TransportName | None = _setting(
+        "",
+        parse_transport,
+        "`curl` (fast) or `requests` (portable). Empty: curl where it is installed.",
+    )
+    wechat_timeout_seconds: float = _setting(
+        "4", number_from(float, 0.1, 4.9), "How long one call to WeChat may take. A page gives up after 5 seconds."
+    )
+    wechat_ca_file: str = _setting(
+        "",
+        parse_optional_file,
+        "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual.",
+    )
+    wechat_max_connections: int = _setting(
+        "128", number_from(int, 1, 4096), "Connections to WeChat that each process may have open at once."
+    )
+    workers: int = _setting("1", number_from(int, 1, 128), "Processes that share the ports.")
+    refresh_every_seconds: float = _setting(
+        "10", number_from(float, 0.1, 3600), "How often each process looks for tokens that are due."
+    )
+    refresh_ahead_seconds: int = _setting(
+        "600",
+        number_from(int, 0, 3600),
+        "How long before its end a token is refreshed, but at most a tenth of its life.",
+    )
+    refresh_active_within_days: int = _setting(
+        "7", number_from(int, 0, 30), "Keep the tokens of users seen within so many days fresh. 0: refresh on use only."
+    )
+    refresh_concurrency: int = _setting(
+        "16", number_from(int, 1, 1000), "Scheduled refreshes under way at once in each process."
+    )
+    refresh_max_per_second: float = _setting(
+        "50", number_from(float, 0.1, 10_000), "Scheduled refreshes a second for each account in each process."
+    )
+    rate_limit: str = _setting(
+        "600/minute",
+        parse_rate_limit,
+        "Exchanges one client address may ask for, authorizations it may begin, and profiles; a /24 of IPv4 and a /48 "
+        "of IPv6 may have ten times as many, the profile of one user a tenth. A code that WeChat refuses counts as "
+        "ten. Empty: no limit.",
+    )
+    exchange_budget: int = _setting(
+        "40000",
+        number_from(int, 0, 10_000_000),
+        "Exchanges a minute for each account, below the 50,000 that WeChat allows. Half is for anybody, the rest for "
+        "visitors who come by GET /authorize, have a session or an address that signed in lately. 0: no limit.",
+    )
+    rate_limit_storage: str = _setting(
+        "async+memory://",
+        parse_counters,
+        "Where these are counted: in each process, or for all of them in `async+redis://host:6379`.",
+        secret=True,
+    )
+    audit_retention_days: int = _setting(
+        "365", number_from(int, 0, 36_500), "How long the dashboard's audit log is kept. 0: for ever."
+    )
+    log_format: str = _setting("text", one_of("text", "json"), "`text` for people, `json` for machines.")
+    log_level: str = _setting(
+        "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The least severe messages that are logged."
+    )
+
+    def all_accounts(self) -> tuple[Account, ...]:
+        """Return the configured accounts, the default one first.
+
+        Raises:
+            SettingsError: There is none, or both ways of naming them are used.
+        """
+        if self.accounts and (self.appid or self.secret):
+            raise SettingsError(f"set either {PREFIX}ACCOUNTS or {PREFIX}APPID and {PREFIX}SECRET, not both")
+        if self.accounts and (self.event_token or self.event_aes_key or self.event_forward_url):
+            raise SettingsError(
+                f"with {PREFIX}ACCOUNTS, put event_token, event_aes_key and event_forward_url into its entries"
+            )
+        if self.accounts:
+            return tuple(_with_appid(account) for account in self.accounts)
+        if not (self.appid and self.secret):
+            raise SettingsError(
+                f"no account is configured: set {PREFIX}APPID and {PREFIX}SECRET "
+                "(try the service without one by: wechat-openid demo)"
+            )
+        account = Account(
+            self.appid,
+            self.secret,
+            event_token=self.event_token,
+            event_aes_key=self.event_aes_key,
+            event_forward_url=self.event_forward_url,
+        )
+        return (_with_appid(account),)
+
+
+def _with_appid(account: Account) -> Account:
+    """Return an account whose appid can be one.
+
+    Raises:
+        SettingsError: People take the original ID of an account for it, or leave spaces in it.
+    """
+    if account.appid.startswith("gh_"):
+        raise SettingsError("an appid begins with wx, such as wx0123456789abcdef; gh_… is the original ID (原始ID)")
+    if any(char.isspace() for char in account.appid):
+        raise SettingsError("an appid holds no spaces: it is such as wx0123456789abcdef")
+    return account
+
+
+def secrets_in(config: Path) -> list[str]:
+    """Return the names of the secrets that a TOML file of settings holds.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    given = read_toml(config)
+    return [row.name for row in fields(Settings) if not row.repr and given.get(row.name)]
+
+
+def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        config: A TOML file of settings in lower case, such as `listen = "127.0.0.1:8888"`.
+        environment: Instead of the process's own environment.
+
+    Raises:
+        SettingsError: Some are unknown or cannot be parsed. The text lists all of them.
+    """
+    environment = os.environ if environment is None else environment
+    from_file = read_toml(config) if config else {}
+    rows = fields(Settings)
+    problems = [*unknown_names(environment, from_file, [row.name for row in rows])]
+    values: dict[str, Any] = {}
+    for row in rows:
+        try:
+            values[row.name] = row.metadata["parse"](raw_value(row, environment, from_file))
+        except (ValueError, OSError) as error:
+            problems.append(f"{PREFIX}{row.name.upper()} must be {error}")
+    if values.get("id_token_audience") and not values.get("public_url"):
+        problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
+    if values.get("event_forward_url") and not values.get("event_token"):
+        problems.append(f"{PREFIX}EVENT_FORWARD_URL needs {PREFIX}EVENT_TOKEN, by which messages are known as WeChat's")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values)

@@ -1,0 +1,180 @@
+"""What the values of settings may be: each parser reads a text, or raises a ValueError that says what it must be.
+
+No error repeats the text: it may be a secret that was put in the wrong place.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from limits import parse_many
+
+from service.settings.addresses import parse_event_forward_url
+from service.wechat.protocol import Account
+from service.wechat.transports import TransportName
+from storage.base.addresses import unescaped_characters
+
+__all__ = [
+    "number_from",
+    "one_of",
+    "parse_accounts",
+    "parse_counters",
+    "parse_event_aes_key",
+    "parse_flag",
+    "parse_optional_file",
+    "parse_optional_folder",
+    "parse_rate_limit",
+    "parse_transport",
+    "plain_text",
+]
+
+#: An EncodingAESKey is 32 bytes in base64, without the padding.
+_EVENT_AES_KEY = re.compile(r"[A-Za-z0-9+/]{43}")
+
+
+_PLAIN_WORD = re.compile(r"[a-z_]{1,20}")
+_YES = frozenset({"true", "yes", "on", "1"})
+_NO = frozenset({"false", "no", "off", "0"})
+
+
+T = TypeVar("T")
+
+
+def plain_text(text: str) -> str:
+    """Take any text."""
+    return text
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser of these words, in capitals or not."""
+    known = {choice.lower(): choice for choice in choices}
+
+    def parse(text: str) -> str:
+        if text.lower() not in known:
+            raise ValueError(f"one of: {', '.join(choices)}")
+        return known[text.lower()]
+
+    return parse
+
+
+def parse_transport(text: str) -> TransportName | None:
+    """Read the name of a transport, or none."""
+    match text:
+        case "":
+            return None
+        case "curl" | "requests":
+            return text
+        case _:
+            raise ValueError("one of: curl, requests; or empty")
+
+
+def parse_flag(text: str) -> bool:
+    """Read a yes or no, however people write it."""
+    if text.lower() not in _YES | _NO:
+        raise ValueError("true or false")
+    return text.lower() in _YES
+
+
+def parse_optional_file(text: str) -> str:
+    """Read the path of a file that is there, or nothing."""
+    if text and not Path(text).is_file():
+        raise ValueError("an existing file, such as /etc/ssl/certs/ca-certificates.crt, or empty")
+    return text
+
+
+def parse_optional_folder(text: str) -> Path | None:
+    """Read the path of a folder that is there, or nothing."""
+    if text and not Path(text).is_dir():
+        raise ValueError("an existing folder, or empty")
+    return Path(text) if text else None
+
+
+def parse_event_aes_key(text: str) -> str:
+    """Read one EncodingAESKey or two, or nothing."""
+    if text and not all(_EVENT_AES_KEY.fullmatch(key.strip()) for key in text.split(",")):
+        raise ValueError(
+            "43 letters and digits, as shown in the account's console; two of these separated by a comma; or empty"
+        )
+    return text
+
+
+def number_from(kind: Callable[[str], T], low: float, high: float) -> Callable[[str], T]:
+    """Return a parser of numbers of a range."""
+
+    def parse(text: str) -> T:
+        expected = f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}"
+        try:
+            value, fits = kind(text), low <= float(text) <= high
+        except ValueError:
+            raise ValueError(expected) from None
+        if not fits:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def parse_rate_limit(text: str) -> str:
+    """Read rates as the library `limits` writes them, or nothing."""
+    if text:
+        try:
+            parse_many(text)
+        except ValueError:
+            raise ValueError("rates such as 600/minute, several separated by semicolons; empty for none") from None
+    return text
+
+
+def parse_counters(text: str) -> str:
+    """Read where requests are counted."""
+    # Whoever opens it would quote an unknown URL, password and all.
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"async+memory", "async+redis", "async+rediss"} and parts.port != 0
+    except ValueError:
+        known = False
+    about_password = unescaped_characters(text)
+    if about_password:
+        raise ValueError(f"a URL that can be read: {about_password}")
+    if not known:
+        raise ValueError("async+memory://, async+redis://host:6379 or async+rediss://host:6379")
+    return text
+
+
+def parse_accounts(text: str) -> tuple[Account, ...]:
+    """Read a list of accounts, each of its appid once, or nothing."""
+    if not text:
+        return ()
+    form = 'a JSON list such as [{"appid": "wx…", "secret": "…", "name": "Shop"}]'
+    try:
+        entries = list(json.loads(text))
+        _require_known_members(entries)
+        accounts = tuple(Account(**entry) for entry in entries)
+    except (TypeError, AttributeError, json.JSONDecodeError, RecursionError):
+        raise ValueError(form) from None
+    for account in accounts:
+        if not all(isinstance(getattr(account, name), str) for name in Account.__slots__):
+            raise ValueError(form)
+        if not (account.appid and account.secret):
+            raise ValueError("a list in which each account has an appid and a secret")
+        for name, parse in (("event_aes_key", parse_event_aes_key), ("event_forward_url", parse_event_forward_url)):
+            try:
+                parse(getattr(account, name))
+            except ValueError as error:
+                raise ValueError(f"a list in which each {name} is {error}") from None
+        if account.event_forward_url and not account.event_token:
+            raise ValueError("a list in which each account with an event_forward_url has an event_token")
+    if len({account.appid for account in accounts}) < len(accounts):
+        raise ValueError("a list that names each appid once")
+    return accounts
+
+
+def _require_known_members(entries: list[dict[str, str]]) -> None:
+    known = ", ".join(Account.__slots__)
+    for number, entry in enumerate(entries, 1):
+        for name in entry.keys() - set(Account.__slots__):
+            # Anything but a plain word may be a secret in the wrong place.
+            other = f'"{name}"' if _PLAIN_WORD.fullmatch(name) else "another"
+            raise ValueError(f"a list whose accounts have no members but {known}; account {number} has {other}")
