@@ -179,7 +179,9 @@ def targets(draw, pattern: str, known: list[str]) -> str:
             return draw(st.sampled_from(choices[1].split("|")))
         return draw(st.one_of(st.sampled_from(known), encoded) if known else encoded)
 
-    path = re.sub(r"\([^)]*\)|\.\*", place, pattern.rstrip("$")).replace("\\", "")
+    optional = r"\1" if draw(st.booleans()) else ""
+    path = re.sub(r"\(\?:([^)]*)\)\?", optional, pattern.rstrip("$"))
+    path = re.sub(r"\([^)]*\)|\.\*", place, path).replace("\\", "")
     pairs = draw(st.lists(st.tuples(st.sampled_from(NAMES), encoded), max_size=4))
     query = "&".join(f"{name}={value}" for name, value in pairs)
     target = f"{path}?{query}" if query else path
