@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import brotli
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.wechat.endpoints import Endpoint
@@ -436,7 +436,6 @@ def test_json_of_any_shape_gives_a_reply_or_one_of_the_errors_of_wechat(parse, f
     assert repr(outcome).encode()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(["scope", "expires_in", "refresh_token", "unionid", "x"]), json_values),
     st.sampled_from(sorted(MANGLINGS)),
