@@ -54,7 +54,7 @@ class TokenVault:
         slow_seconds: How long it may take before new exchanges are refused until the store is faster. Together with
             the write before it and with WeChat, it must fit into the time that a page waits.
         probe_seconds: How soon a store that failed is asked whether it is back.
-        patience_seconds: How long an exchange waits where it is not known yet whether the store takes its grant.
+        wait_seconds: How long an exchange waits where it is not known yet whether the store takes its grant.
         relapse_seconds: How soon a code is risked again where a store failed that had seemed to be back.
         on_availability: Called with False when the store stops taking grants, with True when it takes them again.
         on_ended: Called in a thread with the account and the user of each authorization that was revoked or erased.
@@ -72,7 +72,7 @@ class TokenVault:
         late_seconds: float = 0.25,
         slow_seconds: float = 2.0,
         probe_seconds: float = 0.5,
-        patience_seconds: float = 2.0,
+        wait_seconds: float = 2.0,
         relapse_seconds: float = 10.0,
         on_availability: Callable[[bool], None] = lambda _: None,
         on_ended: Callable[[str, str], None] = lambda _appid, _openid: None,
@@ -99,7 +99,7 @@ class TokenVault:
             self._probe,
             self._is_late,
             probe_seconds=probe_seconds,
-            patience_seconds=patience_seconds,
+            wait_seconds=wait_seconds,
             relapse_seconds=relapse_seconds,
             on_availability=on_availability,
         )

@@ -50,7 +50,7 @@ class WriteGate:
         probe: Stores so many grants and removes them, as an exchange would store one; raises what that raises.
         is_late: Whether a write has been under way for longer than writes should.
         probe_seconds: The pause before the first probe of a store that failed.
-        patience_seconds: How long an exchange waits where the outcome is open, before it is refused.
+        wait_seconds: How long an exchange waits where the outcome is open, before it is refused.
         relapse_seconds: The pause where the store failed soon after it was found good.
         on_availability: Called with False when the store stops taking grants, with True when it takes them again.
     """
@@ -61,14 +61,14 @@ class WriteGate:
         is_late: Callable[[], bool],
         *,
         probe_seconds: float = 0.5,
-        patience_seconds: float = 2.0,
+        wait_seconds: float = 2.0,
         relapse_seconds: float = 10.0,
         on_availability: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._probe = probe
         self._is_late = is_late
         self._probe_seconds = probe_seconds
-        self._patience_seconds = patience_seconds
+        self._wait_seconds = wait_seconds
         self._relapse_seconds = relapse_seconds
         self._on_availability = on_availability
         self._state = _State.OPEN
@@ -178,7 +178,7 @@ class WriteGate:
 
     async def _wait_for_turn(self) -> None:
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._patience_seconds
+        ends_at = loop.time() + self._wait_seconds
         while not self._may_pass():
             remaining = ends_at - loop.time()
             if self._state is _State.CLOSED or remaining <= 0:

@@ -43,7 +43,7 @@ class JobRunner:
 
     Args:
         services: What the work needs.
-        user_search: What lists users, with more patience than pages have; None does only jobs that name their users.
+        user_search: Lists users, with longer timeouts than pages have; None does only jobs that name their users.
         owner: A name for this process that no other has.
         every_seconds: The pause between two looks.
         max_per_second: Users a second that WeChat is asked about.

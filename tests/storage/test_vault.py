@@ -28,7 +28,7 @@ from tests.waiting import until
 APPID = "wx0000000000000001"
 NOW = 1_800_000_000
 KEY = generate_key()
-QUICK = {"retry_delays": (0.001,), "probe_seconds": 0.01, "patience_seconds": 0.05, "relapse_seconds": 0.0}
+QUICK = {"retry_delays": (0.001,), "probe_seconds": 0.01, "wait_seconds": 0.05, "relapse_seconds": 0.0}
 
 
 class BreakableStore(MemoryTokenStore):
@@ -281,7 +281,7 @@ async def test_missing_tables_are_an_outage_and_no_grant_is_tried_alone(vault, s
 
 @pytest.mark.gen_test
 async def test_while_a_write_hangs_no_code_is_spent_and_who_waits_goes_on_with_its_end(open_vault, store):
-    vault = open_vault(late_seconds=0.0, patience_seconds=60)
+    vault = open_vault(late_seconds=0.0, wait_seconds=60)
     store.writable.clear()
     saving = asyncio.ensure_future(vault.save(a_grant(vault)))
     await until(store.writing.is_set)
@@ -303,7 +303,7 @@ async def test_while_a_write_hangs_no_code_is_spent_and_who_waits_goes_on_with_i
 
 @pytest.mark.gen_test
 async def test_who_has_waited_for_a_late_write_is_refused_before_the_code_is_spent(open_vault, store):
-    vault = open_vault(late_seconds=0.0, patience_seconds=0.01)
+    vault = open_vault(late_seconds=0.0, wait_seconds=0.01)
     store.writable.clear()
     saving = asyncio.ensure_future(vault.save(a_grant(vault)))
     await until(store.writing.is_set)

@@ -38,7 +38,7 @@ def open_gate(io_loop, store):
     gates = []
 
     def open_gate(**options):
-        own = {"probe_seconds": 0.0, "patience_seconds": 60.0, "relapse_seconds": 3600.0, **options}
+        own = {"probe_seconds": 0.0, "wait_seconds": 60.0, "relapse_seconds": 3600.0, **options}
         gates.append(WriteGate(store.probe, lambda: store.is_late, **own))
         return gates[-1]
 
@@ -177,7 +177,7 @@ async def test_what_fails_all_the_time_for_a_reason_of_its_own_is_looked_into_no
 
 @pytest.mark.gen_test
 async def test_nobody_passes_while_a_write_is_late(store, open_gate):
-    gate = open_gate(patience_seconds=0.01)
+    gate = open_gate(wait_seconds=0.01)
     store.is_late = True
     with pytest.raises(StoreUnavailable):
         await gate.enter()
