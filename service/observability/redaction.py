@@ -10,7 +10,7 @@ import traceback
 __all__ = ["RedactingFilter", "install_redaction", "redact"]
 
 #: Names of credentials. A longer name that ends so is one too (`client_secret`, `WECHAT_OPENID_SECRET_KEYS`) …
-_SECRETS = r"(?:[A-Za-z0-9]+_)*(?:secret|secret_keys|appsecret|password|passwd|token|api_key|aes_key)"
+_SECRETS = r"(?:[A-Za-z0-9]+_)*(?:secret|secret_keys|appsecret|password|passwd|token|api_key|aes_key|signature)"
 #: … but not of `code`: `status_code=200` tells what happened.
 _NAMES = rf"(?:{_SECRETS}|code)"
 

@@ -73,6 +73,7 @@ def read_fields(body: bytes) -> dict[str, str]:
     """Read a message, XML or JSON, into its fields. Entities and document types are not expanded but refused.
 
     Messages hold what people typed: characters that XML does not allow are left out, bytes that are not UTF-8 replaced.
+    White space around a value is none of it.
 
     Raises:
         InvalidMessage: It is neither.
@@ -81,11 +82,11 @@ def read_fields(body: bytes) -> dict[str, str]:
     try:
         if text.lstrip()[:1] == "{":
             content = json.loads(text, strict=False)
-            return {name: str(value) for name, value in content.items() if isinstance(value, str | int)}
+            return {name: str(value).strip() for name, value in content.items() if isinstance(value, str | int)}
         root = _read_xml(body, text)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         raise InvalidMessage("the message is neither XML nor JSON as WeChat sends it") from None
-    return {child.tag: child.text or "" for child in root}
+    return {child.tag: (child.text or "").strip() for child in root}
 
 
 def read_event(fields: Mapping[str, str], appid: str) -> AuthorizationEvent | None:

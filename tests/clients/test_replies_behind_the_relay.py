@@ -8,6 +8,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from service.runtime.app import make_public_app
+from service.simulator.people import DEFAULT_ACCOUNT
 from tests.clients.libraries import HERE, LIBRARIES, PYTHON
 from tests.service.harness import Page
 from tests.service.http.handlers.h5_browser import Browser
@@ -79,3 +80,13 @@ async def test_a_revocation_is_acted_on_and_passed_on_too(push, clock, settings,
     response = await sender.send_sealed(event)
     assert answer_to_wechat(response, settings.appid)["Content"] == f"wechatpy read: something of {WHO}"
     assert await service.vault.get(settings.appid, openid) is None
+
+
+async def test_what_the_simulator_pushes_is_read_by_that_library(http, simulator, own_server):
+    body = {"url": own_server, "token": TOKEN, "aes_key": AES_KEY, "text": "你好，😀]]>"}
+    response = await http.fetch(f"{simulator.url}/simulator/events", method="POST", body=json.dumps(body))
+    reply = json.loads(response.body)
+    assert reply["status"] == 200, reply
+    answer = {child.tag: child.text for child in fromstring(reply["body"])}
+    content = fromstring(opened(answer["Encrypt"], DEFAULT_ACCOUNT.appid)).findtext("Content")
+    assert content == "wechatpy read: 你好，😀]]>"

@@ -57,6 +57,17 @@ def test_any_fields_are_an_event_that_can_be_stored_or_none(changes):
         assert isinstance(event.erases, bool)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<xml>\n" + "".join(f"  <{name}>\n    {text}\n  </{name}>\n" for name, text in EVENT.items()) + "</xml>",
+        json.dumps({name: f" {text}\n" for name, text in EVENT.items()}),
+    ],
+)
+def test_white_space_around_values_is_none_of_them(body):
+    assert read_event(read_fields(body.encode()), APPID) == event_with()
+
+
 def test_events_that_differ_have_digests_that_differ():
     changes = [
         {},
