@@ -11,7 +11,7 @@ TEST_PROCESSES ?= 2
 
 .PHONY: help
 help: ## Show what make can do here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 # The virtual environment is made again only when its lock or the packaging changes. $(1): the lock.
 define environment
@@ -42,7 +42,7 @@ demo: $(INSTALLED) ## Run the service, a simulated WeChat and a demo page; no ac
 	$(BIN)/wechat-openid demo
 
 .PHONY: test
-test: $(READY) $(CLIENTS) ## Run every test (under ten minutes)
+test: $(READY) $(CLIENTS) ## Run every test
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: test-clusters

@@ -96,7 +96,7 @@ class ExchangeUnderWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FailedExchange:
-    """A failed exchange that a caller was told of.
+    """A failed exchange whose error a caller has received.
 
     Attributes:
         errcode: WeChat's number; None where no usable answer came.

@@ -1,4 +1,4 @@
-"""`VisitorSessions`: begins the sessions of visitors, tells whether one is still good, and ends them.
+"""`VisitorSessions`: begins, checks and ends the sessions of visitors.
 
 A session stands in its cookie and costs nothing where a code is posted. Where it is used, to show whose it is, it is
 compared with what has become of its user: signing out ends it, and so does revoking or erasing the authorization. Every
@@ -20,8 +20,7 @@ class VisitorSessions:
     """The sessions of all users. Belongs to one event loop.
 
     Args:
-        ends: Whose sessions were ended, and when.
-        vault: Where the users are.
+        ends: The users whose sessions were ended, and when.
     """
 
     def __init__(self, ends: SessionEnds, vault: TokenVault, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""`ApiKeyAccess`: which backend asks, and whether its key is good for what it asks."""
+"""`ApiKeyAccess`: authenticates backends by their API keys, and checks what each key may ask."""
 
 import asyncio
 
@@ -16,9 +16,7 @@ class ApiKeyAccess:
     """Admits backends. Belongs to one event loop.
 
     Args:
-        api_keys: The keys.
         counters: Where the requests of limited keys are counted.
-        clock: What tells the time.
     """
 
     def __init__(self, api_keys: ApiKeys, counters: Counters, clock: Clock) -> None:
@@ -28,7 +26,7 @@ class ApiKeyAccess:
         self._rates: dict[int, RateLimitItemPerMinute] = {}
 
     async def admit(self, header: str, appid: str, right: KeyRight) -> ApiKey:
-        """Return the key that asks.
+        """Return the API key of a request.
 
         Args:
             header: The request's `Authorization`.

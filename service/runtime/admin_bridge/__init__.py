@@ -1,1 +1,1 @@
-"""What the dashboard is handed of the service: the protocols of `admin.services`, implemented."""
+"""The service's implementations of the protocols of `admin.services`, by which the dashboard uses it."""

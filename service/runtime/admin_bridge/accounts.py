@@ -22,9 +22,7 @@ class OfficialAccounts:
 
     Args:
         accounts: The accounts, whose secrets never leave this object.
-        client: What asks WeChat.
-        calls: Notes how a check ends, as of any call.
-        breaker: Knows the pauses.
+        calls: Records how checks end, as it does for other calls.
         verification_folder: Where the verification files are, if anywhere.
         public_url: The service's own address; empty where it is not known.
         allowed_origins: Those of pages that use the service.
@@ -100,5 +98,5 @@ class OfficialAccounts:
         return ErrcodeText(summary_of(errcode, locale), remedy_of(errcode, locale, endpoint))
 
     def concern(self, errcode: int | None, endpoint: str) -> Concern:
-        """Return whom a failed call concerns; see `concern_of` for the arguments."""
+        """Return who must act on a failed call; see `concern_of` for the arguments."""
         return Concern(concern_of(errcode, endpoint))

@@ -16,8 +16,8 @@ class BrowserOrigins:
     """The dashboard's `RequestOrigins`.
 
     Args:
-        client_address: Tells where a request comes from.
-        own_address: Tells which address of the dashboard a request's browser knows.
+        client_address: Returns the address that a request comes from.
+        own_address: Returns the address by which a request's browser knows the dashboard.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class BrowserOrigins:
         self._own_address = own_address
 
     def client_address(self, request: HTTPServerRequest) -> str:
-        """Return the address of whoever asks."""
+        """Return the client's address."""
         return self._client_address(request)
 
     def own_origin(self, request: HTTPServerRequest) -> str:

@@ -1,4 +1,4 @@
-"""Putting together what the dashboard works with: `AdminServices`."""
+"""Composition of `AdminServices`, with which the dashboard works."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -55,22 +55,22 @@ def make_admin_services(
     client_address: Callable[[HTTPServerRequest], str],
     own_address: Callable[[HTTPServerRequest], str],
 ) -> AdminServices:
-    """Put together what the dashboard works with.
+    """Compose what the dashboard works with.
 
     Args:
-        settings: What is known of the accounts.
-        vault: Where authorizations are kept.
-        keys: What opens tokens, and what the keys that sign are derived from.
-        database: Where operators, their sessions and the audit log are kept.
+        settings: For the accounts and the name of the token store.
+        vault: For users and counts.
+        keys: For the ids of the keys, and to derive keys that sign.
+        database: For operators, their sessions, jobs and the audit log.
         api_keys: The keys of other backends.
-        client: What asks WeChat.
+        client: For checks of accounts and tokens.
         calls: How calls to WeChat end, as far as this process has not stored it yet.
-        tokens: Refreshes.
-        profiles: What asks for profiles.
-        breaker: Pauses calls that cannot succeed.
-        clock: What tells the time.
-        client_address: Tells where a request comes from.
-        own_address: Tells which address of the dashboard a request's browser knows.
+        tokens: For refreshes.
+        profiles: For fetching profiles.
+        breaker: For pauses.
+        clock: The time.
+        client_address: Returns the address that a request comes from.
+        own_address: Returns the address by which a request's browser knows the dashboard.
     """
     accounts = settings.all_accounts()
     return AdminServices(

@@ -1,4 +1,4 @@
-"""`OperatorActions`: what operators may have done about a user, and what they are told of how it ended."""
+"""`OperatorActions`: performs the actions on a user that operators start, and reports how they ended."""
 
 from collections.abc import Mapping
 
@@ -43,16 +43,7 @@ UNAVAILABLE_RESULTS: Mapping[UnavailableReason, ActionResult] = {
 
 
 class OperatorActions:
-    """What operators may have done about a user: the dashboard's `UserActions`.
-
-    Args:
-        vault: Where authorizations are kept.
-        client: What asks WeChat.
-        tokens: Refreshes.
-        profiles: What asks for profiles.
-        breaker: Pauses calls that cannot succeed.
-        clock: What tells the time.
-    """
+    """The actions on a user: the dashboard's `UserActions`."""
 
     def __init__(
         self,
@@ -72,7 +63,7 @@ class OperatorActions:
         self._clock = clock
 
     async def perform(self, action: JobAction, appid: str, openid: str) -> ActionOutcome:
-        """Do it and say how it ended.
+        """Perform an action and return how it ended.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -134,7 +125,7 @@ class OperatorActions:
     def _explain(
         self, error: NoAuthorization | TokenUnavailable | AccountPaused | WeChatError | SealError
     ) -> ActionOutcome:
-        """Say what kept an action from being done."""
+        """Return the result of an action that was not done."""
         match error:
             case NoAuthorization():
                 return ActionOutcome(succeeded=False, result=STATUS_RESULTS[error.status])

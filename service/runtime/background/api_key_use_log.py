@@ -1,7 +1,7 @@
 """`ApiKeyUseLog`: counts what API keys are used for, by day.
 
-The counts add up in memory and are recorded every few seconds. What a process had not recorded when it was killed is
-lost; the metric has it.
+The counts add up in memory and are recorded every few seconds. Counts that were not recorded when a process was
+killed are lost; the metric has them.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class ApiKeyUseLog:
 
     Args:
         uses: Where counts are recorded.
-        clock: What tells the day.
+        clock: For the day.
         observe: Called with the key's name and the account of each use.
         every_seconds: The pause between two records.
     """

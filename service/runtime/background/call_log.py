@@ -1,7 +1,7 @@
 """`CallLog`: notes how calls to WeChat end, for the dashboard of every process, without a write for each call.
 
-What calls came to adds up in memory and is stored every few seconds. What a process had not stored when it was killed
-is lost: the next call of the account tells it again.
+Outcomes add up in memory and are stored every few seconds. Those that were not stored when a process was killed are
+lost: the next call of the account shows them again.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class CallLog:
             self._list(appid, endpoint, error.errcode, FailedCall(now, error.rid or ""))
 
     def refused(self, failed: FailedExchange) -> None:
-        """List a failed exchange that a visitor was told of."""
+        """List a failed exchange whose error a visitor has received."""
         call = FailedCall(self._clock.now(), failed.rid or "", failed.request_id)
         self._list(failed.appid, Endpoint.EXCHANGE, failed.errcode, call)
 
