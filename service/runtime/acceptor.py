@@ -5,6 +5,7 @@ again at each turn does nothing else. Here accepting pauses, and each listener h
 on one leaves room for the other.
 """
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
+
+from storage.base.tasks import happens_within
 
 __all__ = ["Acceptor", "BoundedHTTPServer"]
 
@@ -141,19 +144,36 @@ class BoundedHTTPServer(HTTPServer):
         """Take what the server needs: Tornado's constructor leads here."""
         super().initialize(*args, **options)
         self._acceptor = Acceptor(name, max_connections, self._take)
+        self._open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
 
     def add_sockets(self, sockets: Sequence[socket.socket]) -> None:  # type: ignore[override]  # it is called once
         """Start to accept the connections of these sockets."""
         self._acceptor.start(sockets)
 
     def stop(self) -> None:
-        """Stop listening; requests under way may still end."""
+        """Stop listening; requests under way may still end. From now on each answer ends its connection, and says so.
+
+        A client that keeps connections sends its next request elsewhere then. Were a connection closed under it, the
+        request that it is just sending would be lost.
+        """
         self._acceptor.stop()
+        self.conn_params.no_keep_alive = True
+
+    async def emptied_within(self, seconds: float) -> None:
+        """Return when no connection is open any more, or after so many seconds."""
+        await happens_within(seconds, self._none_open)
 
     def on_close(self, server_conn: object) -> None:
         """Make room for another connection."""
         super().on_close(server_conn)
         self._acceptor.release()
+        self._open -= 1
+        if not self._open:
+            self._none_open.set()
 
     def _take(self, connection: socket.socket, address: Any) -> None:
+        self._open += 1
+        self._none_open.clear()
         self.handle_stream(IOStream(connection), address)

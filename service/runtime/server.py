@@ -30,6 +30,8 @@ EXIT_FORCED = 75
 _MAX_BODY_BYTES = 64 * 1024
 _BODY_SECONDS = 10
 _IDLE_SECONDS = 75
+#: How long clients that keep connections have to send one more request, whose answer says that it was the last.
+_LEAVE_SECONDS = 1.0
 #: What was answered may still be written so long after the drain.
 _GRACE_SECONDS = 2
 
@@ -113,6 +115,8 @@ async def run_server(
                 await _drain(service, applications)
         except TimeoutError:
             _logger.warning("stopped before everything was finished")
+        # Clients that keep connections are told by their next answer; who sends none loses nothing by the end.
+        await asyncio.gather(*(server.emptied_within(_LEAVE_SECONDS) for server in servers))
         for server in servers:
             await server.close_all_connections()
 
