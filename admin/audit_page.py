@@ -53,8 +53,8 @@ class _FilteredHandler(AdminHandler):
             result=given["result"] or None,
             appid=given["appid"] or None,
             openid=given["openid"] or None,
-            since=parse_midnight(given["from"]),
-            until=parse_midnight(given["to"], days_later=1),
+            since=parse_midnight(given["from"], self.time_zone),
+            until=parse_midnight(given["to"], self.time_zone, days_later=1),
         )
 
     def given(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from tornado.httputil import HTTPServerRequest
 
@@ -212,6 +213,7 @@ class AdminServices:
         counts: How many users there are.
         forecast: Upcoming refreshes; None where the store cannot tell.
         store: The token store's name.
+        time_zone: What pages are written in where the viewer's own zone is not known.
         key_ids: The keys that open tokens, the one that seals first.
     """
 
@@ -227,6 +229,7 @@ class AdminServices:
     call_outcomes: CallOutcomes
     store: str
     key_ids: Sequence[str]
+    time_zone: ZoneInfo
     operators: Operators
     sessions: OperatorSessions
     throttle: SignInThrottle

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,13 +42,14 @@ class _JobRequest:
     action: JobAction
     users: tuple[tuple[str, str], ...]
     query: str
+    zone: tzinfo
 
     @property
     def target(self) -> JobTarget:
         if self.users:
             return JobTarget(users=self.users)
         arguments = dict(parse_qsl(self.query))
-        return JobTarget(filter=Listing.read(lambda name: arguments.get(name, "")).filter)
+        return JobTarget(filter=Listing.read(lambda name: arguments.get(name, ""), self.zone).filter)
 
 
 class _JobsHandler(AdminHandler):
@@ -59,7 +61,7 @@ class _JobsHandler(AdminHandler):
         """Return what a target's filter asks for, in the reader's words. Selected users are meant whatever it says."""
         if target.users:
             return []
-        return describe_filter(target.filter, self.services.account_names, self.locale.translate)
+        return describe_filter(target.filter, self.services.account_names, self.locale.translate, self.time_zone)
 
     def describe_target(self, target: JobTarget) -> str:
         """Return in a few words, in the page's language, which users a target is about."""
@@ -95,7 +97,8 @@ class _JobRequestHandler(_JobsHandler):
             raise PageError(HTTPStatus.BAD_REQUEST, N_("No user is selected. Go back and select some."))
         arguments = parse_qsl(parse_text(self.get_body_argument("filter", ""), _LONGEST_FILTER))
         query = urlencode([(name, value) for name, value in arguments if name in FIELDS])
-        return _JobRequest(action, () if everybody else tuple(parse_user_key(one) for one in given), query)
+        users = () if everybody else tuple(parse_user_key(one) for one in given)
+        return _JobRequest(action, users, query, self.time_zone)
 
     async def count(self, wanted: _JobRequest) -> CappedCount:
         """Count the users of a request, up to the cap."""
@@ -201,12 +204,12 @@ class JobHandler(_JobsHandler):
             share=_share(job),
             state=_state(job),
             result_label=_result_label,
-            users_after=_users_after,
+            users_after=lambda job, word: _users_after(job, word, self.time_zone),
             actions=ACTION_LABELS,
             meanings=_meanings(job.expected),
             target=self.describe_target(job.target),
             conditions=self.conditions(job.target),
-            filter=list(arguments_of(job.target.filter).items()),
+            filter=list(arguments_of(job.target.filter, self.time_zone).items()),
         )
 
 
@@ -246,13 +249,13 @@ def _state(job: Job) -> tuple[str, str]:
     return ("warn", N_("Finished with failures")) if succeeded else ("bad", N_("Finished; all failed"))
 
 
-def _users_after(job: Job, word: str) -> list[tuple[str, str]]:
+def _users_after(job: Job, word: str, zone: tzinfo) -> list[tuple[str, str]]:
     """Return the filter of those users of a job whose action ended so; empty where none tells them from others."""
     result = ActionResult.from_stored(word)
     if job.target.users or result not in RESULT_FILTERS:
         return []
     # What an action changes about a user is not what the user was found by any more.
-    given = arguments_of(job.target.filter)
+    given = arguments_of(job.target.filter, zone)
     given.pop("errcode", None)
     return list((given | dict([RESULT_FILTERS[result]])).items())
 

@@ -126,8 +126,8 @@ _FILTER_LABELS: Mapping[str, str] = {
     "action": N_("Action"),
     "result": N_("Result"),
     "openid": N_("openid"),
-    "from": N_("From day (UTC)"),
-    "to": N_("To day (UTC)"),
+    "from": N_("From day"),
+    "to": N_("To day"),
 }
 _FILTER_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
     "status": STATUS_LABELS,

@@ -86,12 +86,12 @@ CONCERN_MEANINGS: Mapping[str, str] = {
     Concern.NOBODY: N_("the service tries again"),
 }
 CHART_TITLES_PER_HOUR: Mapping[str, str] = {
-    ActivityKind.AUTHORIZED: N_("Authorizations per hour (UTC)"),
-    ActivityKind.REFRESHED: N_("Refreshes per hour (UTC)"),
+    ActivityKind.AUTHORIZED: N_("Authorizations per hour"),
+    ActivityKind.REFRESHED: N_("Refreshes per hour"),
 }
 CHART_TITLES_PER_DAY: Mapping[str, str] = {
-    ActivityKind.AUTHORIZED: N_("Authorizations per day (UTC)"),
-    ActivityKind.REFRESHED: N_("Refreshes per day (UTC)"),
+    ActivityKind.AUTHORIZED: N_("Authorizations per day"),
+    ActivityKind.REFRESHED: N_("Refreshes per day"),
 }
 #: What the token store may lose, as its server is set up.
 RISK_LABELS: Mapping[str, str] = {

@@ -49,12 +49,12 @@ FILTER_LABELS: Mapping[str, str] = {
     "scope": N_("Scope"),
     "snapshot": N_("Snapshot user"),
     "errcode": N_("Last errcode"),
-    "authorized_from": N_("Authorized from (UTC)"),
-    "authorized_to": N_("Authorized to (UTC)"),
-    "used_from": N_("Used from (UTC)"),
-    "used_to": N_("Used to (UTC)"),
-    "ends_from": N_("Expires from (UTC)"),
-    "ends_to": N_("Expires to (UTC)"),
+    "authorized_from": N_("Authorized from"),
+    "authorized_to": N_("Authorized to"),
+    "used_from": N_("Used from"),
+    "used_to": N_("Used to"),
+    "ends_from": N_("Expires from"),
+    "ends_to": N_("Expires to"),
 }
 
 SORT_LABELS: Mapping[str, str] = {

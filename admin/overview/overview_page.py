@@ -1,10 +1,11 @@
 """The overview: whether logins and refreshes work, and what is coming."""
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
 
 from admin.labels.overview import (
@@ -65,15 +66,15 @@ class Series:
     span: str
     starts: Sequence[int]
     counts: dict[ActivityKind, list[int]]
+    zone: tzinfo
 
     def name(self, start: int) -> str:
         """Name an hour or a day."""
-        return f"{datetime.fromtimestamp(start, UTC):%H:%M}" if self.span == "hours" else self.day(start)
+        return f"{datetime.fromtimestamp(start, self.zone):%H:%M}" if self.span == "hours" else self.day(start)
 
-    @staticmethod
-    def day(start: int) -> str:
+    def day(self, start: int) -> str:
         """Name a day."""
-        return f"{datetime.fromtimestamp(start, UTC):%m-%d}"
+        return f"{datetime.fromtimestamp(start, self.zone):%m-%d}"
 
 
 class OverviewHandler(AdminHandler):
@@ -94,7 +95,7 @@ class OverviewHandler(AdminHandler):
             self._store(),
             self._calls(now),
         )
-        series = _series(activity or (), span, now)
+        series = _series(activity or (), span, now, self.time_zone)
         self.render(
             "overview/overview.html",
             **self._verdict(activity, outcomes, instances, now),
@@ -113,8 +114,8 @@ class OverviewHandler(AdminHandler):
             schema=schema,
             risks=[RISK_LABELS[risk] for risk in risks],
             accounts=services.account_names,
-            today=day_of(now),
-            in_three_days=day_of(now + 3 * DAY_SECONDS),
+            today=day_of(now, self.time_zone),
+            in_three_days=day_of(now + 3 * DAY_SECONDS, self.time_zone),
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             labels=ACTIVITY_LABELS,
@@ -237,17 +238,20 @@ class OverviewHandler(AdminHandler):
         )
 
 
-def _series(activity: Iterable[Activity], span: str, now: int) -> Series:
-    """Add up what happened in each of the last hours, or days."""
-    length, number = (HOUR_SECONDS, _HOURS) if span == "hours" else (DAY_SECONDS, _DAYS)
-    last = now - now % length
-    starts = [last - length * back for back in range(number - 1, -1, -1)]
-    counts = {kind: [0] * number for kind in ActivityKind}
+def _series(activity: Iterable[Activity], span: str, now: int, zone: tzinfo) -> Series:
+    """Add up what happened in each of the last hours, or days of a zone."""
+    if span == "hours":
+        starts = [hour_of(now) - HOUR_SECONDS * back for back in range(_HOURS - 1, -1, -1)]
+    else:
+        today = datetime.fromtimestamp(now, zone).date()
+        days = [today - timedelta(back) for back in range(_DAYS - 1, -1, -1)]
+        starts = [int(datetime.combine(day, time.min, zone).timestamp()) for day in days]
+    counts = {kind: [0] * len(starts) for kind in ActivityKind}
     for one in activity:
-        place = (one.hour - starts[0]) // length
-        if 0 <= place < number:
+        place = bisect_right(starts, one.hour) - 1
+        if place >= 0:
             counts[one.kind][place] += one.count
-    return Series(span, starts, counts)
+    return Series(span, starts, counts, zone)
 
 
 def _by_status(counts: Iterable[tuple[tuple[str, str], int]]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from admin.labels.users import FILTER_LABELS, SCOPE_LABELS, SEARCH_FIELD_LABELS, STATUS_LABELS
@@ -65,17 +66,18 @@ class Listing:
     cursor: str = ""
 
     @classmethod
-    def read(cls, argument: Callable[[str], str]) -> "Listing":
+    def read(cls, argument: Callable[[str], str], zone: tzinfo = UTC) -> "Listing":
         """Read it from an address.
 
         Args:
             argument: Gives an argument by its name, empty where it is missing.
+            zone: Where its days begin.
 
         Raises:
             PageError: An argument is not valid.
         """
         given = {name: parse_text(argument(name).strip()) for name in FIELDS}
-        wanted = _filter_of(given)
+        wanted = _filter_of(given, zone)
         sort = parse_choice(UserSort, argument("sort")) or _natural_sort(wanted)
         return cls(given, wanted, sort, descending=argument("order") != "up", cursor=argument("cursor"))
 
@@ -115,8 +117,8 @@ class Listing:
         return [*self.arguments(), ("cursor", cursor)]
 
 
-def arguments_of(wanted: UserFilter) -> dict[str, str]:
-    """Write a filter as an address's arguments; those that narrow nothing are left out."""
+def arguments_of(wanted: UserFilter, zone: tzinfo = UTC) -> dict[str, str]:
+    """Write a filter as an address's arguments, in days of a zone; those that narrow nothing are left out."""
     searched = wanted.searched
     given = {
         "appid": wanted.appid,
@@ -129,13 +131,13 @@ def arguments_of(wanted: UserFilter) -> dict[str, str]:
         "q": searched and searched.text,
     }
     for name, span in (("authorized", wanted.authorized), ("used", wanted.used), ("ends", wanted.ending)):
-        given[f"{name}_from"] = None if span.since is None else day_of(span.since)
-        given[f"{name}_to"] = None if span.until is None else day_of(span.until - 1)
+        given[f"{name}_from"] = None if span.since is None else day_of(span.since, zone)
+        given[f"{name}_to"] = None if span.until is None else day_of(span.until - 1, zone)
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
 def describe_filter(
-    wanted: UserFilter, accounts: Mapping[str, str], translate: Callable[[str], str]
+    wanted: UserFilter, accounts: Mapping[str, str], translate: Callable[[str], str], zone: tzinfo = UTC
 ) -> list[tuple[str, str]]:
     """Put a filter into the words of its form: each condition's label and value, translated.
 
@@ -143,8 +145,9 @@ def describe_filter(
         wanted: The filter.
         accounts: The accounts' names by their appids.
         translate: Translates the words of the form; what was typed stays as it is.
+        zone: Where its days begin.
     """
-    given = arguments_of(wanted)
+    given = arguments_of(wanted, zone)
     labels = {"status": STATUS_LABELS, "scope": SCOPE_LABELS, "snapshot": _YES_NO_LABELS}
     conditions = []
     for name, label in FILTER_LABELS.items():
@@ -162,7 +165,7 @@ def describe_filter(
     return conditions
 
 
-def _filter_of(given: dict[str, str]) -> UserFilter:
+def _filter_of(given: dict[str, str], zone: tzinfo) -> UserFilter:
     snapshot = parse_choice(_YesNo, given["snapshot"])
     return UserFilter(
         appid=given["appid"] or None,
@@ -170,9 +173,9 @@ def _filter_of(given: dict[str, str]) -> UserFilter:
         scope=given["scope"] or None,
         is_snapshotuser=None if snapshot is None else snapshot is _YesNo.YES,
         last_error_code=parse_number(given["errcode"]),
-        authorized=_span(given["authorized_from"], given["authorized_to"]),
-        used=_span(given["used_from"], given["used_to"]),
-        ending=_span(given["ends_from"], given["ends_to"]),
+        authorized=_span(given["authorized_from"], given["authorized_to"], zone),
+        used=_span(given["used_from"], given["used_to"], zone),
+        ending=_span(given["ends_from"], given["ends_to"], zone),
         searched=_searched(given),
     )
 
@@ -194,5 +197,5 @@ def _natural_sort(wanted: UserFilter) -> UserSort:
     return UserSort.ID
 
 
-def _span(first_day: str, last_day: str) -> TimeRange:
-    return TimeRange(parse_midnight(first_day), parse_midnight(last_day, days_later=1))
+def _span(first_day: str, last_day: str, zone: tzinfo) -> TimeRange:
+    return TimeRange(parse_midnight(first_day, zone), parse_midnight(last_day, zone, days_later=1))

@@ -67,7 +67,7 @@ class UsersHandler(AdminHandler):
     async def get(self) -> None:
         """Show a page of them."""
         search = user_search_of(self)
-        listing = Listing.read(lambda name: self.get_query_argument(name, ""))
+        listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
         page, count = await asyncio.gather(
             self.run(search.page, listing.query(_PAGE_SIZE)), self.run(_count, search, listing.filter)
         )
@@ -103,7 +103,7 @@ class UsersExportHandler(AdminHandler):
     async def get(self) -> None:
         """Write them in batches, so that memory does not grow with their number."""
         search = user_search_of(self)
-        listing = Listing.read(lambda name: self.get_query_argument(name, ""))
+        listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
         query = listing.query(MAX_PAGE)
         page = await self.run(search.page, query)  # before anything is sent: it may be too slow
         await self.audit(AuditAction.USERS_EXPORT, filter=link("", *listing.given.items())[1:])

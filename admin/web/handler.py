@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 from tornado.ioloop import IOLoop
 from tornado.locale import Locale
@@ -24,6 +25,7 @@ from admin.web.links import is_own_path, link
 from admin.web.moments import moment_html
 from admin.web.navigation import NAVIGATION
 from admin.web.notices import Notice, NoticeText, sign_notice, sign_outcome, verify_notice
+from admin.web.time_zones import TIME_ZONE_COOKIE, time_zone_of
 from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
@@ -261,6 +263,7 @@ class AdminHandler(RequestHandler):
             "request_id": self.request_id,
             "Role": Role,
             "session": self._session,
+            "time_zone": self.time_zone,
             "with_language": self._with_language,
         }
 
@@ -317,7 +320,12 @@ class AdminHandler(RequestHandler):
         return link(self.request.path, *arguments, ("lang", code))
 
     def _moment(self, at: int | None, *, precise: bool = False) -> str:
-        return moment_html(at, self.locale.translate(N_("never")), precise=precise)
+        return moment_html(at, self.locale.translate(N_("never")), self.time_zone, precise=precise)
+
+    @cached_property
+    def time_zone(self) -> ZoneInfo:
+        """The zone that the page is written in, and that its days begin in."""
+        return time_zone_of(self.get_cookie(TIME_ZONE_COOKIE) or "") or self.services.time_zone
 
 
 #: An address of the dashboard and what answers it.

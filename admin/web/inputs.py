@@ -6,7 +6,7 @@ says so; nothing here lets a database, a parser or a page meet a value of a size
 
 import base64
 import json
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -102,8 +102,8 @@ def parse_choice(choices: type[E], text: str) -> E | None:
         raise _invalid() from None
 
 
-def parse_midnight(day: str, days_later: int = 0) -> int | None:
-    """Return the second a day in UTC begins, or the one so many days later; None for an empty text.
+def parse_midnight(day: str, zone: tzinfo = UTC, *, days_later: int = 0) -> int | None:
+    """Return the second a day begins in a zone, or the one so many days later; None for an empty text.
 
     Raises:
         PageError: It is not a day.
@@ -111,17 +111,15 @@ def parse_midnight(day: str, days_later: int = 0) -> int | None:
     if not day:
         return None
     try:
-        begins = datetime.combine(
-            date.fromisoformat(day[: _LONGEST_DAY + 1]) + timedelta(days_later), datetime.min.time(), UTC
-        )
+        begins = date.fromisoformat(day[: _LONGEST_DAY + 1]) + timedelta(days_later)
+        return int(datetime.combine(begins, time.min, zone).timestamp())
     except (ValueError, OverflowError):
         raise PageError(HTTPStatus.BAD_REQUEST, N_("Write a day as 2027-01-31.")) from None
-    return int(datetime.combine(begins, time.min, UTC).timestamp())
 
 
-def day_of(at: int) -> str:
-    """Write the day in UTC that a second belongs to, as `parse_midnight` reads it."""
-    return datetime.fromtimestamp(at, UTC).date().isoformat()
+def day_of(at: int, zone: tzinfo = UTC) -> str:
+    """Write the day in a zone that a second belongs to, as `parse_midnight` reads it."""
+    return datetime.fromtimestamp(at, zone).date().isoformat()
 
 
 def is_moment(at: int | None) -> bool:

@@ -1,22 +1,24 @@
 """How pages write points in time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from tornado.escape import xhtml_escape
 
 __all__ = ["moment_html"]
 
 
-def moment_html(at: int | None, never: str, *, precise: bool = False) -> str:
-    """Return HTML of a point in time, in UTC, to the minute or second; the script makes it the reader's own.
+def moment_html(at: int | None, never: str, zone: tzinfo = UTC, *, precise: bool = False) -> str:
+    """Return HTML of a point in time, to the minute or second; the script makes it the reader's own.
 
     Args:
         at: The second; None for something that never happened.
         never: What to write then.
+        zone: The zone to write it in; UTC is named, others are those of the whole page.
         precise: Whether to write the second.
     """
     if at is None:
         return f'<span class="none">{xhtml_escape(never)}</span>'
-    utc = datetime.fromtimestamp(at, UTC)
-    shown = f"{utc:%Y-%m-%d %H:%M:%S}" if precise else f"{utc:%Y-%m-%d %H:%M}"
-    return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{shown} UTC</time>'
+    here = datetime.fromtimestamp(at, zone)
+    shown = f"{here:%Y-%m-%d %H:%M:%S}" if precise else f"{here:%Y-%m-%d %H:%M}"
+    named = f"{shown} UTC" if str(zone) == "UTC" else shown
+    return f'<time datetime="{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}">{named}</time>'

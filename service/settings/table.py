@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from service.settings.addresses import (
     Address,
@@ -34,6 +35,7 @@ from service.settings.values import (
     parse_optional_file,
     parse_optional_folder,
     parse_rate_limit,
+    parse_time_zone,
     parse_transport,
     plain_text,
 )
@@ -99,6 +101,12 @@ class Settings:
         parse_admin_url,
         "The dashboard's address as browsers see it, without a path. Empty: the one that a request was sent to, or "
         "what a trusted proxy says, with a host of ADMIN_HOSTS. With https:// its cookies are Secure.",
+    )
+    admin_timezone: ZoneInfo = _setting(
+        "UTC",
+        parse_time_zone,
+        "The time zone of the dashboard where the browser runs no script, such as `Asia/Shanghai`. With script it is "
+        "the viewer's own.",
     )
     admin_hosts: tuple[str, ...] = _setting(
         "",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from limits import parse_many
 
@@ -27,6 +28,7 @@ __all__ = [
     "parse_optional_file",
     "parse_optional_folder",
     "parse_rate_limit",
+    "parse_time_zone",
     "parse_transport",
     "plain_text",
 ]
@@ -58,6 +60,14 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return known[text.lower()]
 
     return parse
+
+
+def parse_time_zone(text: str) -> ZoneInfo:
+    """Read the name of a time zone."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
+        raise ValueError("the name of a time zone that this machine knows, such as Asia/Shanghai") from None
 
 
 def parse_transport(text: str) -> TransportName | None:

@@ -96,6 +96,7 @@ def make_admin_services(
         call_outcomes=CallOutcomes(database),
         store=settings.token_store,
         key_ids=keys.key_ids,
+        time_zone=settings.admin_timezone,
         operators=Operators(database),
         sessions=OperatorSessions(database),
         throttle=SignInThrottle(SignInAttempts(database), clock),

@@ -123,14 +123,14 @@ WORDS = {
         "Status": "Re-authorization required",
         "Scope": "Profile (snsapi_userinfo)",
         "Snapshot user": "no",
-        "Expires to (UTC)": "2027-01-31",
+        "Expires to": "2027-01-31",
         "Nickname": "starts with status",
     },
     "zh-CN": {
         "状态": "需重新授权",
         "授权范围": "用户资料（snsapi_userinfo）",
         "快照页用户": "否",
-        "到期时间止（UTC）": "2027-01-31",
+        "到期时间止": "2027-01-31",
         "昵称": "以 status 开头",
     },
 }
