@@ -21,13 +21,14 @@ function showOwnTime(part) {
 }
 showOwnTime(document);
 
-// A form is sent once, however often its button is pressed.
-document.addEventListener('submit', (event) => {
+// A form is sent once, however often its button is pressed; also one that came with a renewed part of the page.
+const sendOnce = (event) => {
   const form = event.target;
   if (form.method !== 'post') return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = 'yes';
-});
+};
+document.addEventListener('submit', sendOnce, { capture: true });
 
 // A page shown again from the browser's memory has forms that may be sent again.
 window.addEventListener('pageshow', () => {

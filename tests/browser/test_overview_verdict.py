@@ -237,3 +237,14 @@ def test_the_page_renews_itself_without_script(well, chromium):
         with page.expect_navigation():
             pass
         assert page.url.endswith("/admin/overview")
+
+
+def test_the_second_page_of_a_browser_is_in_its_own_zone(well, chromium):
+    assert well.log_in(WRONG) == 200
+    with well.dashboard.open(chromium, timezone_id="Australia/Adelaide") as context:
+        page = context.new_page()
+        page.goto("/admin/overview")
+        page.reload()
+        assert "Australia/Adelaide" in page.inner_text("#activity-heading")
+        ticks = page.locator(".chart .tick").all_text_contents()
+        assert {tick[-3:] for tick in ticks} == {":30"}
