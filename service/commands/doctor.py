@@ -113,8 +113,8 @@ async def _about_database(settings: Settings) -> CheckResult:
 async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
     try:
         vault = TokenVault(await asyncio.to_thread(open_store, settings), keys, instance="doctor")
-    except NotMadeYet as error:
-        return CheckResult("token store", CheckStatus.WARNING, str(error))
+    except NotMadeYet:
+        return CheckResult("token store", CheckStatus.WARNING, "nothing is stored yet: there is no database")
     except (SettingsError, StorageError) as error:
         return CheckResult("token store", CheckStatus.BAD, str(error))
     try:

@@ -116,7 +116,10 @@ class Database:
         self.engine = engine
         self._repeating_seconds = repeating_seconds
         self.dialect: Dialect = dialect_named(engine.dialect.name)
-        self.place = place_of(engine.url, engine.get_execution_options()[HOSTS])
+        hosts = engine.get_execution_options()[HOSTS]
+        self.place = place_of(engine.url, hosts)
+        # Of several hosts each may have failed for another reason.
+        self._has_one_host = len(hosts) <= 1
         self._reader = engine.execution_options(**self.dialect.reading_options)
         self._writer = engine.execution_options(**self.dialect.writing_options)
         own_driver = engine.dialect.driver == self.dialect.driver
@@ -228,4 +231,10 @@ class Database:
             return InvalidRecord(f"The database refuses a record ({kind}).")
         if isinstance(error, exc.ProgrammingError | exc.NotSupportedError):
             return StorageError(f"The database refuses a statement ({kind}).")
-        return StoreUnavailable(f"The database {self.place} does not answer ({kind}).")
+        fault = self.dialect.connection_fault(cause) if self._has_one_host else None
+        sentence = (
+            fault.sentence(self.place, self.engine.url.database)
+            if fault
+            else f"The database {self.place} does not answer"
+        )
+        return StoreUnavailable(f"{sentence} ({kind}).")

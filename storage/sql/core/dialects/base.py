@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from storage.base.errors import StoreUnavailable
 from storage.base.risks import StoreRisk
+from storage.sql.core.connection_faults import ConnectionFault
 from storage.sql.core.products import Product, product_of
 
 __all__ = [
@@ -225,6 +226,10 @@ class Dialect(ABC):
     def is_rolled_back(self, error: BaseException) -> bool:  # noqa: ARG002 - SQLite has one writer at a time
         """Return whether the database gave up the transaction for the sake of another: it may be repeated."""
         return False
+
+    def connection_fault(self, error: BaseException) -> ConnectionFault | None:  # noqa: ARG002 - a file needs no server
+        """Return why there is no connection; None where the error is another one or does not say."""
+        return None
 
     def is_lost(self, error: BaseException) -> bool:  # noqa: ARG002 - a file cannot be lost
         """Return whether a connection is of no use any more, where SQLAlchemy does not know the error as such."""

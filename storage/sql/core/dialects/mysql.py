@@ -22,6 +22,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import BigInteger
 
 from storage.base.risks import StoreRisk
+from storage.sql.core.connection_faults import ConnectionFault
 from storage.sql.core.dialects.base import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
@@ -44,6 +45,17 @@ DEFAULT_PORT = 3306
 #: The errors of a server that cannot be reached (the driver's own number), and of one that is not to be used just now.
 CANNOT_CONNECT = 2003
 NOT_READY = 1047
+#: What a server refuses a connection with, and what keeps one from a server.
+_REFUSALS = {
+    "1044": ConnectionFault.ACCESS_DENIED,
+    "1045": ConnectionFault.ACCESS_DENIED,
+    "1698": ConnectionFault.ACCESS_DENIED,
+    "1049": ConnectionFault.NO_SUCH_DATABASE,
+}
+_UNREACHABLE = {
+    "gaierror": ConnectionFault.UNKNOWN_HOST,
+    "ConnectionRefusedError": ConnectionFault.NOTHING_LISTENS,
+}
 #: How far a Galera node waits before it reads, updates or deletes: until it knows what any node has committed.
 SEES_EVERY_COMMIT = 3
 #: What every session is told. Without strictness a token that is too long would be cut short in silence; with safe
@@ -184,6 +196,12 @@ class MySQL(Dialect):
     def is_rolled_back(self, error: BaseException) -> bool:
         """Recognize ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT and TiDB's write conflict."""
         return self.code_of(error) in {"1213", "1205", "9007"}
+
+    def connection_fault(self, error: BaseException) -> ConnectionFault | None:
+        """Recognize the refusals of a server, and what `_connect_in_time` says where there is none."""
+        if error.args[:1] == (CANNOT_CONNECT,):
+            return _UNREACHABLE.get(error.args[-1])
+        return _REFUSALS.get(self.code_of(error))
 
     def is_lost(self, error: BaseException) -> bool:
         """Recognize MariaDB's ER_CONNECTION_KILLED, ER_SERVER_SHUTDOWN, and a server that was the primary once.

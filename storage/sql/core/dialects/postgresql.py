@@ -25,6 +25,7 @@ from sqlalchemy.types import BigInteger
 from storage.base.errors import StorageError
 from storage.base.risks import StoreRisk
 from storage.sql.core.addresses import hosts_of
+from storage.sql.core.connection_faults import ConnectionFault
 from storage.sql.core.dialects.base import (
     ANSWER_SECONDS,
     ARGUMENTS,
@@ -51,6 +52,16 @@ UNLIMITED = "unlimited"
 #: What a statement fails with whose preparation went to another session: it is unknown there, its name is taken by
 #: another client's, or by one with other parameters.
 PREPARED_ELSEWHERE = frozenset({"26000", "42P05", "08P01"})
+#: What libpq and the server say where there is no connection.
+_CONNECTION_FAULTS = (
+    ("failed to resolve host", ConnectionFault.UNKNOWN_HOST),
+    ("Connection refused", ConnectionFault.NOTHING_LISTENS),
+    ('FATAL:  database "', ConnectionFault.NO_SUCH_DATABASE),
+    ('FATAL:  role "', ConnectionFault.ACCESS_DENIED),
+    ("authentication failed for user", ConnectionFault.ACCESS_DENIED),
+    ("no password supplied", ConnectionFault.ACCESS_DENIED),
+    ("no pg_hba.conf entry", ConnectionFault.ACCESS_DENIED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +240,15 @@ class PostgreSQL(Dialect):
         Not statement_completion_unknown (40003), by which CockroachDB says that it may have committed.
         """
         return self.code_of(error) in {"40001", "40P01"}
+
+    def connection_fault(self, error: BaseException) -> ConnectionFault | None:
+        """Go by the text: libpq gives no SQLSTATE of what a server answers before there is a session.
+
+        A server that speaks another language than English is not understood.
+        """
+        if not str(error).startswith(("connection failed", "failed to resolve")):
+            return None
+        return next((fault for words, fault in _CONNECTION_FAULTS if words in str(error)), None)
 
     def is_lost(self, error: BaseException) -> bool:
         """Recognize a server that was the primary once (read_only_sql_transaction), and sessions shared by a pooler."""
