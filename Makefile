@@ -47,15 +47,15 @@ test: $(READY) $(CLIENTS) ## Run every test
 
 .PHONY: test-clusters
 test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sentinel (ONLY=quick: minutes)
-	$(BIN)/python -m pytest -m "clusters$(if $(ONLY), and $(ONLY))" -rP -q
+	$(BIN)/python -m tests.clusters.table $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: reliability
-reliability: $(READY) ## Count the codes that faults of stores cost (minutes; ARGS="--workers 2 --seconds 40")
-	$(BIN)/python -m tests.reliability.table $(ARGS)
+reliability: $(READY) ## Count what faults of stores cost visitors, into docs/reliability*.md (minutes)
+	$(BIN)/python -m tests.reliability.table --write $(ARGS)
 
 .PHONY: soak
 soak: $(READY) ## Load the service for MINUTES=30, while its memory, descriptors and threads must not grow
-	$(BIN)/python -m tests.reliability.soak --minutes $(or $(MINUTES),30)
+	$(BIN)/python -m tests.reliability.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 .PHONY: test-large
 test-large: $(READY) ## Rotate the keys of a million rows on each database (over an hour)

@@ -1,5 +1,6 @@
 """What tests of engines of several servers share. They are left out unless they are asked for by their mark."""
 
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,6 +29,18 @@ class CountingWeChat(SimulatedWeChat):
     def refresh(self, *, refresh_token, **others):
         self.refreshed[refresh_token] += 1
         return super().refresh(refresh_token=refresh_token, **others)
+
+
+@pytest.fixture
+def note(record_property):
+    """Print what a trial found, and put it into the report of the run, from which docs/reliability.md gets it."""
+
+    def note(what, found):
+        print(f"{what}: {found}")
+        figures = {name: len(value) if isinstance(value, set | list) else value for name, value in found.items()}
+        record_property("figures", json.dumps([what, figures]))
+
+    return note
 
 
 @pytest.fixture

@@ -179,14 +179,14 @@ LOSSES = {
 @pytest.mark.gen_test(timeout=300)
 @pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.quick), "paused", "cut off"])
 async def test_a_node_that_is_lost_takes_no_acknowledged_exchange_along(
-    own_galera, wechat, http, start_server, page_at, how
+    own_galera, wechat, http, start_server, page_at, note, how
 ):
     trial = Trial(wechat, http, start_server, page_at)
     others = own_galera.url_of(*own_galera.nodes[1:])
     found = await trial.exchange_while(
         lambda: LOSSES[how](own_galera), lambda: SqlTokenStore.open(others), reached(own_galera, 2)
     )
-    print(f"Galera, a node {how}: {found}")
+    note(f"Galera, a node {how}", found)
     assert found["lost"] == set()
     assert found["others"] == []
 
@@ -200,10 +200,10 @@ def settings(settings, own_galera):
 @pytest.mark.gen_test(timeout=300)
 @pytest.mark.parametrize("how", [None, "killed"])
 async def test_instances_on_nodes_of_their_own_refresh_each_token_once(
-    own_galera, service, wechat, http, start_server, page_at, how
+    own_galera, service, wechat, http, start_server, page_at, note, how
 ):
     trial = Trial(wechat, http, start_server, page_at)
     lose = None if how is None else lambda: LOSSES[how](own_galera)
     found = await trial.refresh_while(lose, service, reached(own_galera, 3))
-    print(f"Galera, a node {how or 'not lost'}: {found}")
+    note(f"Galera, a node {how or 'not lost'}", found)
     assert found["twice"] <= (0 if how is None else in_flight(3))

@@ -67,7 +67,7 @@ def fail_over(primary, standby):
 @pytest.mark.timeout(300)
 @pytest.mark.gen_test(timeout=240)
 async def test_the_standby_that_takes_over_has_every_acknowledged_exchange(
-    own_pair, wechat, http, start_server, page_at
+    own_pair, wechat, http, start_server, page_at, note
 ):
     primary, standby = own_pair
     instances = [
@@ -78,7 +78,7 @@ async def test_the_standby_that_takes_over_has_every_acknowledged_exchange(
     found = await trial.exchange_while(
         lambda: fail_over(primary, standby), lambda: SqlTokenStore.open(url_of(primary, standby)), instances
     )
-    print(f"PostgreSQL, the primary killed: {found}")
+    note("PostgreSQL, the primary killed", found)
     assert found["lost"] == set()
     assert found["others"] == []
 
@@ -91,11 +91,11 @@ def settings(settings, own_pair):
 @pytest.mark.timeout(300)
 @pytest.mark.gen_test(timeout=240)
 async def test_instances_refresh_each_token_once_while_the_standby_takes_over(
-    own_pair, service, wechat, http, start_server, page_at
+    own_pair, service, wechat, http, start_server, page_at, note
 ):
     trial = Trial(wechat, http, start_server, page_at)
     found = await trial.refresh_while(lambda: fail_over(*own_pair), service, [{}, {}])
-    print(f"PostgreSQL, the primary killed: {found}")
+    note("PostgreSQL, the primary killed", found)
     assert found["twice"] <= in_flight(2)
 
 

@@ -62,13 +62,15 @@ def test_a_prefix_that_does_not_hold_the_keys_together_is_refused(cluster):
 @pytest.mark.quick
 @pytest.mark.timeout(300)
 @pytest.mark.gen_test(timeout=240)
-async def test_a_node_that_dies_is_replaced_and_the_service_goes_on(own_cluster, wechat, http, start_server, page_at):
+async def test_a_node_that_dies_is_replaced_and_the_service_goes_on(
+    own_cluster, wechat, http, start_server, page_at, note
+):
     """What was answered in the moment before is a matter of luck: a Redis Cluster copies later."""
     settings = {"WECHAT_OPENID_TOKEN_STORE": "redis", "WECHAT_OPENID_TOKEN_STORE_URL": own_cluster.url()}
     node = own_cluster.primary_of(PREFIX)
     trial = Trial(wechat, http, start_server, page_at)
     found = await trial.exchange_while(node.kill, lambda: RedisTokenStore.open(own_cluster.url()), [settings, settings])
-    print(f"Redis Cluster, the node killed: {found}")
+    note("Redis Cluster, the node killed", found)
     assert own_cluster.primary_of(PREFIX) is not node
     assert len(found["lost"]) < found["acknowledged"] / 2
     assert found["others"] == []

@@ -48,7 +48,7 @@ LOSSES = {"killed": lambda servers: servers.primary.kill(), "paused": lambda ser
 @pytest.mark.gen_test(timeout=240)
 @pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.quick), "paused"])
 async def test_a_replica_that_takes_over_has_every_exchange_that_waited_for_it(
-    own_watched, wechat, http, start_server, page_at, how
+    own_watched, wechat, http, start_server, page_at, note, how
 ):
     settings = {
         "WECHAT_OPENID_TOKEN_STORE": "redis",
@@ -58,7 +58,7 @@ async def test_a_replica_that_takes_over_has_every_exchange_that_waited_for_it(
     found = await trial.exchange_while(
         lambda: LOSSES[how](own_watched), lambda: RedisTokenStore.open(own_watched.url()), [settings, settings]
     )
-    print(f"Redis by Sentinel, the primary {how}: {found}")
+    note(f"Redis by Sentinel, the primary {how}", found)
     assert own_watched.current_primary() != own_watched.primary.port
     assert found["lost"] == set()
     assert found["others"] == []
@@ -83,10 +83,10 @@ def settings(settings, own_watched):
 @pytest.mark.timeout(300)
 @pytest.mark.gen_test(timeout=240)
 async def test_instances_refresh_each_token_once_while_a_replica_takes_over(
-    own_watched, settings, service, wechat, http, start_server, page_at
+    own_watched, settings, service, wechat, http, start_server, page_at, note
 ):
     own = {"WECHAT_OPENID_TOKEN_STORE": "redis", "WECHAT_OPENID_TOKEN_STORE_URL": settings.token_store_url}
     trial = Trial(wechat, http, start_server, page_at)
     found = await trial.refresh_while(own_watched.primary.kill, service, [own, own])
-    print(f"Redis by Sentinel, the primary killed: {found}")
+    note("Redis by Sentinel, the primary killed", found)
     assert found["twice"] <= in_flight(2)

@@ -6,7 +6,7 @@ the scheduler refreshes all along. Meanwhile an operator who has signed in looks
 /readyz and /metrics. The medians of the second and of the last quarter of the samples are compared: what a process
 needs to get warm is taken in the first.
 
-Usage: python -m tests.reliability.soak [--minutes N] [--per-second N] [--workers N] [--database NAME]
+Usage: python -m tests.reliability.soak [--minutes N] [--per-second N] [--workers N] [--database NAME] [--write]
 """
 
 import argparse
@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -28,16 +28,14 @@ from tests.bench.processes import open_descriptors, resident_total_megabytes, th
 from tests.bench.servers import migrate, postgresql_database, running, upstream
 from tests.bench.stacks import APPID, environment_for, this_service
 from tests.bench.upstream import openid_of
+from tests.reliability.page import write_figures
 from tests.service.harness import free_port
 
-__all__ = ["FIGURES", "Soaked", "soak"]
+__all__ = ["FIGURES", "Soaked", "counts_of", "soak"]
 
-#: What is sampled, and by which factor it may differ between the quarters that are compared.
-FIGURES = {
-    "memory, MB": (resident_total_megabytes, 1.15),
-    "descriptors": (open_descriptors, 1.25),
-    "threads": (threads, 1.25),
-}
+#: What is sampled, and by which factor it may differ between the quarters that are compared. Descriptors are those
+#: beside the connections of the load, which are many while answers are slow.
+FIGURES = {"Memory, MB": 1.15, "Descriptors": 1.25, "Threads": 1.25}
 SAMPLES = 240
 #: People who come from the beginning on.
 KNOWN_PEOPLE = 1000
@@ -45,6 +43,8 @@ ONE_IN = 10
 #: Requests under way at once, at most: of a service that stands still, the trial needs to know no more.
 MOST_UNDER_WAY = 500
 DASHBOARD_PAUSE_SECONDS = 2
+#: The answers while the store is late, or does not answer.
+PUT_OFF = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 _REFRESHES = re.compile(rb'^wechat_openid_refreshes_total\{result="refreshed"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
@@ -70,8 +70,13 @@ class Soaked:
         return {asked: count for asked, count in sorted(self.answers.items()) if asked[1] != HTTPStatus.OK}
 
     @property
+    def put_off(self) -> int:
+        """Return how many were told to come back: what a machine that stands still for a moment does to its store."""
+        return sum(count for (_, status), count in self.refused.items() if status in PUT_OFF)
+
+    @property
     def errors(self) -> int:
-        return sum(self.refused.values())
+        return sum(self.refused.values()) - self.put_off
 
     def quarters(self, figure: str) -> tuple[float, float]:
         """Return the medians of the second quarter of the samples and of the last."""
@@ -83,7 +88,7 @@ class Soaked:
     def grown(self) -> list[str]:
         """Return the figures that are larger in the end by more than their tolerance."""
         pairs = {name: self.quarters(name) for name in FIGURES}
-        return [name for name, (_, tolerance) in FIGURES.items() if pairs[name][1] > tolerance * pairs[name][0]]
+        return [name for name, tolerance in FIGURES.items() if pairs[name][1] > tolerance * pairs[name][0]]
 
 
 async def soak(database_url: str, *, seconds: float, per_second: float, workers: int = 1) -> Soaked:
@@ -101,46 +106,44 @@ async def soak(database_url: str, *, seconds: float, per_second: float, workers:
         migrate(environment)
         cookie = f"wechat_openid_session={begin_session(database_url)}"
         with running(stack.command, environment, port) as process:
-            soaked = Soaked()
-            async with KeptConnections(port) as connections:
+            async with KeptConnections(port) as visitors, KeptConnections(admin_port) as operator:
+                soaked = Soaked()
                 # The first visitor is the user at whom the operator looks.
-                await _count(soaked, "/getCode", connections.ask(_post(0, "p0_first")))
-            others = [
-                asyncio.ensure_future(_watch_dashboard(soaked, admin_port, cookie)),
-                asyncio.ensure_future(_sample(soaked, process.pid, seconds / SAMPLES)),
-            ]
-            await _come(soaked, port, seconds, per_second)
-            for task in others:
-                task.cancel()
-            await asyncio.wait(others)
-            for task in others:
-                if not task.cancelled():
-                    task.result()
-            async with KeptConnections(admin_port) as connections:
-                _, metrics = await _get(connections, "/metrics", "")
+                await _count(soaked, "/getCode", visitors.ask(_post(0, "p0_first")))
+                others = [
+                    asyncio.ensure_future(_watch_dashboard(soaked, operator, cookie)),
+                    asyncio.ensure_future(_sample(soaked, process.pid, (visitors, operator), seconds / SAMPLES)),
+                ]
+                await _come(soaked, visitors, seconds, per_second)
+                for task in others:
+                    task.cancel()
+                await asyncio.wait(others)
+                for task in others:
+                    if not task.cancelled():
+                        task.result()
+                _, metrics = await _get(operator, "/metrics", "")
             soaked.refreshes = round(sum(float(value) for value in _REFRESHES.findall(metrics)))
     return soaked
 
 
-async def _come(soaked: Soaked, port: int, seconds: float, per_second: float) -> None:
+async def _come(soaked: Soaked, connections: KeptConnections, seconds: float, per_second: float) -> None:
     """Have visitors come on a timetable, and return when the last was answered."""
     loop = asyncio.get_running_loop()
     chance, under_way = random.Random(1), set()
     began_at, people = loop.time(), KNOWN_PEOPLE
-    async with KeptConnections(port) as connections:
-        for number in range(round(seconds * per_second)):
-            await asyncio.sleep(began_at + number / per_second - loop.time())
-            if len(under_way) >= MOST_UNDER_WAY:
-                soaked.held_back += 1
-                continue
-            is_new = chance.randrange(ONE_IN) == 0
-            people += is_new
-            person = people if is_new else chance.randrange(people)
-            asked = connections.ask(_post(person, f"p{person}_{number}"), keep=number % ONE_IN > 0)
-            task = asyncio.ensure_future(_count(soaked, "/getCode", asked))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-        await asyncio.gather(*under_way)
+    for number in range(round(seconds * per_second)):
+        await asyncio.sleep(began_at + number / per_second - loop.time())
+        if len(under_way) >= MOST_UNDER_WAY:
+            soaked.held_back += 1
+            continue
+        is_new = chance.randrange(ONE_IN) == 0
+        people += is_new
+        person = people if is_new else chance.randrange(people)
+        asked = connections.ask(_post(person, f"p{person}_{number}"), keep=number % ONE_IN > 0)
+        task = asyncio.ensure_future(_count(soaked, "/getCode", asked))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
 
 
 def _post(person: int, code: str) -> bytes:
@@ -153,14 +156,13 @@ def _post(person: int, code: str) -> bytes:
     ).encode()
 
 
-async def _watch_dashboard(soaked: Soaked, admin_port: int, cookie: str) -> None:
+async def _watch_dashboard(soaked: Soaked, connections: KeptConnections, cookie: str) -> None:
     """Load the pages that an operator has open, and what monitors ask, again and again."""
     user = f"/admin/users/{APPID}/{openid_of(b'p0')}"
-    async with KeptConnections(admin_port) as connections:
-        while True:
-            for path in ("/readyz", "/metrics", "/admin/overview", "/admin/users", user):
-                await _count(soaked, path.removesuffix(user) or "a user", _get(connections, path, cookie))
-            await asyncio.sleep(DASHBOARD_PAUSE_SECONDS)
+    while True:
+        for path in ("/readyz", "/metrics", "/admin/overview", "/admin/users", user):
+            await _count(soaked, path.removesuffix(user) or "a user", _get(connections, path, cookie))
+        await asyncio.sleep(DASHBOARD_PAUSE_SECONDS)
 
 
 async def _get(connections: KeptConnections, path: str, cookie: str) -> tuple[int, bytes]:
@@ -174,13 +176,18 @@ async def _count(soaked: Soaked, path: str, asked: Awaitable[tuple[int, bytes]])
     soaked.answers[path, status] += 1
 
 
-async def _sample(soaked: Soaked, pid: int, pause_seconds: float) -> None:
+async def _sample(soaked: Soaked, pid: int, load: Sequence[KeptConnections], pause_seconds: float) -> None:
     while True:
-        for name, (measure, _) in FIGURES.items():
-            soaked.samples[name].append(measure(pid))
-        if len(soaked.samples[name]) % (SAMPLES // 24) == 1:
-            now = ", ".join(f"{name} {values[-1]:.0f}" for name, values in soaked.samples.items())
-            print(f"{now}; {soaked.answers.total():,} answers, not 200: {soaked.refused}", file=sys.stderr, flush=True)
+        now = {
+            "Memory, MB": resident_total_megabytes(pid),
+            "Descriptors": open_descriptors(pid) - sum(connections.open for connections in load),
+            "Threads": threads(pid),
+        }
+        for name, value in now.items():
+            soaked.samples[name].append(value)
+        if len(soaked.samples["Threads"]) % (SAMPLES // 24) == 1:
+            said = ", ".join(f"{name} {value:.0f}" for name, value in now.items())
+            print(f"{said}; {soaked.answers.total():,} answers, not 200: {soaked.refused}", file=sys.stderr, flush=True)
         await asyncio.sleep(pause_seconds)
 
 
@@ -194,18 +201,22 @@ def _database(kind: str) -> Iterator[str]:
             yield f"sqlite:///{folder}/soak.db"
 
 
-def report(soaked: Soaked, conditions: str) -> str:
-    """Return what was seen, as Markdown."""
-    lines = [conditions, "", "| | second quarter | last quarter | ratio |", "|---|---:|---:|---:|"]
-    for name in FIGURES:
-        early, late = soaked.quarters(name)
-        lines.append(f"| {name} | {early:.0f} | {late:.0f} | {late / early:.2f} |")
-    exchanges = soaked.answers["/getCode", 200]
-    total = soaked.answers.total()
-    lines += ["", f"{exchanges:,} exchanges, {soaked.refreshes:,} refreshes, {total - exchanges:,} other requests; "]
-    lines[-1] += f"{soaked.errors} errors, {soaked.held_back} visitors held back."
-    lines += [f"{count} × {status} from {path}" for (path, status), count in soaked.refused.items()]
-    return "\n".join(lines)
+def counts_of(soaked: Soaked) -> dict[str, int]:
+    """Return what was counted, by the words in docs/reliability.md."""
+    exchanges = soaked.answers["/getCode", HTTPStatus.OK]
+    return {
+        "Exchanges": exchanges,
+        "Refreshes": soaked.refreshes,
+        "Other requests": soaked.answers.total() - exchanges - soaked.put_off - soaked.errors,
+        "Told to come back (503, 504)": soaked.put_off,
+        "Other errors": soaked.errors,
+        "Held back, because too many waited": soaked.held_back,
+    }
+
+
+def _rows_of(soaked: Soaked) -> dict[str, list[str]]:
+    quarters = {name: [f"{value:.0f}" for value in soaked.quarters(name)] for name in FIGURES}
+    return quarters | {name: [f"{count:,}"] for name, count in counts_of(soaked).items()}
 
 
 def main() -> None:
@@ -214,14 +225,16 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=150)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md and its twin")
     asked = parser.parse_args()
     with _database(asked.database) as url:
         soaked = asyncio.run(soak(url, seconds=60 * asked.minutes, per_second=asked.per_second, workers=asked.workers))
-    name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}[asked.database]
-    conditions = f"{asked.minutes:g} min, {asked.per_second:g} exchanges/s, {asked.workers} worker(s), {name}:"
-    print(report(soaked, conditions), flush=True)
-    if soaked.grown or soaked.errors or soaked.held_back:
-        sys.exit(f"grown: {', '.join(soaked.grown) or 'nothing'}; {soaked.errors} errors")
+    for name, cells in _rows_of(soaked).items():
+        print(f"{name}: {', '.join(cells)}", flush=True)
+    if asked.write:
+        write_figures(_rows_of(soaked))
+    if soaked.grown or soaked.errors:
+        sys.exit(f"grown: {', '.join(soaked.grown) or 'nothing'}; answered otherwise than by 200: {soaked.refused}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.reliability.outages import FAULTS, try_fault
+from tests.reliability.faults import FAULTS
+from tests.reliability.outages import try_fault
 
 PER_SECOND = 40
 SECONDS = 4
@@ -18,5 +19,6 @@ async def test_a_fault_of_the_store_costs_no_more_codes_than_were_under_way(faul
         assert outcome.in_vain <= PER_SECOND
     else:
         assert outcome.in_vain <= 3 + outcome.waiting_before
+    assert (outcome.lost, outcome.ended) == (0, 0)
     assert outcome.statuses.keys() <= {200, 503, 504}
     assert outcome.log_lines < 20
