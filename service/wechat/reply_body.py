@@ -17,6 +17,7 @@ __all__ = ["Numeral", "read_fields"]
 _UNPACKED_LIMIT: Final = 256 * 1024
 #: `zlib`'s names for what it should expect: gzip or zlib with a header, deflate without one.
 _ZLIB_FORMATS: Final = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 _PADDING: Final = "\ufeff\0 \t\r\n"
 _FIELD: Final = re.compile(r'"(\w++)"\s*+:\s*+("(?:[^"\\]|\\.)*+"|-?\d[\d.eE+-]*+|true|false)', re.DOTALL)
 
@@ -52,7 +53,7 @@ def read_fields(body: bytes, *, salvage: bool = False) -> dict[str, Any] | None:
     Returns:
         No fields for JSON that holds no object; None for what is not JSON at all.
     """
-    text = body.decode(errors="replace")
+    text = _text_of(body)
     fields = _first_object(text)
     if fields:
         return fields
@@ -61,6 +62,17 @@ def read_fields(body: bytes, *, salvage: bool = False) -> dict[str, Any] | None:
     if salvage:
         readings += [_single_fields(text) or None for text in texts]
     return next((found for found in readings if found), {} if {} in readings else None)
+
+
+def _text_of(body: bytes) -> str:
+    """Decode UTF-8, and GB18030 where not one character beyond ASCII is UTF-8: of a cut nickname some still are."""
+    text = body.decode(errors="replace")
+    if _REPLACED in text and all(char.isascii() or char == _REPLACED for char in text):
+        try:
+            return body.decode("gb18030")
+        except UnicodeDecodeError:
+            pass
+    return text
 
 
 def _first_object(text: str) -> dict[str, Any] | None:

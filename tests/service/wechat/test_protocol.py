@@ -457,3 +457,17 @@ def test_what_holds_credentials_does_not_show_them():
 
     for credential in (ACCOUNT.secret, TOKENS["access_token"], TOKENS["refresh_token"]):
         assert credential not in shown
+
+
+@pytest.mark.parametrize(
+    ("nickname", "read"),
+    [
+        ("李娜".encode("gb18030"), "李娜"),
+        ("李娜".encode(), "李娜"),
+        ("李娜😀".encode()[:-1], "李娜�"),
+        ("😀".encode()[:-1], "�"),
+        ("é".encode("latin-1"), "�"),
+    ],
+)
+def test_a_nickname_is_read_in_the_encoding_that_it_has(nickname, read):
+    assert parse_userinfo(b'{"openid":"%b","nickname":"%b"}' % (PROFILE["openid"].encode(), nickname)).nickname == read
