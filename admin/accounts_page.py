@@ -4,13 +4,19 @@ import asyncio
 from http import HTTPStatus
 
 from admin.labels.overview import BROKEN_LABELS, CALL_LABELS, HEALTH_LABELS, HEALTH_TONES, WORK_LABELS
+from admin.labels.users import STATUS_BADGES, STATUS_LABELS
 from admin.overview.verdict import broken_calls, judge
 from admin.services import AccountCheck, AccountCheckResult, AccountSummary
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
+from storage.activity import ActivityKind
+from storage.base.clock import DAY_SECONDS
+from storage.base.errors import StoreUnavailable
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
+from storage.store import Capability
+from storage.users import Status
 
 __all__ = ["routes"]
 
@@ -42,8 +48,10 @@ class _OneAccountHandler(AdminHandler):
     async def show(self, appid: str, check: AccountCheck | None = None) -> None:
         """Show the account, and what a check has found."""
         account, accounts, now = self.account(appid), self.services.accounts, self.services.clock.now()
-        files, outcomes, instances = await asyncio.gather(
+        files, counts, logins, outcomes, instances = await asyncio.gather(
             self.run(accounts.verification_files),
+            self.services.counts.get(),
+            self._logins(appid, now),
             self.run(self.services.call_outcomes.outcomes),
             self.run(self.services.instances.live, now),
         )
@@ -51,6 +59,12 @@ class _OneAccountHandler(AdminHandler):
         self.render(
             "accounts/account.html",
             account=account,
+            counts=None
+            if counts is None
+            else {status: counts.value.by_status.get((appid, status), 0) for status in Status},
+            logins=logins,
+            statuses=STATUS_LABELS,
+            badges=STATUS_BADGES,
             outcomes=[outcome for outcome in outcomes if outcome.appid == appid],
             broken=broken_calls(outcomes, [*told, *accounts.pauses()], [appid]),
             broken_labels=BROKEN_LABELS,
@@ -59,6 +73,17 @@ class _OneAccountHandler(AdminHandler):
             check=check,
             AccountCheckResult=AccountCheckResult,
         )
+
+    async def _logins(self, appid: str, now: int) -> int | None:
+        """Return how many logins the last 24 hours had; None where the token store does not say."""
+        vault = self.services.vault
+        if Capability.ACTIVITY not in vault.capabilities:
+            return None
+        try:
+            activity = await vault.activity(now - DAY_SECONDS)
+        except StoreUnavailable:
+            return None
+        return sum(one.count for one in activity if (one.appid, one.kind) == (appid, ActivityKind.AUTHORIZED))
 
     def account(self, appid: str) -> AccountSummary:
         """Return the account of an appid.

@@ -27,8 +27,8 @@ STATUS_LABELS: Mapping[str, str] = {
 }
 STATUS_BADGES: Mapping[str, str] = {
     Status.ACTIVE: "good",
-    Status.REAUTHORIZATION_REQUIRED: "warn",
-    Status.REVOKED: "bad",
+    Status.REAUTHORIZATION_REQUIRED: "bad",
+    Status.REVOKED: "",  # somebody wanted it
 }
 
 SCOPE_LABELS: Mapping[str, str] = {

@@ -1,5 +1,6 @@
 """API keys: by which other backends ask for live tokens."""
 
+import shlex
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -67,8 +68,16 @@ class AddApiKeyHandler(AdminHandler):
             name=name,
             secret=key,
             text=N_("Copy it now. It is shown only once; only its hash is stored."),
+            command=self._command(key, limits),
             back=_PAGE,
         )
+
+    def _command(self, key: str, limits: KeyLimits) -> str:
+        """Return a command that tries a key; the reader puts in a user's openid."""
+        appid = min(limits.appids or self.services.account_names)
+        what = "/token" if KeyRight.READ_TOKEN in limits.rights else ""
+        address = f"{self._own_origin}/internal/authorizations/{appid}/OPENID{what}"
+        return shlex.join(["curl", "-H", f"Authorization: Bearer {key}", address])
 
     def _limits(self, now: int) -> KeyLimits:
         """Return what the form says that the key is good for.

@@ -64,6 +64,7 @@ class _ChangeHandler(AdminHandler):
             name=name,
             secret=password,
             text=N_("Pass it on through a secure channel. It is shown only once; change it after signing in."),
+            command="",
             back=_PAGE,
         )
 

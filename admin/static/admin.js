@@ -35,6 +35,41 @@ window.addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
 });
 
+// A picture that does not load leaves the initial in its place.
+for (const picture of document.querySelectorAll('.avatar img')) {
+  picture.addEventListener('error', () => picture.remove());
+  if (picture.complete && picture.naturalWidth === 0) picture.remove();
+}
+
+// What stands before a button for it is copied. A page that came over plain HTTP has no clipboard but the selection's.
+async function copy(element) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent);
+  window.getSelection().selectAllChildren(element);
+  if (!document.execCommand('copy')) throw new Error('not copied');
+}
+for (const button of document.querySelectorAll('button.copy')) {
+  button.hidden = false;
+  const words = button.textContent;
+  button.addEventListener('click', async () => {
+    await copy(button.previousElementSibling);
+    button.textContent = button.dataset.copied;
+    window.setTimeout(() => { button.textContent = words; }, 2000);
+  });
+}
+
+// The navigation of a phone begins where the reader is.
+const here = document.querySelector('.bar nav [aria-current]');
+if (here) here.closest('nav').scrollLeft = here.offsetLeft - here.closest('nav').clientWidth / 2 + here.offsetWidth / 2;
+
+// "/" goes to the search of a page that has one.
+document.addEventListener('keydown', (event) => {
+  const search = document.querySelector('input[type="search"]');
+  const isTyping = event.target.closest('input, select, textarea');
+  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping || !search) return;
+  event.preventDefault();
+  search.focus();
+});
+
 // What changes by itself, such as the progress of a job, says by data-live after how many seconds it is asked for
 // again, while somebody looks. What is being used stays as it is.
 const live = () => [...document.querySelectorAll('[data-live]')];

@@ -286,7 +286,14 @@ class AdminHandler(RequestHandler):
         status_code, text = describe_error(error, status_code)
         self.set_status(status_code)
         self.set_header("X-Request-Id", self.request_id)
-        self.render("error.html", status=status_code, text=text)
+        self.render("error.html", status=status_code, text=text, came_from=self._came_from)
+
+    @property
+    def _came_from(self) -> str | None:
+        """The page of the dashboard that led here; None where that is unknown or this page itself."""
+        origin, path = self._own_origin, self.request.headers.get("Referer", "")
+        path = path.removeprefix(origin) if path.startswith(f"{origin}/") else ""
+        return path if is_own_path(path) and path != self.request.uri else None
 
     def log_exception(
         self, typ: "type[BaseException] | None", value: BaseException | None, tb: TracebackType | None

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
 _TOKEN = re.compile(r'name="_xsrf" value="([^"]*)"')
-_NOTICE = re.compile(r'<div class="notice (?:good|bad)" role="status">(.*?)</div>', re.DOTALL)
+_NOTICE = re.compile(r'<div class="notice (?:good|bad)" role="status"[^>]*>(.*?)</div>', re.DOTALL)
 
 
 class OperatorBrowser:

@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 from html import unescape
 
 import pytest
 
+from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.wechat.endpoints import Endpoint
@@ -91,3 +93,14 @@ async def test_an_account_that_is_not_configured_is_not_found(signed_in):
     owner = signed_in()
     assert (await owner.get("/admin/accounts/wx0000000000000000")).code == 404
     assert (await owner.post("/admin/accounts/wx0000000000000000/check")).code == 404
+
+
+async def test_an_account_says_how_many_users_and_logins_it_has(signed_in, service, wechat):
+    account = service.settings.all_accounts()[0]
+    code = wechat.issue_code("xiao-ming", appid=account.appid)
+    openid = (await service.exchange.exchange(account, code, Browser(b"binding"))).openid
+    code = wechat.issue_code("li-na", appid=account.appid)
+    await service.exchange.exchange(account, code, Browser(b"another"))
+    await service.vault.revoke(account.appid, openid)
+    page = " ".join(re.sub(r"<[^>]*>", " ", text_of(await signed_in().get(PAGE))).split())
+    assert "1 Active 0 Re-authorization required 1 Revoked 2 Logins in the last 24 hours" in page

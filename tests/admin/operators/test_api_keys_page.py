@@ -1,4 +1,5 @@
 import re
+import shlex
 from html import escape, unescape
 
 import pytest
@@ -19,6 +20,17 @@ async def test_a_key_is_shown_once_and_opens_the_internal_interface(signed_in, h
     response = await http.fetch(address, headers={"Authorization": f"Bearer {key}"}, raise_error=False)
     assert response.code == 404
     assert key not in text_of(await owner.get("/admin/api-keys"))
+
+
+@pytest.mark.parametrize("right", ["read-token", "read-users"])
+async def test_a_key_is_shown_with_a_command_that_tries_it(signed_in, http, right):
+    owner = signed_in()
+    page = unescape(text_of(await owner.post("/admin/api-keys/add", name="orders", right=right)))
+    curl, option, header, address = shlex.split(re.search(r"<code>(curl .*?)</code>", page)[1])
+    assert (curl, option) == ("curl", "-H")
+    headers = dict([header.split(": ", 1)])
+    response = await http.fetch(address, headers=headers, raise_error=False)
+    assert response.code == 404  # there is no user OPENID; the key itself is taken
 
 
 async def test_a_revoked_key_is_refused(signed_in, http, dashboard):
