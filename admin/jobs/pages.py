@@ -18,6 +18,7 @@ from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
 from admin.web.inputs import parse_choice, parse_row_id, parse_text, parse_user_key
+from admin.web.links import user_path
 from admin.web.notices import Notice
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
@@ -129,6 +130,7 @@ class ConfirmJobHandler(_JobRequestHandler):
             conditions=self.conditions(wanted.target),
             is_confirmed_by_number=wanted.action in _CONFIRMED,
             problem=problem,
+            path_of=user_path,
             actions=ACTION_LABELS,
             meanings=_meanings(count),
         )

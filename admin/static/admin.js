@@ -61,6 +61,26 @@ for (const button of document.querySelectorAll('button.copy')) {
 const here = document.querySelector('.bar nav [aria-current]');
 if (here) here.closest('nav').scrollLeft = here.offsetLeft - here.closest('nav').clientWidth / 2 + here.offsetWidth / 2;
 
+// Users are chosen all at once too, and are counted; nothing is gone on with while none is chosen.
+const all = document.querySelector('.bulk .all');
+function countChosen() {
+  const boxes = [...document.querySelectorAll('[name="user"]')];
+  const chosen = boxes.filter((box) => box.checked).length;
+  const [box, output] = [all.querySelector('input'), all.querySelector('output')];
+  box.checked = chosen === boxes.length;
+  box.indeterminate = chosen > 0 && chosen < boxes.length;
+  output.textContent = chosen ? output.dataset.text.replace('%s', chosen) : '';
+  all.closest('form').querySelector('.bulk button').disabled = !chosen && all.closest('form').elements.whom.value === 'selected';
+}
+if (all) {
+  all.hidden = false;
+  all.addEventListener('change', (event) => {
+    for (const box of document.querySelectorAll('[name="user"]')) box.checked = event.target.checked;
+  });
+  all.closest('form').addEventListener('change', countChosen);
+  window.addEventListener('pageshow', countChosen);
+}
+
 // "/" goes to the search of a page that has one.
 document.addEventListener('keydown', (event) => {
   const search = document.querySelector('input[type="search"]');

@@ -17,9 +17,9 @@ from admin.web.inputs import (
     write_cursor,
 )
 from storage.user_search import SearchField, TextMatch, TimeRange, UserFilter, UserPage, UserQuery, UserSort
-from storage.users import Status
+from storage.users import AuthorizedUser, Status
 
-__all__ = ["FIELDS", "Listing", "arguments_of", "describe_filter"]
+__all__ = ["FIELDS", "Leaf", "Listing", "arguments_of", "describe_filter"]
 
 #: The arguments that make a filter.
 FIELDS = (
@@ -56,7 +56,9 @@ class Listing:
         given: The filter's arguments as they were typed.
         filter: What they mean.
         sort: What the users are sorted by.
-        cursor: Where the page begins, as the page before wrote it; empty for the first.
+        cursor: Beside which the page lies, as its neighbour wrote it; empty for the first page.
+        is_backward: Whether the page ends before the cursor, and does not begin after it.
+        first: The number of the page's first user among all; only to be shown.
     """
 
     given: dict[str, str]
@@ -64,6 +66,8 @@ class Listing:
     sort: UserSort
     descending: bool
     cursor: str = ""
+    is_backward: bool = False
+    first: int = 1
 
     @classmethod
     def read(cls, argument: Callable[[str], str], zone: tzinfo = UTC) -> "Listing":
@@ -79,7 +83,16 @@ class Listing:
         given = {name: parse_text(argument(name).strip()) for name in FIELDS}
         wanted = _filter_of(given, zone)
         sort = parse_choice(UserSort, argument("sort")) or _natural_sort(wanted)
-        return cls(given, wanted, sort, descending=argument("order") != "up", cursor=argument("cursor"))
+        cursor = argument("cursor")
+        return cls(
+            given,
+            wanted,
+            sort,
+            descending=argument("order") != "up",
+            cursor=cursor,
+            is_backward=bool(cursor) and argument("back") == "yes",
+            first=max(1, parse_number(argument("from")) or 1) if cursor else 1,
+        )
 
     def query(self, limit: int) -> UserQuery:
         """Return the query of this page.
@@ -87,7 +100,8 @@ class Listing:
         Raises:
             PageError: The cursor is none of ours.
         """
-        query = UserQuery(filter=self.filter, sort=self.sort, descending=self.descending, limit=limit)
+        descending = self.descending != self.is_backward
+        query = UserQuery(filter=self.filter, sort=self.sort, descending=descending, limit=limit)
         kind = int if query.ordered_by == self.sort.value else str
         return replace(query, after=parse_cursor(self.cursor, kind)) if self.cursor else query
 
@@ -111,10 +125,45 @@ class Listing:
         turned = sort is self.sort and self.descending
         return [*self.given.items(), ("sort", sort.value), ("order", "up" if turned else "")]
 
-    def after(self, page: UserPage) -> list[tuple[str, str]]:
-        """Return the arguments of the page that follows one."""
-        cursor = "" if page.next_cursor is None else write_cursor(*page.next_cursor)
-        return [*self.arguments(), ("cursor", cursor)]
+    def turn(self, query: UserQuery, found: UserPage) -> "Leaf":
+        """Return the page that a query of this listing found, in its order, and the ways to its neighbours."""
+        if not found.users:
+            return Leaf((), self.first, None, None)
+        users = found.users[::-1] if self.is_backward else found.users
+        has_more = found.next_cursor is not None
+        has_previous = has_more if self.is_backward else bool(self.cursor)
+        first = max(2, self.first) if has_previous else 1
+        previous = [("cursor", write_cursor(*query.place_of(users[0]))), ("back", "yes")]
+        following = [("cursor", write_cursor(*query.place_of(users[-1])))]
+        return Leaf(
+            users,
+            first,
+            [*self.arguments(), *previous, ("from", str(max(1, first - query.limit)))] if has_previous else None,
+            [*self.arguments(), *following, ("from", str(first + len(users)))]
+            if self.is_backward or has_more
+            else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A page of the list as it is shown.
+
+    Attributes:
+        first: The number of its first user among all, as far as nobody came or went meanwhile.
+        previous: The arguments of the page before; None on the first.
+        following: Those of the page after; None on the last.
+    """
+
+    users: tuple[AuthorizedUser, ...]
+    first: int
+    previous: list[tuple[str, str]] | None
+    following: list[tuple[str, str]] | None
+
+    @property
+    def last(self) -> int:
+        """The number of its last user."""
+        return self.first + len(self.users) - 1
 
 
 def arguments_of(wanted: UserFilter, zone: tzinfo = UTC) -> dict[str, str]:

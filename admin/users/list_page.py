@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
 
@@ -67,15 +68,18 @@ class UsersHandler(AdminHandler):
     async def get(self) -> None:
         """Show a page of them."""
         search = user_search_of(self)
+        if "" in dict(parse_qsl(self.request.query, keep_blank_values=True)).values():
+            # A form sends its empty fields too. An address that is passed on has only what means something.
+            self.redirect(link(self.request.path, *parse_qsl(self.request.query)), status=HTTPStatus.SEE_OTHER)
+            return
         listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
-        page, count = await asyncio.gather(
-            self.run(search.page, listing.query(_PAGE_SIZE)), self.run(_count, search, listing.filter)
-        )
+        query = listing.query(_PAGE_SIZE)
+        found, count = await asyncio.gather(self.run(search.page, query), self.run(_count, search, listing.filter))
         self.render(
             "users/list.html",
             count_text=count_text,
             listing=listing,
-            page=page,
+            page=listing.turn(query, found),
             count=count,
             accounts=self.services.account_names,
             statuses=STATUS_LABELS,

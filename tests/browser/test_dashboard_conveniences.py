@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from service.simulator.people import DEFAULT_ACCOUNT
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
-from tests.browser.operators import PHONE, complaints_of
+from tests.browser.operators import PHONE, complaints_of, width_of
 from tests.browser.sample_users import put_users
 
 pytestmark = pytest.mark.timeout(300)
@@ -119,3 +119,36 @@ def test_an_unchecked_box_is_not_filled_in_the_dark(dashboard, openid, chromium)
         assert box.evaluate(look) == ["none", "rgba(0, 0, 0, 0)"]
         box.check()
         assert box.evaluate(look)[0] == "auto"
+
+
+def test_users_are_chosen_all_at_once_and_counted(dashboard, openid, chromium):
+    with dashboard.open(chromium, viewport=PHONE) as context:
+        page = context.new_page()
+        complaints = complaints_of(page)
+        page.goto("/admin/users")
+        go_on = page.get_by_role("button", name="Continue…")
+        everyone = page.get_by_label("Select this page")
+        expect(go_on).to_be_disabled()
+        page.locator("[name=user]").first.check()
+        expect(page.get_by_text("1 selected")).to_be_in_viewport()
+        expect(go_on).to_be_enabled()
+        everyone.check()
+        expect(page.get_by_text("50 selected")).to_be_visible()
+        assert page.locator("[name=user]:checked").count() == 50
+        everyone.uncheck()
+        expect(go_on).to_be_disabled()
+        page.get_by_label("Target users").select_option("all")
+        expect(go_on).to_be_enabled()
+        assert width_of(page) == PHONE["width"]
+        assert complaints == []
+
+
+def test_a_job_on_selected_users_names_them_before_it_begins(dashboard, openid, chromium):
+    with dashboard.open(chromium, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/admin/users")
+        chosen = [link.get_attribute("href") for link in page.locator("th.name a").all()[:3]]
+        for box in page.locator("[name=user]").all()[:3]:
+            box.check()
+        page.get_by_role("button", name="Continue…").click()
+        assert [link.get_attribute("href") for link in page.locator("main li a").all()] == chosen

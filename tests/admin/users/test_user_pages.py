@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from html import unescape
 
 import pytest
 
@@ -260,3 +261,37 @@ async def test_a_user_who_must_authorize_again_is_shown_as_such(signed_in, autho
     page = text_of(await signed_in().get(user_path(APPID, openid)))
     assert "The last refresh failed" in page
     assert "Send the user through the authorize page again." in page
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("order", ["", "?order=up", "?sort=authorized_at", "?q=o0", "?q=o0&order=up"])
+async def test_pages_lead_back_the_way_they_came(signed_in, put_users, order):
+    put_users(120)
+    viewer = signed_in(Role.VIEWER)
+
+    def way(response, rel):
+        found = re.search(rf'rel="{rel}" href="([^"]+)"', text_of(response))
+        return found and unescape(found[1])
+
+    def place(response):
+        return re.search(r">(\d+–\d+ of 120)<", text_of(response))[1]
+
+    first = await viewer.get("/admin/users" + order)
+    second = await viewer.get(way(first, "next"))
+    third = await viewer.get(way(second, "next"))
+    assert [place(page) for page in (first, second, third)] == ["1–50 of 120", "51–100 of 120", "101–120 of 120"]
+    assert (way(first, "prev"), way(third, "next")) == (None, None)
+    second_again = await viewer.get(way(third, "prev"))
+    first_again = await viewer.get(way(second_again, "prev"))
+    assert [listed(second_again), listed(first_again)] == [listed(second), listed(first)]
+    assert [place(second_again), place(first_again)] == [place(second), place(first)]
+    assert way(first_again, "prev") is None
+    assert listed(await viewer.get(way(first_again, "next"))) == listed(second)
+
+
+@pytest.mark.gen_test
+async def test_an_address_keeps_only_what_means_something(signed_in):
+    viewer = signed_in(Role.VIEWER)
+    response = await viewer.get("/admin/users?by=openid&match=&q=o%26A&status=&appid=&used_from=")
+    assert (response.code, response.headers["Location"]) == (303, "/admin/users?by=openid&q=o%26A")
+    assert (await viewer.get(response.headers["Location"])).code == 200
