@@ -116,5 +116,7 @@ async def test_no_cell_of_the_export_is_a_formula(signed_in, note):
     for text in dangerous:
         note(user_agent=text, subject=text)
     rows = rows_of(await signed_in(Role.OPERATOR).get("/admin/audit.csv?operator=ada"))[1:]
-    assert [row[8] for row in rows] == ["'" + text for text in reversed(dangerous)]
+    # What some spreadsheets drop at the start of a cell separates, too.
+    harmless = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t'=1", "'\r'=1", "'  =1", "'＝1"]
+    assert [row[8] for row in rows] == harmless[::-1]
     assert not any(cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
