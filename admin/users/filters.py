@@ -16,7 +16,7 @@ from admin.web.inputs import (
     parse_text,
     write_cursor,
 )
-from storage.user_search import SearchField, TextMatch, TimeRange, UserFilter, UserPage, UserQuery, UserSort
+from storage.user_search import Filter, SearchField, TextMatch, TimeRange, UserFilter, UserPage, UserQuery, UserSort
 from storage.users import AuthorizedUser, Status
 
 __all__ = ["FIELDS", "Leaf", "Listing", "arguments_of", "describe_filter"]
@@ -94,6 +94,16 @@ class Listing:
             first=max(1, parse_number(argument("from")) or 1) if cursor else 1,
         )
 
+    @classmethod
+    def unread(cls, argument: Callable[[str], str]) -> "Listing":
+        """Return what holds an address's arguments as they were typed, for a form that is to be mended.
+
+        Raises:
+            PageError: An argument is no text.
+        """
+        given = {name: parse_text(argument(name).strip()) for name in FIELDS}
+        return cls(given, UserFilter(), UserSort.ID, descending=True)
+
     def query(self, limit: int) -> UserQuery:
         """Return the query of this page.
 
@@ -104,6 +114,22 @@ class Listing:
         query = UserQuery(filter=self.filter, sort=self.sort, descending=descending, limit=limit)
         kind = int if query.ordered_by == self.sort.value else str
         return replace(query, after=parse_cursor(self.cursor, kind)) if self.cursor else query
+
+    def guesses(self, supported: frozenset[Filter]) -> list["Listing"]:
+        """Return what this listing may mean where its text may be an openid, a unionid or a nickname, likeliest first.
+
+        Args:
+            supported: What the store can find users by. This listing comes back where that is none of these.
+        """
+        searched = self.filter.searched
+        if searched is None or self.given["by"]:
+            return [self]
+        matches = [replace(searched, field=field) for field in SearchField]
+        return [
+            replace(self, given={**self.given, "by": match.field.value}, filter=replace(self.filter, searched=match))
+            for match in matches
+            if match.filter in supported
+        ] or [self]
 
     @property
     def is_filtered(self) -> bool:

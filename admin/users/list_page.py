@@ -1,6 +1,5 @@
 """The list of users: filtered, searched, a page at a time; and the same users as CSV."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from admin.labels.users import (
     STATUS_BADGES,
     STATUS_LABELS,
 )
-from admin.users.filters import Listing
+from admin.users.filters import Leaf, Listing
 from admin.users.possible_actions import possible_actions
 from admin.web.counts import count_text
 from admin.web.errors import PageError
@@ -30,7 +29,7 @@ from storage.base.errors import StoreTooSlow
 from storage.grants import scope_names
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
-from storage.user_search import MAX_PAGE, CappedCount, Filter, UserFilter, UserSearch, UserSort
+from storage.user_search import MAX_PAGE, CappedCount, Filter, UserFilter, UserPage, UserQuery, UserSearch, UserSort
 from storage.users import AuthorizedUser
 
 __all__ = ["routes"]
@@ -72,14 +71,30 @@ class UsersHandler(AdminHandler):
             # A form sends its empty fields too. An address that is passed on has only what means something.
             self.redirect(link(self.request.path, *parse_qsl(self.request.query)), status=HTTPStatus.SEE_OTHER)
             return
-        listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
-        query = listing.query(_PAGE_SIZE)
-        found, count = await asyncio.gather(self.run(search.page, query), self.run(_count, search, listing.filter))
+        try:
+            asked = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
+        except PageError as error:
+            self.set_status(error.status_code)
+            asked = Listing.unread(lambda name: self.get_query_argument(name, ""))
+            nobody = UserPage((), None)
+            self._show(asked, asked, asked.turn(asked.query(_PAGE_SIZE), nobody), problem=error.text)
+            return
+        listing, query, found = await self.run(_first_found, search, asked)
+        count = await self.run(_count, search, listing.filter)
+        self._show(asked, listing, listing.turn(query, found), count)
+
+    def _show(
+        self, asked: Listing, listing: Listing, page: Leaf, count: CappedCount | None = None, *, problem: str = ""
+    ) -> None:
+        """Show users with the form that asked for them, or what is wrong with the form."""
+        search = user_search_of(self)
         self.render(
             "users/list.html",
+            asked_by=asked.given["by"],
+            problem=problem,
             count_text=count_text,
             listing=listing,
-            page=listing.turn(query, found),
+            page=page,
             count=count,
             accounts=self.services.account_names,
             statuses=STATUS_LABELS,
@@ -87,6 +102,11 @@ class UsersHandler(AdminHandler):
             scopes=SCOPE_LABELS,
             scope_names=lambda scope: sorted(scope_names(scope)),
             supported=search.filters,
+            search_label=" / ".join(
+                self.locale.translate(label)
+                for field, label in SEARCH_FIELD_LABELS.items()
+                if search.filters & {Filter(field), Filter(f"{field}_prefix")}
+            ),
             search_fields={
                 field: label
                 for field, label in SEARCH_FIELD_LABELS.items()
@@ -136,6 +156,20 @@ def user_search_of(handler: AdminHandler) -> UserSearch:
     if search is None:
         raise PageError(HTTPStatus.NOT_IMPLEMENTED, N_("The token store in use cannot list users."))
     return search
+
+
+def _first_found(search: UserSearch, asked: Listing) -> tuple[Listing, UserQuery, UserPage]:
+    """Return the first meaning of a listing that finds anybody, with its query and what that found.
+
+    Where none does, return the listing as it was asked for.
+    """
+    query, found = asked.query(_PAGE_SIZE), UserPage((), None)
+    for guess in asked.guesses(search.filters):
+        query = guess.query(_PAGE_SIZE)
+        found = search.page(query)
+        if found.users:
+            return guess, query, found
+    return asked, query, found
 
 
 def _count(search: UserSearch, wanted: UserFilter) -> CappedCount | None:

@@ -65,7 +65,7 @@ def test_an_operator_finds_a_user_and_revokes_them(dashboard, users, chromium, j
         complaints = complaints_of(page)
         page.goto("/admin/users?status=active")
         openid = page.locator("th.name a").first.get_attribute("href").rpartition("/")[2]
-        page.get_by_label("Text").fill(openid[:9])
+        page.get_by_role("searchbox").fill(openid[:9])
         page.get_by_role("button", name="Search").click()
         assert page.locator("tbody tr").count() == 1
         page.locator("th.name a").click()

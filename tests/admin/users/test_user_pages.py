@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -48,7 +49,11 @@ def put_users(service):
 
 def listed(response):
     assert response.code == 200, response.code
-    return re.findall(r'href="/admin/users/[^/"]+/([^/"]+)"', text_of(response))
+    return listed_in(text_of(response))
+
+
+def listed_in(page):
+    return re.findall(r'href="/admin/users/[^/"]+/([^/"]+)"', page)
 
 
 @pytest.mark.gen_test
@@ -295,3 +300,31 @@ async def test_an_address_keeps_only_what_means_something(signed_in):
     response = await viewer.get("/admin/users?by=openid&match=&q=o%26A&status=&appid=&used_from=")
     assert (response.code, response.headers["Location"]) == (303, "/admin/users?by=openid&q=o%26A")
     assert (await viewer.get(response.headers["Location"])).code == 200
+
+
+@pytest.mark.gen_test
+async def test_one_box_finds_openids_unionids_and_nicknames(signed_in, authorize, service):
+    await authorize("li-na", "snsapi_base")
+    ming = await authorize()
+    await service.vault.save_profile(Profile(APPID, ming, "小明", "", 1))
+    user = await service.vault.get(APPID, ming)
+    operator = signed_in(Role.OPERATOR)
+    for text, field in ((ming, "openid"), (user.unionid, "unionid"), ("小", "nickname")):
+        response = await operator.get(f"/admin/users?q={quote(text)}")
+        assert listed(response) == [ming], field
+        export = unescape(re.search(r'href="(/admin/users\.csv[^"]*)"', text_of(response))[1])
+        assert text in text_of(await operator.get(export))
+    assert listed(await operator.get(f"/admin/users?by=openid&q={quote('小')}")) == []
+    assert listed(await operator.get("/admin/users?q=nobody")) == []
+
+
+@pytest.mark.gen_test
+async def test_a_filter_that_is_not_valid_keeps_its_form(signed_in, put_users):
+    put_users(1)
+    response = await signed_in().get("/admin/users?errcode=4x&q=o0&used_from=2027-01-31")
+    page = text_of(response)
+    assert (response.code, listed_in(page)) == (400, [])
+    assert "a value that is not valid" in page
+    assert "No users match" not in page
+    for name, value in (("errcode", "4x"), ("q", "o0"), ("used_from", "2027-01-31")):
+        assert f'name="{name}" value="{value}"' in page
