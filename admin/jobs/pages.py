@@ -202,6 +202,7 @@ class JobHandler(_JobsHandler):
         self.render(
             "jobs/job.html",
             count_text=count_text,
+            path_of=user_path,
             job=job,
             share=_share(job),
             state=_state(job),

@@ -120,3 +120,10 @@ async def test_no_cell_of_the_export_is_a_formula(signed_in, note):
     harmless = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t'=1", "'\r'=1", "'  =1", "'＝1"]
     assert [row[8] for row in rows] == harmless[::-1]
     assert not any(cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
+
+
+async def test_a_cell_that_has_nothing_to_say_is_empty(signed_in, note):
+    note(operator="")
+    page = text_of(await signed_in(Role.OPERATOR).get("/admin/audit?action=user_refresh"))
+    for label in ("Done by", "Target", "Client", "Request"):
+        assert f'<td data-label="{label}"></td>' in page, label

@@ -91,6 +91,8 @@ async def test_selected_users_and_no_others_are_acted_on(signed_in, service, use
     job_id = await start(signed_in(), "erase", users=[users[5]], confirmation="1")
     await make_runner().work()
     assert dict(dashboard.jobs.get(job_id).results) == {"erased": 1}
+    page = text_of(await signed_in().get(f"/admin/jobs/{job_id}"))
+    assert re.findall(r'href="/admin/users/[^"/]+/([^"/]+)"', page) == [users[5]]
     assert await service.vault.get(APPID, users[5]) is None
     assert await count(service) == len(users) - 1
 
