@@ -39,7 +39,9 @@ def main() -> None:
     marks = f"clusters and {asked.only}" if asked.only else "clusters"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        pytest = [sys.executable, "-m", "pytest", "-m", marks, "-rP", "-q", f"--junitxml={report}"]
+        # The form of the report that holds what tests record.
+        options = ["-rP", "-q", f"--junitxml={report}", "--override-ini=junit_family=xunit1"]
+        pytest = [sys.executable, "-m", "pytest", "-m", marks, *options]
         status = subprocess.run(pytest, check=False).returncode
         if asked.write and status == 0:
             write_figures(figures_of(report.read_text(encoding="utf-8")))
