@@ -39,13 +39,13 @@ def none_answers(kind: str, error: Exception) -> NoReturn:
 
 
 @contextmanager
-def database_of_its_own(server_url: str) -> Iterator[str]:
-    """Make an empty database on a server, give its URL, and drop it at the end."""
+def database_of_its_own(server_url: str, options: str = "") -> Iterator[str]:
+    """Make an empty database on a server, with options of CREATE DATABASE, give its URL, and drop it at the end."""
     name = f"wechat_openid_test_{uuid.uuid4().hex[:12]}"
     server = create_engine(server_url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
         with server.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} {options}")
     except Exception as error:  # noqa: BLE001 - whatever it is, there is nothing to test on
         none_answers(make_url(server_url).get_backend_name(), error)
     try:

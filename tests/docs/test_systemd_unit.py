@@ -1,11 +1,13 @@
 """The unit that the README has systemd read is one that systemd takes."""
 
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 
+from service.runtime.process import FEWEST_DESCRIPTORS
 from tests.docs.markdown_text import ENGLISH, code_blocks, read, section
 
 FOLDER = "/srv/wechat-openid"
@@ -17,6 +19,8 @@ def test_systemd_finds_nothing_wrong_with_the_unit_of_the_readme(tmp_path):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("systemd-analyze is not installed here")
     [unit] = [code for _, code in code_blocks(section(read(ENGLISH), "A real account")) if "[Service]" in code]
     assert f"WorkingDirectory={FOLDER}\n" in unit
+    [limit] = re.findall(r"^LimitNOFILE=(\d+)$", unit, re.MULTILINE)
+    assert int(limit) >= FEWEST_DESCRIPTORS
     program = tmp_path / ".venv" / "bin" / "wechat-openid"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")

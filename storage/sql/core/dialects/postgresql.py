@@ -129,6 +129,7 @@ class PostgreSQL(Dialect):
 
         @event.listens_for(engine, "connect", insert=True)
         def look_around(connection: Any, _record: Any) -> None:
+            _require_unicode(connection)
             connection.autocommit = True
             product, is_pooled = _surroundings(connection)
             # A pooler's session is also somebody else's.
@@ -270,6 +271,20 @@ def _execute_in_pipeline(cursor: Any, statement: str, values: Any, context: Any)
         cursor.connection.execute("COMMIT")
         part.leave()
     return True
+
+
+def _require_unicode(connection: Any) -> None:
+    """Refuse a database whose encoding has no place for the names of users.
+
+    Raises:
+        StorageError: Its encoding is another than UTF8, which the server reports to each session.
+    """
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    if encoding != "UTF8":
+        raise StorageError(
+            f"The database's encoding is {encoding}, which cannot hold every name of a user; make one with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 def _surroundings(connection: Any) -> tuple[Product, bool]:

@@ -48,12 +48,20 @@ class SQLite(Dialect):
     at_once_options = writing_options
 
     def check(self, url: URL) -> None:
-        """Refuse a database in memory: each connection would see one of its own."""
+        """Refuse a database in memory, of which each connection would see its own, and a folder that is not there.
+
+        Only the default's folder is made: another that is missing is a slip of the pen, or a volume not mounted.
+        """
         if url.database in (None, "", ":memory:"):
             raise ValueError(
                 "DATABASE_URL names no SQLite file: write sqlite:///var/wechat-openid.db (four slashes for an "
                 "absolute path), or choose the token store `memory` to keep nothing."
             )
+        if url.database.startswith("file:"):
+            return
+        folder = Path(url.database).parent
+        if not _is_made(folder) and not folder.is_dir():
+            raise ValueError("DATABASE_URL names a file in a folder that is not there; make the folder, or mount it.")
 
     def options_of(self, url: URL) -> dict[str, Any]:
         """Read them to refuse what cannot be read."""
@@ -70,12 +78,14 @@ class SQLite(Dialect):
         A transaction that reads first and writes later cannot wait for another writer: SQLite fails it at once with
         "database is locked", whatever the timeout. So one that will write begins IMMEDIATE.
         """
+        makes_folder = _is_made(Path(engine.url.database or "").parent)
 
         @event.listens_for(engine, "do_connect")
         def make_folder(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
             if not arguments[0].startswith("file:"):
                 path = Path(arguments[0])
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if makes_folder:
+                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 # SQLite gives its other files, the log too, the mode of this one. A file that is there must not be
                 # opened: closing it would end the locks that SQLite holds on it in this process (fcntl(2)).
                 with contextlib.suppress(OSError):
@@ -156,3 +166,8 @@ class SQLite(Dialect):
     def is_missing_schema(self, error: BaseException) -> bool:
         """Go by the text: SQLite has one code for every fault of a statement."""
         return str(error).startswith(("no such table", "no such column")) or "has no column named" in str(error)
+
+
+def _is_made(folder: Path) -> bool:
+    """Return whether a missing folder is made: `var`, below the working folder, and what is in it."""
+    return folder.parts[:1] == ("var",)

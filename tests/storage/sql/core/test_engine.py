@@ -10,6 +10,7 @@ from storage.sql.core.engine import Database, make_engine
 from storage.sql.core.schema import activity, api_keys
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import a_grant
+from tests.servers import database_of_its_own, postgresql_server
 
 SECRET = "p4ssw0rd"
 
@@ -48,6 +49,26 @@ def test_url_that_cannot_serve_is_refused_without_its_password(url, remedy):
     while error is not None:
         assert SECRET not in str(error)
         error = None if error.__suppress_context__ else error.__context__
+
+
+@pytest.mark.parametrize("folder", ["missing", "missing/var", "{absolute}/missing", "{absolute}/var"])
+def test_file_in_a_folder_that_is_not_there_is_refused_and_nothing_is_made(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="a folder that is not there"):
+        make_engine(f"sqlite:///{folder.format(absolute=tmp_path)}/some.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_database_that_cannot_hold_chinese_is_refused_in_a_sentence(encoding):
+    options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with database_of_its_own(postgresql_server(), options) as url:
+        database = Database.open(url)
+        try:
+            with pytest.raises(StorageError, match=f"encoding is {encoding}, which cannot hold"):
+                database.read(lambda connection: connection.scalar(text("SELECT 1")))
+        finally:
+            database.close()
 
 
 def test_relative_sqlite_path_is_made_with_its_folder(tmp_path, monkeypatch):
