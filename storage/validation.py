@@ -15,7 +15,7 @@ LARGEST = 2**63 - 1
 
 
 def require_storable(records: Iterable[Grant | Outcome | Profile], largest: int = LARGEST) -> None:
-    """Refuse text that is not Unicode, and numbers beyond 64 bits.
+    """Refuse text that is not Unicode, numbers beyond 64 bits, and users whose names end in a space.
 
     Args:
         records: What is going to be stored, all or nothing.
@@ -31,6 +31,8 @@ def require_storable(records: Iterable[Grant | Outcome | Profile], largest: int 
                 raise InvalidRecord(f"{name} is not valid Unicode.")
             if isinstance(value, int) and abs(value) > largest:
                 raise InvalidRecord(f"{name} is out of range.")
+        if isinstance(record, Grant) and (record.appid.endswith(" ") or record.openid.endswith(" ")):
+            raise InvalidRecord("The name of the account or of the user ends in a space.")
 
 
 def _is_unicode(text: str) -> bool:

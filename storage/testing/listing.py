@@ -79,6 +79,16 @@ def save_users_of_all_kinds(store: TokenStore) -> None:
 class ListingContract(Contract):
     """`save_profile`, `user_search`, `counts`, `activity` and `record`."""
 
+    @pytest.mark.parametrize(("field", "text"), [(SearchField.OPENID, "o-1 "), (SearchField.UNIONID, "u-1 ")])
+    def test_exact_search_counts_a_space_at_the_end(self, store: TokenStore, field: SearchField, text: str) -> None:
+        """Collations that pad take a text with spaces at its end for the text without."""
+        skip_without(store, Capability.USERS)
+        save_users_of_all_kinds(store)
+        wanted = UserFilter(searched=TextMatch(field, text))
+        if not wanted.filters <= search_of(store).filters:
+            pytest.skip(f"the store does not search by {field.value}")
+        assert all_pages(store, filter=wanted) == []
+
     def test_profile_keeps_every_character(self, store: TokenStore) -> None:
         """Names hold Chinese and emoji, beyond the first plane of Unicode."""
         skip_without(store, Capability.PROFILES)

@@ -10,6 +10,7 @@ from storage.testing.base import Contract
 from storage.testing.samples import (
     APPID,
     BASE,
+    LONG_TTL,
     NOW,
     OTHER_APPID,
     THREADS,
@@ -20,7 +21,7 @@ from storage.testing.samples import (
     claimed,
     stored,
 )
-from storage.users import Authorization, Status
+from storage.users import Authorization, Profile, Status, Use
 
 __all__ = ["SavingContract"]
 
@@ -87,6 +88,29 @@ class SavingContract(Contract):
         """An openid is a random word; upper and lower case are different users."""
         store.save([a_grant("oABC"), a_grant("oabc")])
         assert stored(store, "oABC").id != stored(store, "oabc").id
+
+    @pytest.mark.parametrize(("appid", "openid"), [(APPID, f"{USER} "), (f"{APPID} ", USER), (APPID, f" {USER}")])
+    def test_space_beside_a_name_makes_it_the_name_of_nobody(self, store: TokenStore, appid: str, openid: str) -> None:
+        """Collations that pad take a text with spaces at its end for the text without."""
+        store.save([a_grant()])
+        before = stored(store)
+        assert store.get(appid, openid) is None
+        assert store.claim(appid, openid, "first", LONG_TTL) is None
+        store.touch([Use(appid, openid, NOW + 100, NOW + 200)])
+        assert store.revoke(appid, openid) is False
+        assert store.erase(appid, openid) is False
+        if Capability.PROFILES in store.capabilities:
+            assert store.save_profile(Profile(appid, openid, "某某", "", NOW)) is False
+        assert stored(store) == before
+
+    @pytest.mark.parametrize(("appid", "openid"), [(APPID, f"{USER} "), (f"{APPID} ", USER)])
+    def test_grant_whose_names_end_in_a_space_is_refused(self, store: TokenStore, appid: str, openid: str) -> None:
+        """It would take the place of another user's where the database pads."""
+        store.save([a_grant()])
+        before = stored(store)
+        with pytest.raises(InvalidRecord):
+            store.save([a_grant(openid, appid=appid, at=NOW + 100)])
+        assert stored(store) == before
 
     def test_same_openid_of_two_appids_is_two_users(self, store: TokenStore) -> None:
         """The pair of appid and openid is what counts."""

@@ -1,10 +1,15 @@
-"""Conditions that several lists share: a range of time, and where a page begins."""
+"""Conditions that several statements share: the same text, a range of time, and where a page begins."""
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, or_
+from sqlalchemy import BindParameter, Column, ColumnElement, and_, func, or_
 
-__all__ = ["is_beyond", "is_within"]
+__all__ = ["is_beyond", "is_exactly", "is_within"]
+
+
+def is_exactly(column: ColumnElement[Any], value: BindParameter[str]) -> ColumnElement[bool]:
+    """Compare with spaces at the end: to the collations of MySQL that pad, `o1` and `o1 ` are the same."""
+    return and_(column == value, func.length(column) == func.length(value))
 
 
 def is_within(column: Column[Any], since: int | None, until: int | None) -> list[ColumnElement[bool]]:

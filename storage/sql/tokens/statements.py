@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from storage.grants import FALLBACK_FIELDS, WIDE_SCOPE
 from storage.leases import LONGEST_LEASE_SECONDS, Deferred, Failed, Outcome, Refreshed, Rejected, Released
+from storage.sql.core.conditions import is_exactly
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.schema import activity, authorizations
@@ -62,7 +63,10 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 _NO_ERROR: dict[str, Any] = {"last_error_code": None, "last_error_kind": None, "last_error_at": None}
 _NO_FALLBACK: dict[str, Any] = {f"fallback_{name}": None for name in FALLBACK_FIELDS}
 
-_is_user = and_(_ROW.appid == bindparam("the_appid"), _ROW.openid == bindparam("the_openid"))
+_is_user = and_(
+    is_exactly(_ROW.appid, bindparam("the_appid", type_=String)),
+    is_exactly(_ROW.openid, bindparam("the_openid", type_=String)),
+)
 _is_row = _ROW.id == bindparam("the_id")
 _is_one_of = _ROW.id.in_(bindparam("the_ids", expanding=True))
 

@@ -22,6 +22,7 @@ from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
+from storage.validation import require_storable
 
 __all__ = ["SqlTokenStore"]
 
@@ -68,6 +69,7 @@ class SqlTokenStore(TokenStore):
         self._database.write_at_once([*self._steps_of_saving(grants), *removing])
 
     def _steps_of_saving(self, grants: Sequence[Grant]) -> list[Step]:
+        require_storable(grants)
         # One order for all who write, so that two batches do not wait for each other; a user's own order is kept.
         rows = [grant_fields(grant) for grant in sorted(grants, key=_user_of)]
         # The counts come last, as many wait for these rows.

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    String,
     and_,
     bindparam,
     exists,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from storage.base.clock import DAY_SECONDS
 from storage.grants import BASE_SCOPE, WIDE_SCOPE
-from storage.sql.core.conditions import is_beyond, is_within
+from storage.sql.core.conditions import is_beyond, is_exactly, is_within
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
@@ -33,6 +34,7 @@ from storage.user_search import (
     CappedCount,
     Forecast,
     SearchField,
+    TextMatch,
     UserFilter,
     UserPage,
     UserQuery,
@@ -168,13 +170,21 @@ def _conditions(wanted: UserFilter, scopes: Sequence[str], dialect: Dialect) -> 
         *is_within(_ROW.refresh_expires_at, wanted.ending.since, wanted.ending.until),
     ]
     if wanted.searched is not None:
-        column = _ROW[wanted.searched.field.value]
-        text = wanted.searched.text
-        conditions.append(column == text if wanted.searched.exact else dialect.starts_with(column, text))
+        conditions.append(_has_text(wanted.searched, dialect))
     if wanted.searched is not None and wanted.searched.field is SearchField.UNIONID:
         # Virtual unionids collide: a snapshot user is not the same person at another account.
         conditions.append(~_ROW.is_snapshotuser)
     return conditions
+
+
+def _has_text(searched: TextMatch, dialect: Dialect) -> ColumnElement[bool]:
+    column = _ROW[searched.field.value]
+    if not searched.exact:
+        return dialect.starts_with(column, searched.text)
+    if searched.field is SearchField.NICKNAME:
+        # A collation may take names of different lengths for the same.
+        return column == searched.text
+    return is_exactly(column, bindparam(None, searched.text, type_=String))
 
 
 def _status_is(status: Status) -> ColumnElement[bool]:

@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import queue
 from collections import Counter
@@ -5,10 +6,12 @@ from collections import Counter
 import pytest
 from sqlalchemy import event, text
 
+from service.wechat.protocol import parse_userinfo
 from storage.sql.core.engine import Database
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import TokenStoreContract, a_grant
 from storage.user_search import SearchField, TextMatch, UserFilter, UserQuery, UserSort
+from storage.users import Profile
 
 APPID = a_grant().appid
 NOW = a_grant().authorized_at
@@ -189,3 +192,15 @@ def test_state_of_the_schema_is_told_without_changing_it(sqlite_url):
     assert tables == []
     database.close()
     store.close()
+
+
+@pytest.mark.parametrize("letters", [253, 254, 255])
+def test_nickname_longer_than_its_column_is_cut_at_a_character(any_database, letters):
+    name = "明" * letters + "😀" * (300 - letters)
+    store = SqlTokenStore(any_database)
+    grant = a_grant()
+    store.save([grant])
+    shown = parse_userinfo(json.dumps({"openid": grant.openid, "nickname": name}).encode())
+    assert store.save_profile(Profile(grant.appid, grant.openid, shown.nickname, shown.avatar_url, NOW))
+    kept = store.get(grant.appid, grant.openid).nickname
+    assert kept == "明" * letters + "😀" * (255 - letters)
