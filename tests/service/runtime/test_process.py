@@ -60,6 +60,7 @@ async def test_a_fresh_server_makes_files_for_its_owner_alone(tmp_path, usual_um
 
 
 def test_a_database_is_its_owners_alone_whoever_makes_it(tmp_path, usual_umask):
+    (tmp_path / "new").mkdir(mode=0o700)
     subprocess.run(
         ["alembic", "upgrade", "head"],
         executable=Path(sys.executable).with_name("alembic"),
