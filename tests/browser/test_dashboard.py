@@ -131,7 +131,7 @@ def test_an_owner_manages_operators(dashboard, chromium, javascript):
         page.get_by_label("User name").fill(name)
         page.get_by_text("Can also act on users").click()
         page.get_by_role("button", name="Add operator").click()
-        expect(page.locator(".secret")).to_have_text(re.compile(r"[\w-]{20}"))
+        expect(page.locator(".secret:not(.command)")).to_have_text(re.compile(r"[\w-]{20}"))
         page.get_by_role("link", name="Done").click()
         row = page.get_by_role("row").filter(has_text=name)
         row.get_by_label(f"Role of {name}").select_option("viewer")
@@ -150,7 +150,7 @@ def test_an_owner_makes_and_revokes_a_key(owner):
     owner.goto("/admin/api-keys")
     owner.get_by_label("Backend name").fill("orders")
     owner.get_by_role("button", name="Create key").click()
-    expect(owner.locator(".secret")).to_have_text(re.compile(r"wok_[\w-]{43}"))
+    expect(owner.locator(".secret:not(.command)")).to_have_text(re.compile(r"wok_[\w-]{43}"))
     assert faults_of_accessibility(owner) == []
     owner.get_by_role("link", name="Done").click()
     row = owner.get_by_role("row").filter(has_text="orders")
