@@ -54,14 +54,22 @@ async def supervise(command: Sequence[str], listeners: Listeners, count: int, st
         pass_fds=(lifeline, *(listener.fileno() for listener in sockets)),
         metrics_folder=metrics_folder,
     )
+    closing = asyncio.ensure_future(_close_when(stop, listeners))
     try:
         statuses = await asyncio.gather(*(worker.keep_running(stop) for _ in range(count)))
     finally:
+        closing.cancel()
         os.close(lifeline)
         os.close(held_open)
         listeners.close()
         await asyncio.to_thread(shutil.rmtree, metrics_folder, ignore_errors=True)
     return max(statuses)
+
+
+async def _close_when(stop: asyncio.Event, listeners: Listeners) -> None:
+    """Stop listening before the workers do: what connected later would wait for nobody, and be reset at the end."""
+    await stop.wait()
+    listeners.close()
 
 
 class _Worker:
@@ -93,6 +101,8 @@ class _Worker:
             _logger.error("worker %d ended with status %d; starting another", process.pid, status)
             if pause:
                 await happens_within(pause, stop)
+                if stop.is_set():
+                    return max(0, status)
             pause = 0.0 if healthy else min(_LONGEST_PAUSE_SECONDS, max(0.5, 2 * pause))
 
     async def _watch(self, process: asyncio.subprocess.Process, stop: asyncio.Event) -> int:

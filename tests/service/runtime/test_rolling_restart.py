@@ -44,11 +44,13 @@ class KeepingClients:
             thread.join()
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.gen_test(timeout=90)
 async def test_clients_behind_a_keeping_proxy_lose_nothing_when_instances_are_replaced(
-    settings, http, start_server, tmp_path
+    settings, http, start_server, tmp_path, workers
 ):
-    servers = [await start_server().answers(http) for _ in range(2)]
+    with_workers = {f"{PREFIX}WORKERS": workers}
+    servers = [await start_server(**with_workers).answers(http) for _ in range(2)]
     places = [server.url.removeprefix("http://") for server in servers]
     upstream = "".join(f"server {place} max_fails=0; " for place in places)
     with nginx(
@@ -64,7 +66,7 @@ async def test_clients_behind_a_keeping_proxy_lose_nothing_when_instances_are_re
                 await until(lambda seen=seen: clients.outcomes.total() > seen + 100)
                 server.process.send_signal(signal.SIGTERM)
                 assert await server.ended() == 0
-                start_server(**{f"{PREFIX}LISTEN": places[number]})
+                start_server(**with_workers, **{f"{PREFIX}LISTEN": places[number]})
                 await until(lambda number=number: accepts(int(places[number].partition(":")[2])))
         finally:
             await asyncio.to_thread(clients.end)
