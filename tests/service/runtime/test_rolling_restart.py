@@ -1,6 +1,7 @@
 """Instances are replaced one after the other while clients keep their connections: nobody's request fails."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections import Counter
@@ -10,6 +11,7 @@ import requests
 
 from service.settings import PREFIX
 from tests.proxies import nginx
+from tests.service.runtime.test_server_process import children_of
 from tests.waiting import accepts, until
 
 CLIENTS = 4
@@ -70,6 +72,25 @@ async def test_clients_behind_a_keeping_proxy_lose_nothing_when_instances_are_re
                 await until(lambda number=number: accepts(int(places[number].partition(":")[2])))
         finally:
             await asyncio.to_thread(clients.end)
+
+    print("answers:", dict(clients.outcomes))
+    assert set(clients.outcomes) == {MISSING_CODE}
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_clients_that_keep_connections_lose_nothing_when_a_worker_is_told_to_end(http, start_server):
+    server = await start_server("--workers", "2").answers(http)
+    clients = KeepingClients(server.url)
+    try:
+        for _ in range(2):
+            await until(lambda: len(children_of(server.process)) == 2)
+            oldest = min(children_of(server.process))
+            seen = clients.outcomes.total()
+            await until(lambda seen=seen: clients.outcomes.total() > seen + 100)
+            os.kill(oldest, signal.SIGTERM)
+            await until(lambda oldest=oldest: oldest not in children_of(server.process))
+    finally:
+        await asyncio.to_thread(clients.end)
 
     print("answers:", dict(clients.outcomes))
     assert set(clients.outcomes) == {MISSING_CODE}
