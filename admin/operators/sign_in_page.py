@@ -8,8 +8,8 @@ from admin.operators.sign_in_throttle import Attempt, Throttled
 from admin.web.cookies import KNOWN_BROWSER, SESSION
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from admin.web.inputs import is_text
 from admin.web.links import is_own_path
+from storage.base.text import is_text
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Operator, Role
 

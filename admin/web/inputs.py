@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from admin.web.errors import PageError
 from admin.web.i18n import N_
+from storage.base.text import LONGEST_TEXT, is_text
 
 __all__ = [
     "LARGEST_NUMBER",
     "day_of",
     "is_moment",
-    "is_text",
     "parse_choice",
     "parse_cursor",
     "parse_json",
@@ -35,7 +35,6 @@ E = TypeVar("E", bound=StrEnum)
 #: The largest number that every database can compare with its own.
 LARGEST_NUMBER = 2**63 - 1
 _MOST_DIGITS = 19
-_LONGEST_TEXT = 255
 _LONGEST_JSON = 4096
 _LONGEST_APPID = 64
 _LONGEST_OPENID = 128
@@ -44,7 +43,7 @@ _LONGEST_DAY = 10
 _END_OF_TIME = 253_402_300_800
 
 
-def parse_text(text: str, longest: int = _LONGEST_TEXT) -> str:
+def parse_text(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return a text that a database can be asked for.
 
     Raises:
@@ -53,13 +52,6 @@ def parse_text(text: str, longest: int = _LONGEST_TEXT) -> str:
     if not is_text(text, longest):
         raise _invalid()
     return text
-
-
-def is_text(text: str, longest: int = _LONGEST_TEXT) -> bool:
-    """Return whether `parse_text` would return a text."""
-    return len(text) <= longest and not any(
-        character == "\0" or "\ud800" <= character <= "\udfff" for character in text
-    )
 
 
 def parse_number(text: str) -> int | None:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from admin.web.inputs import is_text
 from service.http.api_key_access import ApiKeyAccess
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
 from service.tokens.manager import NoAuthorization, TokenManager
 from storage.base.clock import HOUR_SECONDS
+from storage.base.text import is_text
 from storage.sql.accounts.api_keys import KeyRight
 from storage.vault import TokenVault
 

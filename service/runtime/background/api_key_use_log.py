@@ -5,24 +5,20 @@ killed are lost; the metric has them.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 
+from service.runtime.background.recorder import RECORD_EVERY_SECONDS, Recorder
 from storage.base.clock import DAY_SECONDS, Clock
 from storage.base.errors import StorageError
-from storage.base.periodic import Periodic
 from storage.sql.accounts.api_key_uses import ApiKeyUse, ApiKeyUses, day_of
 
 __all__ = ["ApiKeyUseLog"]
 
-_EVERY_SECONDS = 5.0
 _KEPT_DAYS = 90
 
-_logger = logging.getLogger(__name__)
 
-
-class ApiKeyUseLog:
+class ApiKeyUseLog(Recorder):
     """Adds up and records. Belongs to one event loop.
 
     Args:
@@ -38,35 +34,19 @@ class ApiKeyUseLog:
         clock: Clock,
         observe: Callable[[str, str], None],
         *,
-        every_seconds: float = _EVERY_SECONDS,
+        every_seconds: float = RECORD_EVERY_SECONDS,
     ) -> None:
+        super().__init__("recording uses of API keys", every_seconds)
         self._uses = uses
         self._clock = clock
         self._observe = observe
         self._counted: Counter[tuple[int, str, str]] = Counter()
         self._trimmed_on = 0
-        self._periodic = Periodic("recording uses of API keys", self._flush, every_seconds, pause_first=True)
 
     def note(self, name: str, appid: str) -> None:
         """Count that a key was answered about a user of an account."""
         self._counted[day_of(self._clock.now()), name, appid] += 1
         self._observe(name, appid)
-
-    def start(self) -> None:
-        """Begin to record in the background."""
-        self._periodic.start()
-
-    async def stop(self) -> None:
-        """Record what is left and end."""
-        await self._periodic.stop()
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Record what was counted. When the database does not answer, it is kept for the next time."""
-        try:
-            await self._flush()
-        except StorageError as error:
-            _logger.warning("counts of API keys wait for the database: %s", error)
 
     async def _flush(self) -> None:
         counted, self._counted = self._counted, Counter()

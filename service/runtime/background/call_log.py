@@ -5,27 +5,22 @@ lost: the next call of the account shows them again.
 """
 
 import asyncio
-import logging
 from dataclasses import replace
 
 from service.authorization.exchange import FailedExchange
+from service.runtime.background.recorder import RECORD_EVERY_SECONDS, Recorder
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Concern, concern_of
 from service.wechat.errors import WeChatError
 from storage.base.clock import Clock
 from storage.base.errors import StorageError
-from storage.base.periodic import Periodic
 from storage.call_outcomes import CallFailures, CallOutcome, FailedCall, latest_of
 from storage.sql.work.call_outcomes import CallOutcomes
 
 __all__ = ["CallLog"]
 
-_EVERY_SECONDS = 5.0
 
-_logger = logging.getLogger(__name__)
-
-
-class CallLog:
+class CallLog(Recorder):
     """Adds up and stores. Belongs to one event loop.
 
     Args:
@@ -34,12 +29,12 @@ class CallLog:
         every_seconds: The pause between two writes.
     """
 
-    def __init__(self, outcomes: CallOutcomes, clock: Clock, *, every_seconds: float = _EVERY_SECONDS) -> None:
+    def __init__(self, outcomes: CallOutcomes, clock: Clock, *, every_seconds: float = RECORD_EVERY_SECONDS) -> None:
+        super().__init__("noting how calls ended", every_seconds)
         self._stored = outcomes
         self._clock = clock
         self._outcomes: dict[tuple[str, str], CallOutcome] = {}
         self._failures: dict[tuple[str, str, int | None], CallFailures] = {}
-        self._periodic = Periodic("noting how calls ended", self._flush, every_seconds, pause_first=True)
 
     def ended(self, endpoint: Endpoint, appid: str, error: WeChatError | None) -> None:
         """Note that a call has ended. A failed exchange is listed by `refused`, which knows whose request it was.
@@ -65,22 +60,6 @@ class CallLog:
         """List a failed exchange whose error a visitor has received."""
         call = FailedCall(self._clock.now(), failed.rid or "", failed.request_id)
         self._list(failed.appid, Endpoint.EXCHANGE, failed.errcode, call)
-
-    def start(self) -> None:
-        """Begin to store in the background."""
-        self._periodic.start()
-
-    async def stop(self) -> None:
-        """Store what is left and end."""
-        await self._periodic.stop()
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Store what was noted. When the database does not answer, it is kept for the next time."""
-        try:
-            await self._flush()
-        except StorageError as error:
-            _logger.warning("how calls ended waits for the database: %s", error)
 
     def _list(self, appid: str, endpoint: str, errcode: int | None, call: FailedCall) -> None:
         self._add(CallFailures(appid, endpoint, errcode, call.at, call.at, (call,)))
