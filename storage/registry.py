@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from storage.base.errors import RegistryError
+from storage.base.quoting import quoted
 from storage.store import API_VERSION, METHODS_OF, TokenStore
 
 __all__ = ["GROUP", "InstalledStore", "installed_stores", "load_store"]
@@ -76,7 +77,7 @@ def load_store(name: str, candidates: Iterable[EntryPoint] | None = None) -> typ
     installed = installed_stores(candidates)
     matching = [store for store in installed if store.name == name]
     if not matching:
-        raise RegistryError(f"no token store is named {_quoted(name)}; installed: {_listed(installed)}")
+        raise RegistryError(f"no token store is named {quoted(name)}; installed: {_listed(installed)}")
     if len(matching) > 1:
         raise RegistryError(f"several token stores are named {name!r}: {_listed(matching)}; uninstall all but one")
     return matching[0].load()
@@ -91,8 +92,3 @@ def _missing_methods(store: type[TokenStore]) -> set[str]:
 
 def _listed(stores: list[InstalledStore]) -> str:
     return ", ".join(f"{store.name} ({store.distribution} {store.version})" for store in stores) or "none"
-
-
-def _quoted(name: str) -> str:
-    """Return a name as messages hold it; what is no name may be an address with its password."""
-    return repr(name) if name.isidentifier() else "by what TOKEN_STORE holds"

@@ -31,6 +31,7 @@ __all__ = [
 _HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 #: How names end that no public name server knows (RFC 2606, 6762, 8375, ICANN's `internal`, and Kubernetes).
 _PRIVATE_NAMES = (".internal", ".local", ".localhost", ".home.arpa", ".test", ".svc")
+_SUCH_AS_WECHATS = "such as https://api.weixin.qq.com"
 _TWO_API_URLS = "https://api.weixin.qq.com,https://api2.weixin.qq.com"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -70,7 +71,7 @@ def parse_http_url(text: str) -> str:
     except ValueError:  # a port that is not a number, or half a pair of brackets
         names_host = False
     if not names_host or "?" in text or "#" in text:
-        raise ValueError("an http:// or https:// URL without user name, query and fragment")
+        raise ValueError(f"an http:// or https:// URL without user name, query and fragment, {_SUCH_AS_WECHATS}")
     return text.rstrip("/")
 
 
@@ -184,5 +185,5 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         raise ValueError(expected) from None
     for word, network in networks:
         if ipaddress.ip_interface(word).ip != network.network_address:
-            raise ValueError(f"{expected}: one names a host in a network; the network is {network}")
+            raise ValueError(f"{expected} (without host bits: {network})")
     return tuple(network for _, network in networks)

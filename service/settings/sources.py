@@ -8,9 +8,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["PREFIX", "SettingsError", "raw_value", "read_toml", "unknown_names"]
+__all__ = ["PREFIX", "Raw", "SettingsError", "raw_value", "read_toml", "unknown_names"]
 
 PREFIX = "WECHAT_OPENID_"
 
@@ -35,11 +35,23 @@ class Row(Protocol):
         ...
 
 
+class Raw(NamedTuple):
+    """A setting as it was found.
+
+    Attributes:
+        text: What is to be parsed.
+        is_of_value_file: Whether it is what a file holds that a variable names, as secrets are given.
+    """
+
+    text: str
+    is_of_value_file: bool = False
+
+
 class SettingsError(Exception):
     """Settings that cannot work. The text names each one and says what it should be; it never quotes a secret."""
 
 
-def raw_value(row: Row, environment: Mapping[str, str], from_file: Mapping[str, str]) -> str:
+def raw_value(row: Row, environment: Mapping[str, str], from_file: Mapping[str, str]) -> Raw:
     """Return a setting's text from the first place that has one.
 
     An empty variable, as compose files leave it, has none where there is a file.
@@ -53,13 +65,13 @@ def raw_value(row: Row, environment: Mapping[str, str], from_file: Mapping[str, 
     if given and has_file:
         _logger.warning("%s and %s_FILE are both set: the file is not read", variable, variable)
     if given or (variable in environment and not has_file):
-        return given
+        return Raw(given)
     if f"{variable}_FILE" in environment:
         path = environment[f"{variable}_FILE"]
         # It is not quoted: by mistake the variable may hold the secret itself.
         named = f"the file that {variable}_FILE names"
         try:
-            return _read_text(Path(path)).strip()
+            return Raw(_read_text(Path(path)).strip(), is_of_value_file=True)
         except OSError as error:
             raise ValueError(f"readable in {named}: {error.strerror}") from None
         except UnicodeDecodeError:
@@ -67,7 +79,7 @@ def raw_value(row: Row, environment: Mapping[str, str], from_file: Mapping[str, 
         except ValueError:  # a NUL in the path
             raise ValueError(f"readable in {named}") from None
     default: str = row.metadata["default"]
-    return from_file.get(row.name, default)
+    return Raw(from_file.get(row.name, default))
 
 
 def read_toml(path: Path) -> dict[str, str]:

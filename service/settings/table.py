@@ -29,6 +29,7 @@ from service.settings.values import (
     number_from,
     one_of,
     parse_accounts,
+    parse_appid,
     parse_counters,
     parse_event_aes_key,
     parse_flag,
@@ -41,22 +42,32 @@ from service.settings.values import (
 )
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
+from storage.base.quoting import quoted
 
 __all__ = ["Settings", "load_settings", "secrets_in"]
 
 T = TypeVar("T")
 
 
-def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: bool = False) -> T:
-    """Describe one row of the table. The default is written as the environment would write it."""
-    return cast("T", field(repr=not secret, metadata={"default": default, "parse": parse, "about": about}))
+def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: bool = False, quotable: bool = False) -> T:
+    """Describe one row of the table.
+
+    Args:
+        default: Its default, as the environment would write it.
+        parse: Reads a text, or raises a ValueError that completes "must be …" with an example, and repeats nothing.
+        about: What it means, for people.
+        secret: Whether it holds a secret, or may: it is left out of `repr`.
+        quotable: Whether a refusal says what was given. Not where a right value can hold a secret.
+    """
+    metadata = {"default": default, "parse": parse, "about": about, "quotable": quotable}
+    return cast("T", field(repr=not secret, metadata=metadata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings, parsed. Each field is a row of the table; its name in capitals is the setting's name."""
 
-    appid: str = _setting("", plain_text, "The AppID of your Official Account.")
+    appid: str = _setting("", parse_appid, "The AppID of your Official Account.", quotable=True)
     secret: str = _setting("", plain_text, "Its AppSecret. It never leaves the server.", secret=True)
     accounts: tuple[Account, ...] = _setting(
         "",
@@ -87,53 +98,65 @@ class Settings:
         "made at the first start; keep a copy of it apart from the database.",
         secret=True,
     )
-    listen: Address = _setting("127.0.0.1:8888", parse_address, "Where pages reach the service.")
+    listen: Address = _setting("127.0.0.1:8888", parse_address, "Where pages reach the service.", quotable=True)
     admin_listen: Address = _setting(
-        "127.0.0.1:8889", parse_address, "Where operators and other backends reach it. Keep it private."
+        "127.0.0.1:8889", parse_address, "Where operators and other backends reach it. Keep it private.", quotable=True
     )
     public_url: str = _setting(
         "",
         parse_public_url,
         "The service's address as browsers see it. With https:// the session cookie is Secure.",
+        quotable=True,
     )
     admin_url: str = _setting(
         "",
         parse_admin_url,
         "The dashboard's address as browsers see it, without a path. Empty: the one that a request was sent to, or "
         "what a trusted proxy says, with a host of ADMIN_HOSTS. With https:// its cookies are Secure.",
+        quotable=True,
     )
     admin_timezone: ZoneInfo = _setting(
         "UTC",
         parse_time_zone,
         "The time zone of the dashboard where the browser runs no script, such as `Asia/Shanghai`. With script it is "
         "the viewer's own.",
+        quotable=True,
     )
     admin_hosts: tuple[str, ...] = _setting(
         "",
         parse_host_names,
         "Further names by which programs may ask ADMIN_LISTEN, without a port, separated by commas, such as "
         "`wechat-openid`. Addresses in numbers, `localhost` and ADMIN_URL's host always may; other names get 421.",
+        quotable=True,
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         "",
         parse_networks,
         "Proxies whose X-Forwarded-For, -Proto and -Host, Forwarded and X-Real-IP are believed: addresses or networks, "
         "separated by commas. Name all that stand in front.",
+        quotable=True,
     )
     allowed_origins: tuple[str, ...] = _setting(
         "",
         parse_origins,
         "Origins of the pages that may use the service and be returned to, separated by commas, such as "
         "`https://h5.example.com`. That of PUBLIC_URL always may.",
+        quotable=True,
     )
     require_state: bool = _setting(
-        "false", parse_flag, "Refuse codes that come without a `state` of GET /authorize. Pages must begin there."
+        "false",
+        parse_flag,
+        "Refuse codes that come without a `state` of GET /authorize. Pages must begin there.",
+        quotable=True,
     )
     profile_cache_seconds: int = _setting(
-        "86400", number_from(int, 0, 30 * 86_400), "How long a profile is shown before WeChat is asked for it again."
+        "86400",
+        number_from(int, 0, 30 * 86_400),
+        "How long a profile is shown before WeChat is asked for it again.",
+        quotable=True,
     )
     verification_files: Path | None = _setting(
-        "", parse_optional_folder, "A folder of `MP_verify_….txt` files, which are served at the root."
+        "", parse_optional_folder, "A folder of `MP_verify_….txt` files, which are served at the root.", quotable=True
     )
     id_token_audience: str = _setting(
         "",
@@ -163,43 +186,56 @@ class Settings:
         parse_http_urls,
         "WeChat's API. Further addresses, separated by commas, such as `https://api2.weixin.qq.com`, are asked while "
         "those before them do not answer.",
+        quotable=True,
     )
     wechat_authorize_url: str = _setting(
-        "https://open.weixin.qq.com/connect/oauth2/authorize", parse_http_url, "WeChat's authorize page."
+        "https://open.weixin.qq.com/connect/oauth2/authorize", parse_http_url, "WeChat's authorize page.", quotable=True
     )
     wechat_transport: TransportName | None = _setting(
-        "",
-        parse_transport,
-        "`curl` (fast) or `requests` (portable). Empty: curl where it is installed.",
+        "", parse_transport, "`curl` (fast) or `requests` (portable). Empty: curl where it is installed.", quotable=True
     )
     wechat_timeout_seconds: float = _setting(
-        "4", number_from(float, 0.1, 4.9), "How long one call to WeChat may take. A page gives up after 5 seconds."
+        "4",
+        number_from(float, 0.1, 4.9),
+        "How long one call to WeChat may take. A page gives up after 5 seconds.",
+        quotable=True,
     )
     wechat_ca_file: str = _setting(
         "",
         parse_optional_file,
         "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual.",
+        quotable=True,
     )
     wechat_max_connections: int = _setting(
-        "128", number_from(int, 1, 4096), "Connections to WeChat that each process may have open at once."
+        "128",
+        number_from(int, 1, 4096),
+        "Connections to WeChat that each process may have open at once.",
+        quotable=True,
     )
-    workers: int = _setting("1", number_from(int, 1, 128), "Processes that share the ports.")
+    workers: int = _setting("1", number_from(int, 1, 128), "Processes that share the ports.", quotable=True)
     refresh_every_seconds: float = _setting(
-        "10", number_from(float, 0.1, 3600), "How often each process looks for tokens that are due."
+        "10", number_from(float, 0.1, 3600), "How often each process looks for tokens that are due.", quotable=True
     )
     refresh_ahead_seconds: int = _setting(
         "600",
         number_from(int, 0, 3600),
         "How long before its end a token is refreshed, but at most a tenth of its life.",
+        quotable=True,
     )
     refresh_active_within_days: int = _setting(
-        "7", number_from(int, 0, 30), "Keep the tokens of users seen within so many days fresh. 0: refresh on use only."
+        "7",
+        number_from(int, 0, 30),
+        "Keep the tokens of users seen within so many days fresh. 0: refresh on use only.",
+        quotable=True,
     )
     refresh_concurrency: int = _setting(
-        "16", number_from(int, 1, 1000), "Scheduled refreshes under way at once in each process."
+        "16", number_from(int, 1, 1000), "Scheduled refreshes under way at once in each process.", quotable=True
     )
     refresh_max_per_second: float = _setting(
-        "50", number_from(float, 0.1, 10_000), "Scheduled refreshes a second for each account in each process."
+        "50",
+        number_from(float, 0.1, 10_000),
+        "Scheduled refreshes a second for each account in each process.",
+        quotable=True,
     )
     rate_limit: str = _setting(
         "600/minute",
@@ -207,12 +243,14 @@ class Settings:
         "Exchanges one client address may ask for, authorizations it may begin, and profiles; a /24 of IPv4 and a /48 "
         "of IPv6 may have ten times as many, the profile of one user a tenth. A code that WeChat refuses counts as "
         "ten. Empty: no limit.",
+        quotable=True,
     )
     exchange_budget: int = _setting(
         "40000",
         number_from(int, 0, 10_000_000),
         "Exchanges a minute for each account, below the 50,000 that WeChat allows. Half is for anybody, the rest for "
         "visitors who come by GET /authorize, have a session or an address that signed in lately. 0: no limit.",
+        quotable=True,
     )
     rate_limit_storage: str = _setting(
         "async+memory://",
@@ -221,11 +259,11 @@ class Settings:
         secret=True,
     )
     audit_retention_days: int = _setting(
-        "365", number_from(int, 0, 36_500), "How long the dashboard's audit log is kept. 0: for ever."
+        "365", number_from(int, 0, 36_500), "How long the dashboard's audit log is kept. 0: for ever.", quotable=True
     )
-    log_format: str = _setting("text", one_of("text", "json"), "`text` for people, `json` for machines.")
+    log_format: str = _setting("text", one_of("text", "json"), "`text` for people, `json` for machines.", quotable=True)
     log_level: str = _setting(
-        "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The least severe messages that are logged."
+        "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The least severe messages that are logged.", quotable=True
     )
 
     def all_accounts(self) -> tuple[Account, ...]:
@@ -241,7 +279,7 @@ class Settings:
                 f"with {PREFIX}ACCOUNTS, put event_token, event_aes_key and event_forward_url into its entries"
             )
         if self.accounts:
-            return tuple(_with_appid(account) for account in self.accounts)
+            return self.accounts
         if not (self.appid and self.secret):
             raise SettingsError(
                 f"no account is configured: set {PREFIX}APPID and {PREFIX}SECRET "
@@ -254,20 +292,7 @@ class Settings:
             event_aes_key=self.event_aes_key,
             event_forward_url=self.event_forward_url,
         )
-        return (_with_appid(account),)
-
-
-def _with_appid(account: Account) -> Account:
-    """Return an account whose appid can be one.
-
-    Raises:
-        SettingsError: People take the original ID of an account for it, or leave spaces in it.
-    """
-    if account.appid.startswith("gh_"):
-        raise SettingsError("an appid begins with wx, such as wx0123456789abcdef; gh_… is the original ID (原始ID)")
-    if any(char.isspace() for char in account.appid):
-        raise SettingsError("an appid holds no spaces: it is such as wx0123456789abcdef")
-    return account
+        return (account,)
 
 
 def secrets_in(config: Path) -> list[str]:
@@ -296,10 +321,14 @@ def load_settings(config: Path | None = None, environment: Mapping[str, str] | N
     problems = [*unknown_names(environment, from_file, [row.name for row in rows])]
     values: dict[str, Any] = {}
     for row in rows:
+        raw = None
         try:
-            values[row.name] = row.metadata["parse"](raw_value(row, environment, from_file))
+            raw = raw_value(row, environment, from_file)
+            values[row.name] = row.metadata["parse"](raw.text)
         except (ValueError, OSError) as error:
-            problems.append(f"{PREFIX}{row.name.upper()} must be {error}")
+            is_shown = raw and not raw.is_of_value_file and row.metadata["quotable"]
+            given = f", not {quoted(raw.text)}" if raw and is_shown else ""
+            problems.append(f"{PREFIX}{row.name.upper()} must be {error}{given}")
     if values.get("id_token_audience") and not values.get("public_url"):
         problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
     if values.get("event_forward_url") and not values.get("event_token"):

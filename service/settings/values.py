@@ -22,6 +22,7 @@ __all__ = [
     "number_from",
     "one_of",
     "parse_accounts",
+    "parse_appid",
     "parse_counters",
     "parse_event_aes_key",
     "parse_flag",
@@ -98,7 +99,7 @@ def parse_optional_file(text: str) -> str:
 def parse_optional_folder(text: str) -> Path | None:
     """Read the path of a folder that is there, or nothing."""
     if text and not Path(text).is_dir():
-        raise ValueError("an existing folder, or empty")
+        raise ValueError("an existing folder, such as /srv/www, or empty")
     return Path(text) if text else None
 
 
@@ -115,7 +116,7 @@ def number_from(kind: Callable[[str], T], low: float, high: float) -> Callable[[
     """Return a parser of numbers of a range."""
 
     def parse(text: str) -> T:
-        expected = f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}"
+        expected = f"a {'whole ' if kind is int else ''}number from {low} to {high}"
         try:
             value, fits = kind(text), low <= float(text) <= high
         except ValueError:
@@ -137,6 +138,15 @@ def parse_rate_limit(text: str) -> str:
     return text
 
 
+def parse_appid(text: str) -> str:
+    """Read an appid, or nothing. People take the original ID of an account for it, or leave spaces in it."""
+    if text.startswith("gh_"):
+        raise ValueError("an AppID, such as wx0123456789abcdef; gh_… is the original ID (原始ID)")
+    if any(char.isspace() for char in text):
+        raise ValueError("an AppID without spaces, such as wx0123456789abcdef")
+    return text
+
+
 def parse_counters(text: str) -> str:
     """Read where requests are counted."""
     # Whoever opens it would quote an unknown URL, password and all.
@@ -151,6 +161,10 @@ def parse_counters(text: str) -> str:
     if not known:
         raise ValueError("async+memory://, async+redis://host:6379 or async+rediss://host:6379")
     return text
+
+
+#: What members of an account may be, where not any text will do.
+_MEMBERS = {"appid": parse_appid, "event_aes_key": parse_event_aes_key, "event_forward_url": parse_event_forward_url}
 
 
 def parse_accounts(text: str) -> tuple[Account, ...]:
@@ -169,7 +183,7 @@ def parse_accounts(text: str) -> tuple[Account, ...]:
             raise ValueError(form)
         if not (account.appid and account.secret):
             raise ValueError("a list in which each account has an appid and a secret")
-        for name, parse in (("event_aes_key", parse_event_aes_key), ("event_forward_url", parse_event_forward_url)):
+        for name, parse in _MEMBERS.items():
             try:
                 parse(getattr(account, name))
             except ValueError as error:
