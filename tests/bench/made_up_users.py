@@ -17,8 +17,8 @@ from storage.users import Status
 
 #: The accounts; nine in ten users are the first one's.
 APPIDS = ("wx51a7ed0000000001", "wx51a7ed0000000002")
-#: Users in one statement: each is a transaction that others can follow.
-_BATCH = 250_000
+#: Users in one statement, which takes less than the time that the service's connections give one.
+_BATCH = 25_000
 _DAY = 86_400
 
 #: How each database counts from one number to another.
@@ -107,7 +107,7 @@ def fill(url: str, users: int, now: int) -> None:
 def analyze(database: Database) -> None:
     """Let the database learn what is in its tables, as its own housekeeping does in the first minutes."""
     statement = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE authorizations", "sqlite": "ANALYZE"}
-    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with _patient_connection(database) as connection:
         connection.exec_driver_sql(statement[database.engine.dialect.name])
 
 
@@ -129,14 +129,26 @@ def seal_some(url: str, secret_key: str) -> None:
 @contextmanager
 def without_indexes(database: Database, wanted: frozenset[str] | None = None) -> Iterator[None]:
     """Drop the users' indexes meanwhile, and make them (or only those wanted) anew: that takes a tenth of the time."""
-    with database.engine.begin() as connection:
+    with _patient_connection(database) as connection:
         for index in authorizations.indexes:
             index.drop(connection, checkfirst=True)
     yield
-    with database.engine.begin() as connection:
+    with _patient_connection(database) as connection:
         for index in sorted(authorizations.indexes, key=lambda one: str(one.name)):
             if wanted is None or index.name in wanted:
                 index.create(connection)
+
+
+@contextmanager
+def _patient_connection(database: Database) -> Iterator[Connection]:
+    """Give a connection whose statements may take as long as they need; each is a transaction where that is possible.
+
+    The service's own connections give a statement up after some seconds.
+    """
+    with database.changing_schema() as connection:
+        if not connection.in_transaction():  # as SQLite's is
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
 
 
 def _insert(connection: Connection, statement: str, values: dict[str, int]) -> None:
