@@ -10,16 +10,18 @@ from urllib.parse import parse_qsl, urlencode
 from admin.labels.audit import UNKNOWN
 from admin.labels.jobs import JOB_BADGES, JOB_MEANINGS, JOB_STATUS_LABELS, RESULT_FILTERS, SUCCESSES
 from admin.labels.users import ACTION_LABELS, ACTION_MEANINGS, RESULT_LABELS
+from admin.lists.counts import count_text
+from admin.lists.paging import Place
 from admin.services import ActionResult
 from admin.users.filters import FIELDS, Listing, arguments_of, describe_filter
 from admin.users.list_page import user_search_of
-from admin.web.counts import count_text
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from admin.web.inputs import parse_choice, parse_row_id, parse_text, parse_user_key
+from admin.web.inputs import parse_choice, parse_text, parse_user_key
 from admin.web.links import user_path
 from admin.web.notices import Notice
+from admin.web.time_zones import PageTime
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import Job, JobAction, JobStatus, JobTarget
@@ -43,14 +45,14 @@ class _JobRequest:
     action: JobAction
     users: tuple[tuple[str, str], ...]
     query: str
-    zone: tzinfo
+    page_time: PageTime
 
     @property
     def target(self) -> JobTarget:
         if self.users:
             return JobTarget(users=self.users)
         arguments = dict(parse_qsl(self.query))
-        return JobTarget(filter=Listing.read(lambda name: arguments.get(name, ""), self.zone).filter)
+        return JobTarget(filter=Listing.read(lambda name: arguments.get(name, ""), self.page_time).filter)
 
 
 class _JobsHandler(AdminHandler):
@@ -99,7 +101,7 @@ class _JobRequestHandler(_JobsHandler):
         arguments = parse_qsl(parse_text(self.get_body_argument("filter", ""), _LONGEST_FILTER))
         query = urlencode([(name, value) for name, value in arguments if name in FIELDS])
         users = () if everybody else tuple(parse_user_key(one) for one in given)
-        return _JobRequest(action, users, query, self.time_zone)
+        return _JobRequest(action, users, query, self.page_time)
 
     async def count(self, wanted: _JobRequest) -> CappedCount:
         """Count the users of a request, up to the cap."""
@@ -143,13 +145,24 @@ class JobsHandler(ConfirmJobHandler):
 
     async def get(self) -> None:
         """Show them."""
-        before = parse_row_id(self.get_query_argument("before", ""))
-        listed = await self.run(self.services.jobs.list, _PAGE_SIZE, before)
+        jobs, place = self.services.jobs, Place.read(lambda name: self.get_query_argument(name, ""))
+        after = place.after_number()
+        found = await self.run(
+            jobs.list, _PAGE_SIZE + 1, None if after is None else after[1], descending=not place.is_backward
+        )
+        page = place.turn(
+            found[:_PAGE_SIZE],
+            _PAGE_SIZE,
+            has_more=len(found) > _PAGE_SIZE,
+            place_of=lambda job: (job.id, job.id),
+            arguments=(),
+        )
         self.render(
             "jobs/list.html",
             count_text=count_text,
-            jobs=listed,
-            older=listed[-1].id if len(listed) == _PAGE_SIZE else None,
+            page=page,
+            count=await self.run(jobs.count),
+            list_path=self.request.path,
             actions=ACTION_LABELS,
             state_of=_state,
             describe_target=self.describe_target,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from admin.labels.operators import ROLE_LABELS
+from admin.labels.time_ranges import RELATIVE_RANGE_LABELS
 from admin.labels.users import (
     ACTION_LABELS,
     FILTER_LABELS,
@@ -126,6 +127,7 @@ _FILTER_LABELS: Mapping[str, str] = {
     "action": N_("Action"),
     "result": N_("Result"),
     "openid": N_("openid"),
+    "time": N_("Time"),
     "from": N_("From day"),
     "to": N_("To day"),
 }
@@ -137,6 +139,7 @@ _FILTER_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
     "match": {"exact": N_("is exactly")},
     "action": AUDIT_ACTION_LABELS,
     "result": AUDIT_RESULT_LABELS,
+    **dict.fromkeys(("authorized", "used", "ends", "time"), RELATIVE_RANGE_LABELS),
 }
 
 

@@ -27,14 +27,13 @@ from admin.labels.overview import (
     WORK_LABELS_THIS_HOUR,
 )
 from admin.labels.users import STATUS_BADGES, STATUS_LABELS
+from admin.lists.counts import count_text
 from admin.overview.charts import Bar, bar_chart
 from admin.overview.failed_calls_page import failures_link
 from admin.overview.failures import group_failures
 from admin.overview.verdict import ENDPOINTS, Health, Share, Verdict, Work, broken_calls, judge, together
-from admin.web.counts import count_text
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from admin.web.inputs import day_of
 from storage.activity import Activity, ActivityKind, hour_of
 from storage.base.clock import DAY_SECONDS, HOUR_SECONDS
 from storage.base.errors import StorageError, StoreUnavailable
@@ -114,8 +113,6 @@ class OverviewHandler(AdminHandler):
             schema=schema,
             risks=[RISK_LABELS[risk] for risk in risks],
             accounts=services.account_names,
-            today=day_of(now, self.time_zone),
-            in_three_days=day_of(now + 3 * DAY_SECONDS, self.time_zone),
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             labels=ACTIVITY_LABELS,

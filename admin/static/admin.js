@@ -1,25 +1,16 @@
 // Makes pages nicer; every page works without it.
 'use strict';
 
-// The server writes the next pages, their charts and the days of their filters in the reader's own zone.
+// The server writes pages in the reader's own zone, as this cookie names it. A page that was written before it did is
+// asked for once more; where the cookie is not kept, or the server does not know the zone, its own stays in force.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const zoneCookie = `wechat_openid_timezone=${zone}`;
+const isToldZone = () => document.cookie.split('; ').includes(zoneCookie);
+const wasTold = isToldZone();
 const secure = window.location.protocol === 'https:' ? '; secure' : '';
-if (zone) document.cookie = `wechat_openid_timezone=${zone}; path=/admin; max-age=31536000; samesite=lax${secure}`;
-
-// Points in time of a page that does not know the zone yet.
-const twoDigits = (number) => String(number).padStart(2, '0');
-function showOwnTime(part) {
-  for (const element of part.querySelectorAll('time[datetime]')) {
-    const at = new Date(element.dateTime);
-    const day = [at.getFullYear(), twoDigits(at.getMonth() + 1), twoDigits(at.getDate())].join('-');
-    const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':');
-    // As precise as it was written: "2027-01-31 08:00" has no seconds.
-    const written = element.textContent.replace(' UTC', '');
-    element.textContent = `${day} ${time}`.slice(0, written.length);
-    element.title = element.dateTime.replace('T', ' ').replace('Z', ' UTC');
-  }
-}
-showOwnTime(document);
+if (zone) document.cookie = `${zoneCookie}; path=/admin; max-age=31536000; samesite=lax${secure}`;
+const written = document.documentElement.dataset.timeZone;
+if (written && written !== zone && !wasTold && isToldZone()) window.location.reload();
 
 // A form is sent once, however often its button is pressed; also one that came with a renewed part of the page.
 const sendOnce = (event) => {
@@ -60,6 +51,15 @@ for (const button of document.querySelectorAll('button.copy')) {
 // The navigation of a phone begins where the reader is.
 const here = document.querySelector('.bar nav [aria-current]');
 if (here) here.closest('nav').scrollLeft = here.offsetLeft - here.closest('nav').clientWidth / 2 + here.offsetWidth / 2;
+
+// A range of time is told from now or by days: what is chosen takes the place of the other.
+for (const range of document.querySelectorAll('.range')) {
+  range.addEventListener('input', (event) => {
+    for (const field of range.elements) {
+      if ((field.tagName === 'SELECT') !== (event.target.tagName === 'SELECT')) field.value = '';
+    }
+  });
+}
 
 // Users are chosen all at once too, and are counted; nothing is gone on with while none is chosen.
 const all = document.querySelector('.bulk .all');
@@ -109,7 +109,6 @@ async function renew() {
       const details = document.getElementById(id);
       if (details) details.open = open;
     }
-    showOwnTime(renewed);
   }
 }
 

@@ -6,20 +6,27 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from admin.labels.users import FILTER_LABELS, SCOPE_LABELS, SEARCH_FIELD_LABELS, STATUS_LABELS
+from admin.lists.paging import FIRST_PAGE, Leaf, Place
+from admin.lists.relative_range import AHEAD
+from admin.lists.time_range_filter import TimeRangeFilter
 from admin.web.i18n import N_
 from admin.web.inputs import (
-    day_of,
     parse_choice,
-    parse_cursor,
-    parse_midnight,
     parse_number,
     parse_text,
-    write_cursor,
 )
+from admin.web.time_zones import PageTime
 from storage.user_search import Filter, SearchField, TextMatch, TimeRange, UserFilter, UserPage, UserQuery, UserSort
 from storage.users import AuthorizedUser, Status
 
-__all__ = ["FIELDS", "Leaf", "Listing", "arguments_of", "describe_filter"]
+__all__ = ["FIELDS", "TIME_RANGES", "Listing", "arguments_of", "describe_filter"]
+
+#: The ranges of time by which users are found.
+TIME_RANGES: Mapping[Filter, TimeRangeFilter] = {
+    Filter.AUTHORIZED: TimeRangeFilter("authorized", "authorized_from", "authorized_to"),
+    Filter.USED: TimeRangeFilter("used", "used_from", "used_to"),
+    Filter.ENDING: TimeRangeFilter("ends", "ends_from", "ends_to", AHEAD),
+}
 
 #: The arguments that make a filter.
 FIELDS = (
@@ -31,12 +38,7 @@ FIELDS = (
     "by",
     "match",
     "q",
-    "authorized_from",
-    "authorized_to",
-    "used_from",
-    "used_to",
-    "ends_from",
-    "ends_to",
+    *(name for span in TIME_RANGES.values() for name in span.names),
 )
 
 
@@ -45,6 +47,7 @@ class _YesNo(StrEnum):
     NO = "no"
 
 
+_MOMENTS = frozenset(name for span in TIME_RANGES.values() for name in (span.since, span.until))
 _YES_NO_LABELS: Mapping[str, str] = {_YesNo.YES: N_("yes"), _YesNo.NO: N_("no")}
 
 
@@ -56,43 +59,30 @@ class Listing:
         given: The filter's arguments as they were typed.
         filter: What they mean.
         sort: What the users are sorted by.
-        cursor: Beside which the page lies, as its neighbour wrote it; empty for the first page.
-        is_backward: Whether the page ends before the cursor, and does not begin after it.
-        first: The number of the page's first user among all; only to be shown.
+        place: Where the page lies in the list.
     """
 
     given: dict[str, str]
     filter: UserFilter
     sort: UserSort
     descending: bool
-    cursor: str = ""
-    is_backward: bool = False
-    first: int = 1
+    place: Place = FIRST_PAGE
 
     @classmethod
-    def read(cls, argument: Callable[[str], str], zone: tzinfo = UTC) -> "Listing":
+    def read(cls, argument: Callable[[str], str], page_time: PageTime) -> "Listing":
         """Read it from an address.
 
         Args:
             argument: Gives an argument by its name, empty where it is missing.
-            zone: Where its days begin.
+            page_time: What its ranges of time are told from.
 
         Raises:
             PageError: An argument is not valid.
         """
         given = {name: parse_text(argument(name).strip()) for name in FIELDS}
-        wanted = _filter_of(given, zone)
+        wanted = _filter_of(given, page_time)
         sort = parse_choice(UserSort, argument("sort")) or _natural_sort(wanted)
-        cursor = argument("cursor")
-        return cls(
-            given,
-            wanted,
-            sort,
-            descending=argument("order") != "up",
-            cursor=cursor,
-            is_backward=bool(cursor) and argument("back") == "yes",
-            first=max(1, parse_number(argument("from")) or 1) if cursor else 1,
-        )
+        return cls(given, wanted, sort, descending=argument("order") != "up", place=Place.read(argument))
 
     @classmethod
     def unread(cls, argument: Callable[[str], str]) -> "Listing":
@@ -110,10 +100,10 @@ class Listing:
         Raises:
             PageError: The cursor is none of ours.
         """
-        descending = self.descending != self.is_backward
+        descending = self.descending != self.place.is_backward
         query = UserQuery(filter=self.filter, sort=self.sort, descending=descending, limit=limit)
         kind = int if query.ordered_by == self.sort.value else str
-        return replace(query, after=parse_cursor(self.cursor, kind)) if self.cursor else query
+        return replace(query, after=self.place.after(kind))
 
     def guesses(self, supported: frozenset[Filter]) -> list["Listing"]:
         """Return what this listing may mean where its text may be an openid, a unionid or a nickname, likeliest first.
@@ -151,49 +141,22 @@ class Listing:
         turned = sort is self.sort and self.descending
         return [*self.given.items(), ("sort", sort.value), ("order", "up" if turned else "")]
 
-    def turn(self, query: UserQuery, found: UserPage) -> "Leaf":
+    def turn(self, query: UserQuery, found: UserPage) -> Leaf[AuthorizedUser]:
         """Return the page that a query of this listing found, in its order, and the ways to its neighbours."""
-        if not found.users:
-            return Leaf((), self.first, None, None)
-        users = found.users[::-1] if self.is_backward else found.users
-        has_more = found.next_cursor is not None
-        has_previous = has_more if self.is_backward else bool(self.cursor)
-        first = max(2, self.first) if has_previous else 1
-        previous = [("cursor", write_cursor(*query.place_of(users[0]))), ("back", "yes")]
-        following = [("cursor", write_cursor(*query.place_of(users[-1])))]
-        return Leaf(
-            users,
-            first,
-            [*self.arguments(), *previous, ("from", str(max(1, first - query.limit)))] if has_previous else None,
-            [*self.arguments(), *following, ("from", str(first + len(users)))]
-            if self.is_backward or has_more
-            else None,
+        return self.place.turn(
+            found.users,
+            query.limit,
+            has_more=found.next_cursor is not None,
+            place_of=query.place_of,
+            arguments=self.arguments(),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A page of the list as it is shown.
-
-    Attributes:
-        first: The number of its first user among all, as far as nobody came or went meanwhile.
-        previous: The arguments of the page before; None on the first.
-        following: Those of the page after; None on the last.
-    """
-
-    users: tuple[AuthorizedUser, ...]
-    first: int
-    previous: list[tuple[str, str]] | None
-    following: list[tuple[str, str]] | None
-
-    @property
-    def last(self) -> int:
-        """The number of its last user."""
-        return self.first + len(self.users) - 1
-
-
 def arguments_of(wanted: UserFilter, zone: tzinfo = UTC) -> dict[str, str]:
-    """Write a filter as an address's arguments, in days of a zone; those that narrow nothing are left out."""
+    """Write a filter as an address's arguments, its times in a zone; those that narrow nothing are left out.
+
+    Ranges of time are the same on any day: what was told from now when they were read is told no more.
+    """
     searched = wanted.searched
     given = {
         "appid": wanted.appid,
@@ -205,9 +168,8 @@ def arguments_of(wanted: UserFilter, zone: tzinfo = UTC) -> dict[str, str]:
         "match": "exact" if searched and searched.exact else None,
         "q": searched and searched.text,
     }
-    for name, span in (("authorized", wanted.authorized), ("used", wanted.used), ("ends", wanted.ending)):
-        given[f"{name}_from"] = None if span.since is None else day_of(span.since, zone)
-        given[f"{name}_to"] = None if span.until is None else day_of(span.until - 1, zone)
+    for name, span in TIME_RANGES.items():
+        given |= span.write(getattr(wanted, name), zone)
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
@@ -220,7 +182,7 @@ def describe_filter(
         wanted: The filter.
         accounts: The accounts' names by their appids.
         translate: Translates the words of the form; what was typed stays as it is.
-        zone: Where its days begin.
+        zone: The zone to write times in.
     """
     given = arguments_of(wanted, zone)
     labels = {"status": STATUS_LABELS, "scope": SCOPE_LABELS, "snapshot": _YES_NO_LABELS}
@@ -231,6 +193,8 @@ def describe_filter(
         value = given[name]
         if name == "appid":
             value = accounts.get(value, value)
+        elif name in _MOMENTS:
+            value = value.replace("T", " ")
         elif value in labels.get(name, {}):
             value = translate(labels[name][value])
         conditions.append((translate(label), value))
@@ -240,7 +204,7 @@ def describe_filter(
     return conditions
 
 
-def _filter_of(given: dict[str, str], zone: tzinfo) -> UserFilter:
+def _filter_of(given: dict[str, str], page_time: PageTime) -> UserFilter:
     snapshot = parse_choice(_YesNo, given["snapshot"])
     return UserFilter(
         appid=given["appid"] or None,
@@ -248,9 +212,9 @@ def _filter_of(given: dict[str, str], zone: tzinfo) -> UserFilter:
         scope=given["scope"] or None,
         is_snapshotuser=None if snapshot is None else snapshot is _YesNo.YES,
         last_error_code=parse_number(given["errcode"]),
-        authorized=_span(given["authorized_from"], given["authorized_to"], zone),
-        used=_span(given["used_from"], given["used_to"], zone),
-        ending=_span(given["ends_from"], given["ends_to"], zone),
+        authorized=TIME_RANGES[Filter.AUTHORIZED].read(given, page_time),
+        used=TIME_RANGES[Filter.USED].read(given, page_time),
+        ending=TIME_RANGES[Filter.ENDING].read(given, page_time),
         searched=_searched(given),
     )
 
@@ -270,7 +234,3 @@ def _natural_sort(wanted: UserFilter) -> UserSort:
         if span != TimeRange():
             return sort
     return UserSort.ID
-
-
-def _span(first_day: str, last_day: str, zone: tzinfo) -> TimeRange:
-    return TimeRange(parse_midnight(first_day, zone), parse_midnight(last_day, zone, days_later=1))

@@ -5,31 +5,32 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
 
 from admin.labels.users import (
     ACTION_LABELS,
+    FILTER_LABELS,
     SCOPE_LABELS,
     SEARCH_FIELD_LABELS,
     SORT_LABELS,
     STATUS_BADGES,
     STATUS_LABELS,
 )
-from admin.users.filters import Leaf, Listing
+from admin.lists.counts import count_in_time, count_text
+from admin.lists.paging import Leaf
+from admin.lists.short_address import redirect_to_short_address
+from admin.users.filters import TIME_RANGES, Listing
 from admin.users.possible_actions import possible_actions
-from admin.web.counts import count_text
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
 from admin.web.links import link, user_path
 from admin.web.spreadsheet import BYTE_ORDER_MARK, csv_line, csv_lines
-from storage.base.errors import StoreTooSlow
 from storage.grants import scope_names
 from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Role
-from storage.user_search import MAX_PAGE, CappedCount, Filter, UserFilter, UserPage, UserQuery, UserSearch, UserSort
+from storage.user_search import MAX_PAGE, CappedCount, Filter, UserPage, UserQuery, UserSearch, UserSort
 from storage.users import AuthorizedUser
 
 __all__ = ["routes"]
@@ -67,24 +68,27 @@ class UsersHandler(AdminHandler):
     async def get(self) -> None:
         """Show a page of them."""
         search = user_search_of(self)
-        if "" in dict(parse_qsl(self.request.query, keep_blank_values=True)).values():
-            # A form sends its empty fields too. An address that is passed on has only what means something.
-            self.redirect(link(self.request.path, *parse_qsl(self.request.query)), status=HTTPStatus.SEE_OTHER)
+        if redirect_to_short_address(self):
             return
         try:
-            asked = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
+            asked = Listing.read(lambda name: self.get_query_argument(name, ""), self.page_time)
         except PageError as error:
             self.set_status(error.status_code)
             asked = Listing.unread(lambda name: self.get_query_argument(name, ""))
-            nobody = UserPage((), None)
-            self._show(asked, asked, asked.turn(asked.query(_PAGE_SIZE), nobody), problem=error.text)
+            self._show(asked, asked, Leaf(()), problem=error.text)
             return
         listing, query, found = await self.run(_first_found, search, asked)
-        count = await self.run(_count, search, listing.filter)
+        count = await self.run(count_in_time, search.count, listing.filter)
         self._show(asked, listing, listing.turn(query, found), count)
 
     def _show(
-        self, asked: Listing, listing: Listing, page: Leaf, count: CappedCount | None = None, *, problem: str = ""
+        self,
+        asked: Listing,
+        listing: Listing,
+        page: Leaf[AuthorizedUser],
+        count: CappedCount | None = None,
+        *,
+        problem: str = "",
     ) -> None:
         """Show users with the form that asked for them, or what is wrong with the form."""
         search = user_search_of(self)
@@ -95,6 +99,9 @@ class UsersHandler(AdminHandler):
             count_text=count_text,
             listing=listing,
             page=page,
+            list_path=self.request.path,
+            ranges=[span for name, span in TIME_RANGES.items() if name in search.filters],
+            legends=FILTER_LABELS,
             count=count,
             accounts=self.services.account_names,
             statuses=STATUS_LABELS,
@@ -127,7 +134,7 @@ class UsersExportHandler(AdminHandler):
     async def get(self) -> None:
         """Write them in batches, so that memory does not grow with their number."""
         search = user_search_of(self)
-        listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.time_zone)
+        listing = Listing.read(lambda name: self.get_query_argument(name, ""), self.page_time)
         query = listing.query(MAX_PAGE)
         page = await self.run(search.page, query)  # before anything is sent: it may be too slow
         await self.audit(AuditAction.USERS_EXPORT, filter=link("", *listing.given.items())[1:])
@@ -170,14 +177,6 @@ def _first_found(search: UserSearch, asked: Listing) -> tuple[Listing, UserQuery
         if found.users:
             return guess, query, found
     return asked, query, found
-
-
-def _count(search: UserSearch, wanted: UserFilter) -> CappedCount | None:
-    """Count what a filter matches; None when that would take too long."""
-    try:
-        return search.count(wanted)
-    except StoreTooSlow:
-        return None
 
 
 def _lines(users: tuple[AuthorizedUser, ...]) -> bytes:

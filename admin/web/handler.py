@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 from tornado.locale import Locale
 from tornado.web import HTTPError, RequestHandler
 
+from admin.labels.browsers import describe_browser
 from admin.services import ActionOutcome, AdminServices, ErrcodeText
 from admin.web.cookies import LANGUAGE, NOTICE, SESSION, VISITOR, PrivateCookies
 from admin.web.csrf import check_form_token, check_origin, form_token
@@ -25,7 +26,7 @@ from admin.web.links import is_own_path, link
 from admin.web.moments import moment_html
 from admin.web.navigation import NAVIGATION
 from admin.web.notices import Notice, NoticeText, sign_notice, sign_outcome, verify_notice
-from admin.web.time_zones import TIME_ZONE_COOKIE, time_zone_of
+from admin.web.time_zones import TIME_ZONE_COOKIE, PageTime, time_zone_of
 from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
 from storage.sql.accounts.audit import AuditAction, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
@@ -252,6 +253,7 @@ class AdminHandler(RequestHandler):
         return {
             **super().get_template_namespace(),
             "assets": self.assets,
+            "describe_browser": lambda text: describe_browser(text, self.locale.translate),
             "explain": self.explain,
             "languages": self.languages,
             "link": link,
@@ -328,6 +330,11 @@ class AdminHandler(RequestHandler):
 
     def _moment(self, at: int | None, *, precise: bool = False) -> str:
         return moment_html(at, self.locale.translate(N_("never")), self.time_zone, precise=precise)
+
+    @property
+    def page_time(self) -> PageTime:
+        """When the page is written, and in which zone."""
+        return PageTime(self.services.clock.now(), self.time_zone)
 
     @cached_property
     def time_zone(self) -> ZoneInfo:

@@ -6,6 +6,8 @@ says so; nothing here lets a database, a parser or a page meet a value of a size
 
 import base64
 import json
+import re
+from collections.abc import Container
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from http import HTTPStatus
@@ -13,16 +15,19 @@ from typing import Any, TypeVar
 
 from admin.web.errors import PageError
 from admin.web.i18n import N_
+from storage.base.clock import DAY_SECONDS
 from storage.base.text import LONGEST_TEXT, is_text
 
 __all__ = [
     "LARGEST_NUMBER",
     "day_of",
     "is_moment",
+    "moment_of",
     "parse_choice",
     "parse_cursor",
     "parse_json",
     "parse_midnight",
+    "parse_moment",
     "parse_number",
     "parse_row_id",
     "parse_text",
@@ -39,6 +44,8 @@ _LONGEST_JSON = 4096
 _LONGEST_APPID = 64
 _LONGEST_OPENID = 128
 _LONGEST_DAY = 10
+#: A moment as browsers send it from a field of date and time.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?", re.ASCII)
 #: The first second of the year 10000, which no calendar here can write.
 _END_OF_TIME = 253_402_300_800
 
@@ -80,18 +87,21 @@ def parse_row_id(text: str) -> int | None:
     return number
 
 
-def parse_choice(choices: type[E], text: str) -> E | None:
+def parse_choice(choices: type[E], text: str, offered: Container[E] | None = None) -> E | None:
     """Return the member of an enumeration with this value; None for an empty text.
 
     Raises:
-        PageError: There is no such member.
+        PageError: There is no such member, or it is none of those that are offered.
     """
     if not text:
         return None
     try:
-        return choices(text)
+        choice = choices(text)
     except ValueError:
         raise _invalid() from None
+    if offered is not None and choice not in offered:
+        raise _invalid()
+    return choice
 
 
 def parse_midnight(day: str, zone: tzinfo = UTC, *, days_later: int = 0) -> int | None:
@@ -104,9 +114,28 @@ def parse_midnight(day: str, zone: tzinfo = UTC, *, days_later: int = 0) -> int 
         return None
     try:
         begins = date.fromisoformat(day[: _LONGEST_DAY + 1]) + timedelta(days_later)
-        return int(datetime.combine(begins, time.min, zone).timestamp())
+        return _in_calendar(datetime.combine(begins, time.min, zone))
     except (ValueError, OverflowError):
         raise PageError(HTTPStatus.BAD_REQUEST, N_("Write a day as 2027-01-31.")) from None
+
+
+def parse_moment(text: str, zone: tzinfo = UTC, *, days_later: int = 0) -> int | None:
+    """Return the second of a moment such as `2027-01-31T08:00`, or of a day as `parse_midnight` does.
+
+    Raises:
+        PageError: It is neither.
+    """
+    if not _MOMENT.fullmatch(text):
+        return parse_midnight(text, zone, days_later=days_later)
+    try:
+        return _in_calendar(datetime.fromisoformat(text).replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        raise PageError(HTTPStatus.BAD_REQUEST, N_("Write a day as 2027-01-31.")) from None
+
+
+def moment_of(at: int, zone: tzinfo = UTC) -> str:
+    """Write a second in a zone as `parse_moment` reads it."""
+    return datetime.fromtimestamp(at, zone).replace(tzinfo=None).isoformat()
 
 
 def day_of(at: int, zone: tzinfo = UTC) -> str:
@@ -171,6 +200,11 @@ def parse_cursor(text: str, kind: type[int] | type[str]) -> tuple[int | str, int
             return parse_text(value), row_id
         case _:
             raise _invalid()
+
+
+def _in_calendar(at: datetime) -> int:
+    """Return the second, moved to where every zone can write it; nothing that is stored lies beyond."""
+    return min(max(0, int(at.timestamp())), _END_OF_TIME - 2 * DAY_SECONDS)
 
 
 def _invalid() -> PageError:

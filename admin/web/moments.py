@@ -8,7 +8,7 @@ __all__ = ["moment_html"]
 
 
 def moment_html(at: int | None, never: str, zone: tzinfo = UTC, *, precise: bool = False) -> str:
-    """Return HTML of a point in time, to the minute or second; the script makes it the reader's own.
+    """Return HTML of a point in time, to the minute or second, with its time in UTC to be pointed at.
 
     Args:
         at: The second; None for something that never happened.
@@ -21,4 +21,5 @@ def moment_html(at: int | None, never: str, zone: tzinfo = UTC, *, precise: bool
     here = datetime.fromtimestamp(at, zone)
     shown = f"{here:%Y-%m-%d %H:%M:%S}" if precise else f"{here:%Y-%m-%d %H:%M}"
     named = f"{shown} UTC" if str(zone) == "UTC" else shown
-    return f'<time datetime="{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}">{named}</time>'
+    in_utc = datetime.fromtimestamp(at, UTC)
+    return f'<time datetime="{in_utc:%Y-%m-%dT%H:%M:%SZ}" title="{in_utc:%Y-%m-%d %H:%M:%S} UTC">{named}</time>'

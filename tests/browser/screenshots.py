@@ -26,6 +26,7 @@ PICTURES = (
     ("users-dark", "/admin/users", "dark", "zh-CN"),
 )
 SIZE = {"width": 1180, "height": 760}
+ZONE = "Asia/Shanghai"
 
 
 def main():
@@ -41,7 +42,7 @@ def main():
                 viewport=SIZE,
                 color_scheme=colours,
                 locale=language,
-                timezone_id="Asia/Shanghai",
+                timezone_id=ZONE,
                 storage_state=signed_in,
             )
             page = context.new_page()
@@ -53,7 +54,7 @@ def main():
 
 def sign_in(browser, url, password):
     """Return the cookies of the demo's operator."""
-    context = browser.new_context()
+    context = browser.new_context(timezone_id=ZONE)
     page = context.new_page()
     page.goto(f"{url}/admin/sign-in")
     page.fill("[name=name]", "demo")

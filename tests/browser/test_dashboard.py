@@ -118,7 +118,7 @@ def test_times_are_shown_in_the_readers_own_time_and_in_utc_without_script(dashb
         with dashboard.open(chromium, timezone_id="Asia/Shanghai", java_script_enabled=javascript) as context:
             page = context.new_page()
             page.goto("/admin/me")
-            assert re.fullmatch(pattern, page.locator("time").first.inner_text())
+            expect(page.locator("time").first).to_have_text(re.compile(f"^{pattern}$"))
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from storage.sealing import generate_key
 from tests.browser.operators import DESK, PHONE, Dashboard, complaints_of, faults_of_accessibility, width_of
@@ -239,12 +239,30 @@ def test_the_page_renews_itself_without_script(well, chromium):
         assert page.url.endswith("/admin/overview")
 
 
-def test_the_second_page_of_a_browser_is_in_its_own_zone(well, chromium):
+def test_the_first_page_of_a_browser_is_in_its_own_zone(well, chromium):
     assert well.log_in(WRONG) == 200
     with well.dashboard.open(chromium, timezone_id="Australia/Adelaide") as context:
         page = context.new_page()
         page.goto("/admin/overview")
-        page.reload()
-        assert "Australia/Adelaide" in page.inner_text("#activity-heading")
+        expect(page.locator("#activity-heading")).to_contain_text("Australia/Adelaide")
         ticks = page.locator(".chart .tick").all_text_contents()
         assert {tick[-3:] for tick in ticks} == {":30"}
+        assert "UTC" not in page.inner_text("main")
+
+
+def test_a_page_has_one_zone_where_the_browsers_is_not_known(well, chromium, subtests):
+    """The page is asked for once more at most, and stays in the zone of the settings as a whole."""
+    no_cookies = "Object.defineProperty(document, 'cookie', {get: () => '', set: () => {}})"
+    no_zone = "Intl.DateTimeFormat.prototype.resolvedOptions = () => ({timeZone: 'Mars/Olympus'})"
+    for script, most in ((no_cookies, 1), (no_zone, 2)):
+        with subtests.test(script=script), well.dashboard.open(chromium, timezone_id="Asia/Tokyo") as context:
+            page = context.new_page()
+            page.add_init_script(script)
+            asked = []
+            page.on("request", lambda request, asked=asked: request.is_navigation_request() and asked.append(request))
+            page.goto("/admin/overview")
+            with page.expect_response(lambda response: response.request.resource_type == "fetch"):
+                pass  # the page has renewed itself in place
+            assert len(asked) == most
+            assert page.inner_text("#activity-heading").endswith("UTC")
+            assert all(one.endswith(" UTC") for one in page.locator("time").all_inner_texts())

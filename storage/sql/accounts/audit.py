@@ -1,18 +1,18 @@
 """The audit log: who did what to whom, from where, and how it ended. Entries are added and, when old, trimmed."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select
 
-from storage.base.errors import InvalidRecord
 from storage.sql.core.conditions import is_beyond, is_within
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import audit_log
+from storage.sql.counts import count_up_to
+from storage.user_search import CappedCount
 
 __all__ = [
     "COMMAND_LINE",
@@ -31,9 +31,6 @@ __all__ = [
 _SUBJECT_LENGTH = 128
 _ADDRESS_LENGTH = 64
 _USER_AGENT_LENGTH = 255
-
-#: Time and id of the last entry of a page; 18 digits fit into 64 bits.
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 _ROW = audit_log.c
 
@@ -117,15 +114,21 @@ class AuditEntry(NewAuditEntry):
 
     id: int
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in the log's order."""
+        return self.at, self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """Which entries, the newest first.
+    """Which entries, the newest first unless told otherwise.
 
     Attributes:
         since: From this second on.
         until: Before this second.
-        cursor: Where to go on, from `AuditPage.next_cursor`.
+        after: Where to go on, the `next_cursor` of the page before.
+        descending: Whether the newest entries come first.
     """
 
     operator: str | None = None
@@ -135,7 +138,8 @@ class AuditQuery:
     openid: str | None = None
     since: int | None = None
     until: int | None = None
-    cursor: str | None = None
+    after: tuple[int, int] | None = None
+    descending: bool = True
     limit: int = 50
 
 
@@ -144,7 +148,7 @@ class AuditPage:
     """Some entries, and where the next ones begin; None at the end."""
 
     entries: list[AuditEntry]
-    next_cursor: str | None
+    next_cursor: tuple[int, int] | None
 
 
 class AuditLog:
@@ -153,11 +157,13 @@ class AuditLog:
     Args:
         database: Where it is kept.
         trim_batch: Entries deleted in one transaction: a long one would hold up writers.
+        count_seconds: How long a count may take.
     """
 
-    def __init__(self, database: Database, *, trim_batch: int = 1000) -> None:
+    def __init__(self, database: Database, *, trim_batch: int = 1000, count_seconds: float = 2.0) -> None:
         self._database = database
         self._trim_batch = trim_batch
+        self._count_seconds = count_seconds
 
     def record(self, entry: NewAuditEntry) -> None:
         """Write an entry; when this returns, it is committed."""
@@ -165,15 +171,22 @@ class AuditLog:
         self._database.write(lambda connection: connection.execute(insert(audit_log), values))
 
     def page(self, query: AuditQuery) -> AuditPage:
-        """Return some entries, the newest first.
-
-        Raises:
-            InvalidRecord: The cursor is not one that `next_cursor` returned.
-        """
+        """Return some entries."""
         wanted = _selected(query).limit(query.limit + 1)
         rows = self._database.read(lambda connection: connection.execute(wanted).all())
         entries = [_entry(row) for row in rows[: query.limit]]
-        return AuditPage(entries, f"{entries[-1].at}.{entries[-1].id}" if len(rows) > query.limit else None)
+        return AuditPage(entries, entries[-1].place if len(rows) > query.limit else None)
+
+    def count(self, query: AuditQuery) -> CappedCount:
+        """Count the entries of all pages, up to a cap.
+
+        Raises:
+            StoreTooSlow: That takes too long.
+        """
+        conditions = _conditions(query)
+        return self._database.read_within(
+            self._count_seconds, lambda connection: count_up_to(connection, audit_log, conditions)
+        )
 
     def trim(self, before: int) -> int:
         """Delete entries older than a moment, in small transactions; return how many there were."""
@@ -212,22 +225,17 @@ def audit_values(entry: NewAuditEntry) -> dict[str, Any]:
 
 
 def _selected(query: AuditQuery) -> Select[Any]:
-    wanted = select(audit_log).order_by(_ROW.at.desc(), _ROW.id.desc())
-    for name in ("operator", "action", "result", "appid", "openid"):
-        value = getattr(query, name)
-        if value is not None:
-            wanted = wanted.where(_ROW[name] == value)
-    wanted = wanted.where(*is_within(_ROW.at, query.since, query.until))
-    if query.cursor is not None:
-        wanted = wanted.where(is_beyond(_ROW.at, _ROW.id, _position(query.cursor), descending=True))
+    order = [_ROW.at.desc(), _ROW.id.desc()] if query.descending else [_ROW.at, _ROW.id]
+    wanted = select(audit_log).where(*_conditions(query)).order_by(*order)
+    if query.after is not None:
+        wanted = wanted.where(is_beyond(_ROW.at, _ROW.id, query.after, descending=query.descending))
     return wanted
 
 
-def _position(cursor: str) -> tuple[int, int]:
-    match = _CURSOR.fullmatch(cursor)
-    if match is None:
-        raise InvalidRecord("This is not a cursor of the audit log.")
-    return int(match[1]), int(match[2])
+def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
+    given = {name: getattr(query, name) for name in ("operator", "action", "result", "appid", "openid")}
+    equal = [_ROW[name] == value for name, value in given.items() if value is not None]
+    return [*equal, *is_within(_ROW.at, query.since, query.until)]
 
 
 def _entry(row: Row[Any]) -> AuditEntry:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    func,
     literal,
     literal_column,
     select,
@@ -28,6 +27,7 @@ from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.mysql import force_index
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
+from storage.sql.counts import count_up_to
 from storage.sql.tokens.rows import USER_COLUMNS, read_user
 from storage.user_search import (
     COUNT_CAP,
@@ -80,7 +80,7 @@ class SqlUserSearch(UserSearch):
 
         def work(connection: Connection) -> CappedCount:
             scopes = _scopes_with(connection, wanted.scope)
-            return _count(connection, _conditions(wanted, scopes, self._database.dialect), cap)
+            return count_up_to(connection, authorizations, _conditions(wanted, scopes, self._database.dialect), cap)
 
         return self._read(work)
 
@@ -101,8 +101,8 @@ class SqlUserSearch(UserSearch):
                     (until, _due(connection, appids, now + since, now + until))
                     for since, until in zip((0, *DUE_WITHIN), DUE_WITHIN, strict=False)
                 ),
-                ending=(ENDING_WITHIN, _count(connection, [ending])),
-                snapshot_users=_count(connection, [_ROW.is_snapshotuser]),
+                ending=(ENDING_WITHIN, count_up_to(connection, authorizations, [ending])),
+                snapshot_users=count_up_to(connection, authorizations, [_ROW.is_snapshotuser]),
             )
 
         return self._read(work)
@@ -192,12 +192,6 @@ def _status_is(status: Status) -> ColumnElement[bool]:
     return _ROW.status == bindparam(None, status.value, literal_execute=True)
 
 
-def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]], cap: int = COUNT_CAP) -> CappedCount:
-    some = select(literal_column("1")).select_from(authorizations).where(*conditions).limit(cap + 1).subquery()
-    number = connection.scalar(select(func.count()).select_from(some)) or 0
-    return CappedCount(min(number, cap), capped=number > cap)
-
-
 def _oldest_due(appid: str) -> Select[Any]:
     scheduled = and_(_ROW.appid == appid, _ROW.next_refresh_at.is_not(None))
     return select(_ROW.next_refresh_at).where(scheduled).order_by(_ROW.next_refresh_at).limit(1)
@@ -206,5 +200,5 @@ def _oldest_due(appid: str) -> Select[Any]:
 def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> CappedCount:
     """Count refreshes that are due within a span, account by account, as the index has them."""
     span = is_within(_ROW.next_refresh_at, since, until)
-    counts = [_count(connection, [_ROW.appid == appid, *span]) for appid in appids]
+    counts = [count_up_to(connection, authorizations, [_ROW.appid == appid, *span]) for appid in appids]
     return sum(counts, start=CappedCount(0))

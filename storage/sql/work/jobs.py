@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 from storage.leases import LONGEST_LEASE_SECONDS
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import jobs
+from storage.sql.counts import count_up_to
 from storage.user_search import CappedCount, SearchField, TextMatch, TimeRange, UserFilter
 from storage.users import Status
 
@@ -141,12 +142,16 @@ class Jobs:
         row = self._database.read(lambda connection: connection.execute(select(jobs).where(_ROW.id == job_id)).first())
         return None if row is None else _job(row)
 
-    def list(self, limit: int = 50, before: int | None = None) -> list[Job]:
-        """Return jobs, the newest first; with `before` those older than that id."""
-        wanted = select(jobs).order_by(_ROW.id.desc()).limit(limit)
-        if before is not None:
-            wanted = wanted.where(_ROW.id < before)
+    def list(self, limit: int = 50, after: int | None = None, *, descending: bool = True) -> list[Job]:
+        """Return jobs, the newest first unless told otherwise; with `after` those that follow that id in this order."""
+        wanted = select(jobs).order_by(_ROW.id.desc() if descending else _ROW.id).limit(limit)
+        if after is not None:
+            wanted = wanted.where(_ROW.id < after if descending else _ROW.id > after)
         return [_job(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
+
+    def count(self) -> CappedCount:
+        """Count all jobs, up to a cap."""
+        return self._database.read(lambda connection: count_up_to(connection, jobs))
 
     def claim(self, owner: str, ttl: int) -> Job | None:
         """Lease the oldest running job that no process works on, for `ttl` seconds; None when there is none."""

@@ -1,6 +1,7 @@
 """Whatever a browser sends is read within bounds or refused with a page, never met with another exception."""
 
 from contextlib import suppress
+from datetime import UTC
 from functools import partial
 
 import pytest
@@ -16,20 +17,24 @@ from admin.web.inputs import (
     parse_cursor,
     parse_json,
     parse_midnight,
+    parse_moment,
     parse_number,
     parse_row_id,
     parse_text,
     parse_user_key,
     write_cursor,
 )
+from admin.web.time_zones import PageTime
 from storage.sql.accounts.operators import Role
 
+NOW = PageTime(1_800_000_000, UTC)
 READERS = {
     "text": parse_text,
     "number": parse_number,
     "row id": parse_row_id,
     "choice": partial(parse_choice, Role),
     "day": parse_midnight,
+    "moment": parse_moment,
     "user": parse_user_key,
     "cursor of numbers": partial(parse_cursor, kind=int),
     "cursor of texts": partial(parse_cursor, kind=str),
@@ -78,7 +83,7 @@ def test_any_text_is_read_or_refused(read, text):
 
 @given(name=st.sampled_from([*FIELDS, "sort", "order", "cursor"]), text=st.text(max_size=300))
 def test_any_filter_is_read_or_refused(name, text):
-    check(lambda value: Listing.read(lambda one: value if one == name else "").query(50), text)
+    check(lambda value: Listing.read(lambda one: value if one == name else "", NOW).query(50), text)
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, LARGEST_NUMBER, -LARGEST_NUMBER])

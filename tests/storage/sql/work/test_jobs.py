@@ -120,5 +120,7 @@ def test_a_stopped_job_is_over_for_good(jobs):
 def test_jobs_are_listed_newest_first(jobs):
     ids = [add(jobs) for _ in range(3)]
     assert [job.id for job in jobs.list(limit=2)] == ids[:0:-1]
-    assert [job.id for job in jobs.list(before=ids[1])] == [ids[0]]
+    assert [job.id for job in jobs.list(after=ids[1])] == [ids[0]]
+    assert [job.id for job in jobs.list(after=ids[0], descending=False)] == ids[1:]
+    assert jobs.count() == CappedCount(len(ids))
     assert jobs.get(ids[-1] + 1) is None

@@ -1,0 +1,1 @@
+"""What lists of entries share: ranges of time that narrow them, and pages."""
