@@ -64,7 +64,6 @@ def settings(tmp_path: Path, simulator: RunningSimulator) -> Settings:
         secret_keys=generate_key(),
         wechat_api_url=simulator.url,
         wechat_authorize_url=simulator.authorize_url,
-        wechat_timeout_seconds=2.0,
         rate_limit="",
         trusted_proxies=(ip_network("127.0.0.1"),),  # as which tests name the visitor's address
         refresh_max_per_second=1000.0,
