@@ -1,6 +1,7 @@
 """The accounts: how each is set up, and how it stands with WeChat."""
 
 import asyncio
+from collections import Counter
 from http import HTTPStatus
 
 from admin.labels.overview import BROKEN_LABELS, CALL_LABELS, HEALTH_LABELS, HEALTH_TONES, WORK_LABELS
@@ -21,7 +22,28 @@ from storage.users import Status
 __all__ = ["routes"]
 
 
-class AccountsHandler(AdminHandler):
+class _AccountsHandler(AdminHandler):
+    """About accounts and their numbers."""
+
+    requires = Role.OWNER
+
+    async def logins(self, now: int) -> Counter[str] | None:
+        """Return how many logins each account had in the last 24 hours; None where the token store does not say."""
+        vault = self.services.vault
+        if Capability.ACTIVITY not in vault.capabilities:
+            return None
+        try:
+            activity = await vault.activity(now - DAY_SECONDS)
+        except StoreUnavailable:
+            return None
+        logins: Counter[str] = Counter()
+        for one in activity:
+            if one.kind is ActivityKind.AUTHORIZED:
+                logins[one.appid] += one.count
+        return logins
+
+
+class AccountsHandler(_AccountsHandler):
     """`GET /admin/accounts`: all of them."""
 
     requires = Role.OWNER
@@ -29,18 +51,27 @@ class AccountsHandler(AdminHandler):
     async def get(self) -> None:
         """List them."""
         accounts = self.services.accounts
-        outcomes = await self.run(self.services.call_outcomes.outcomes)
+        outcomes, counts, logins = await asyncio.gather(
+            self.run(self.services.call_outcomes.outcomes),
+            self.services.counts.get(),
+            self.logins(self.services.clock.now()),
+        )
+        users: Counter[str] = Counter()
+        for (appid, _), number in () if counts is None else counts.value.by_status.items():
+            users[appid] += number
         self.render(
             "accounts/list.html",
             accounts=accounts.summaries,
             verdicts=judge(accounts.summaries, outcomes, (), accounts.concern),
+            users=None if counts is None else users,
+            logins=logins,
             works=WORK_LABELS,
             health_labels=HEALTH_LABELS,
             tones=HEALTH_TONES,
         )
 
 
-class _OneAccountHandler(AdminHandler):
+class _OneAccountHandler(_AccountsHandler):
     """About the account that the path names."""
 
     requires = Role.OWNER
@@ -51,7 +82,7 @@ class _OneAccountHandler(AdminHandler):
         files, counts, logins, outcomes, instances = await asyncio.gather(
             self.run(accounts.verification_files),
             self.services.counts.get(),
-            self._logins(appid, now),
+            self.logins(now),
             self.run(self.services.call_outcomes.outcomes),
             self.run(self.services.instances.live, now),
         )
@@ -62,7 +93,7 @@ class _OneAccountHandler(AdminHandler):
             counts=None
             if counts is None
             else {status: counts.value.by_status.get((appid, status), 0) for status in Status},
-            logins=logins,
+            logins=None if logins is None else logins[appid],
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             outcomes=[outcome for outcome in outcomes if outcome.appid == appid],
@@ -73,17 +104,6 @@ class _OneAccountHandler(AdminHandler):
             check=check,
             AccountCheckResult=AccountCheckResult,
         )
-
-    async def _logins(self, appid: str, now: int) -> int | None:
-        """Return how many logins the last 24 hours had; None where the token store does not say."""
-        vault = self.services.vault
-        if Capability.ACTIVITY not in vault.capabilities:
-            return None
-        try:
-            activity = await vault.activity(now - DAY_SECONDS)
-        except StoreUnavailable:
-            return None
-        return sum(one.count for one in activity if (one.appid, one.kind) == (appid, ActivityKind.AUTHORIZED))
 
     def account(self, appid: str) -> AccountSummary:
         """Return the account of an appid.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from http import HTTPStatus
+from itertools import zip_longest
 from urllib.parse import parse_qsl, urlencode
 
 from admin.labels.audit import UNKNOWN
@@ -226,6 +227,9 @@ class JobHandler(_JobsHandler):
             target=self.describe_target(job.target),
             conditions=self.conditions(job.target),
             filter=list(arguments_of(job.target.filter, self.time_zone).items()),
+            selected=_selected(job),
+            accounts=self.services.account_names,
+            is_success=lambda word: ActionResult.from_stored(word) in SUCCESSES[job.action],
         )
 
 
@@ -263,6 +267,16 @@ def _state(job: Job) -> tuple[str, str]:
     if job.status is not JobStatus.DONE or succeeded == job.done:
         return JOB_BADGES[job.status], JOB_STATUS_LABELS[job.status]
     return ("warn", N_("Finished with failures")) if succeeded else ("bad", N_("Finished; all failed"))
+
+
+def _selected(job: Job) -> list[tuple[str, str, str | None]]:
+    """Return the appid and openid of each selected user with how the action ended, failures first."""
+    users = [
+        (appid, openid, result)
+        for (appid, openid), result in zip_longest(job.target.users, job.user_results[: len(job.target.users)])
+    ]
+    successes = SUCCESSES[job.action]
+    return sorted(users, key=lambda user: user[2] is None or ActionResult.from_stored(user[2]) in successes)
 
 
 def _users_after(job: Job, word: str, zone: tzinfo) -> list[tuple[str, str]]:

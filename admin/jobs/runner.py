@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,30 +104,30 @@ class JobRunner:
                 elapsed = asyncio.get_running_loop().time() - began
                 await happens_within(len(batch.users) / self._max_per_second - elapsed, self._stopping)
 
-    async def _act(self, job: Job, users: Sequence[tuple[str, str]], position: Position) -> Counter[str] | None:
-        """Act on all users of a batch and count how it ended; None when the job is not to go on.
+    async def _act(self, job: Job, users: Sequence[tuple[str, str]], position: Position) -> list[str] | None:
+        """Act on all users of a batch; return how it ended for each, or None when the job is not to go on.
 
         Where an account's calls pause, nothing is asked in vain: the job waits with it.
         """
-        results: Counter[str] = Counter()
-        waiting = list(users)
+        results: dict[int, str] = {}
+        waiting = list(enumerate(users))
         while waiting:
             paused = []
             for start in range(0, len(waiting), _AT_ONCE):
                 some = waiting[start : start + _AT_ONCE]
-                outcomes = await asyncio.gather(*(self._perform(job, user) for user in some))
-                for user, outcome in zip(some, outcomes, strict=True):
+                outcomes = await asyncio.gather(*(self._perform(job, user) for _, user in some))
+                for (place, user), outcome in zip(some, outcomes, strict=True):
                     if outcome.result is ActionResult.PAUSED:
-                        paused.append(user)
+                        paused.append((place, user))
                         continue
-                    results[outcome.result] += 1
+                    results[place] = outcome.result.value
             waiting = paused
             if waiting:
                 # What is done so far is not written down: were this process to die, it would be done again.
-                if self._stopping.is_set() or await self._note(job, position, {}) is not JobStatus.RUNNING:
+                if self._stopping.is_set() or await self._note(job, position, ()) is not JobStatus.RUNNING:
                     return None
                 await happens_within(self._pause_seconds, self._stopping)
-        return results
+        return [results[place] for place in range(len(users))]
 
     def _next_batch(self, job: Job, position: Position) -> _Batch:
         """Return the users that come next. Blocking."""
@@ -146,9 +145,12 @@ class JobRunner:
         is_last = page.next_cursor is None or (in_order_of_ids and len(own) < len(page.users))
         return _Batch([(user.appid, user.openid) for user in own], page.next_cursor or position, is_last)
 
-    async def _note(self, job: Job, position: Position, results: dict[str, int]) -> JobStatus | None:
+    async def _note(self, job: Job, position: Position, results: Sequence[str]) -> JobStatus | None:
+        by_user = bool(job.target.users)
         return await asyncio.to_thread(
-            lambda: self._services.jobs.advance(job.id, self._owner, _LEASE_TTL, position=position, results=results)
+            lambda: self._services.jobs.advance(
+                job.id, self._owner, _LEASE_TTL, position=position, results=results, by_user=by_user
+            )
         )
 
     async def _perform(self, job: Job, user: tuple[str, str]) -> ActionOutcome:

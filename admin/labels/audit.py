@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from admin.labels.api_keys import KEY_RIGHT_LABELS
 from admin.labels.operators import ROLE_LABELS
 from admin.labels.time_ranges import RELATIVE_RANGE_LABELS
 from admin.labels.users import (
@@ -113,6 +114,7 @@ DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
     "before": ROLE_LABELS,
     "after": ROLE_LABELS,
     "doing": ACTION_LABELS,
+    "rights": KEY_RIGHT_LABELS,
     "kept": {"newer_authorization": N_("newer authorization")},
 }
 
@@ -181,6 +183,8 @@ def _translate_value(name: str, value: str, translate: Callable[[str], str]) -> 
     if name == "outcome":
         result = ActionResult.from_stored(value)
         return translate(UNKNOWN if result is None else RESULT_LABELS[result])
+    if name == "rights":
+        return " · ".join(_translate_word(DETAIL_VALUE_LABELS, name, one, translate) for one in value.split())
     return _translate_word(DETAIL_VALUE_LABELS, name, value, translate)
 
 

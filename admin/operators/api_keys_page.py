@@ -1,7 +1,8 @@
 """API keys: by which other backends ask for live tokens."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from admin.labels.api_keys import KEY_LIFETIME_DAYS, KEY_LIFETIME_LABELS, KEY_RIGHT_LABELS, KeyLifetime
@@ -22,15 +23,55 @@ __all__ = ["routes"]
 _PAGE = "/admin/api-keys"
 _SHOWN_DAYS = 30
 _MOST_PER_MINUTE = 1_000_000
+_NOT_CREATED = N_("Not created: a name has 1 to 64 characters and must not have been used before.")
 
 
-class ApiKeysHandler(AdminHandler):
-    """`GET /admin/api-keys`: which backends have one."""
+@dataclass(frozen=True, slots=True)
+class _KeyForm:
+    """The form of a new key as it was filled in, or as it is at first."""
+
+    name: str = ""
+    rights: frozenset[str] = KeyLimits().rights
+    appids: frozenset[str] = frozenset()
+    lifetime: str = KeyLifetime.UNLIMITED
+    per_minute: str = ""
+
+    def limits(self, appids: Container[str], now: int) -> KeyLimits:
+        """Return what it says that the key is good for.
+
+        Args:
+            appids: The accounts that there are.
+            now: From when on the key is good.
+
+        Raises:
+            PageError: It names an account or a right that there is not, or no number.
+        """
+        if not all(appid in appids for appid in self.appids):
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("There is no such account."))
+        rights = [parse_choice(KeyRight, right) for right in self.rights]
+        lifetime = parse_choice(KeyLifetime, self.lifetime) or KeyLifetime.UNLIMITED
+        per_minute = parse_number(self.per_minute)
+        if per_minute is not None and not 0 < per_minute <= _MOST_PER_MINUTE:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Requests a minute: from 1 to 1,000,000, or nothing."))
+        days = KEY_LIFETIME_DAYS[lifetime]
+        return KeyLimits(
+            appids=self.appids or None,
+            rights=frozenset(right for right in rights if right is not None) or KeyLimits().rights,
+            expires_at=None if days is None else now + days * DAY_SECONDS,
+            per_minute=per_minute,
+        )
+
+
+_EMPTY_FORM = _KeyForm()
+
+
+class _KeysHandler(AdminHandler):
+    """Shows the keys, and the form that makes one."""
 
     requires = Role.OWNER
 
-    async def get(self) -> None:
-        """List them, the newest first, with how often each was used lately."""
+    async def show(self, given: _KeyForm = _EMPTY_FORM, problem: str = "") -> None:
+        """List the keys, the newest first, with how often each was used lately, and what is wrong with the form."""
         keys = await self.run(self.services.api_keys.list)
         today = day_of(self.services.clock.now())
         uses = await self.run(self.services.api_key_uses.since, today - (_SHOWN_DAYS - 1) * DAY_SECONDS)
@@ -41,36 +82,59 @@ class ApiKeysHandler(AdminHandler):
             days=_SHOWN_DAYS,
             accounts=self.services.account_names,
             rights=KEY_RIGHT_LABELS,
-            default_rights=KeyLimits().rights,
             lifetimes=KEY_LIFETIME_LABELS,
+            given=given,
+            problem=problem,
         )
 
 
-class AddApiKeyHandler(AdminHandler):
+class ApiKeysHandler(_KeysHandler):
+    """`GET /admin/api-keys`: which backends have one."""
+
+    requires = Role.OWNER
+
+    async def get(self) -> None:
+        """List them."""
+        await self.show()
+
+
+class AddApiKeyHandler(_KeysHandler):
     """`POST /admin/api-keys/add`: a key for a backend."""
 
     requires = Role.OWNER
 
     async def post(self) -> None:
         """Create a key and show it: the only time that anybody sees it."""
-        name = parse_text(self.get_body_argument("name", ""))
-        now = self.services.clock.now()
-        limits = self._limits(now)
-        entry = self.audit_entry(AuditAction.API_KEY_ADD, subject=name, **limits.described())
+        given, now = self._form(), self.services.clock.now()
         try:
-            key = await self.run(self.services.api_keys.add, name, now, limits, entry)
-        except InvalidRecord:
-            self.redirect_with_notice(_PAGE, Notice.API_KEY_NOT_CREATED)
+            limits = given.limits(self.services.account_names, now)
+            entry = self.audit_entry(AuditAction.API_KEY_ADD, subject=given.name, **limits.described())
+            key = await self.run(self.services.api_keys.add, given.name, now, limits, entry)
+        except (InvalidRecord, PageError) as error:
+            self.set_status(HTTPStatus.BAD_REQUEST)
+            await self.show(given, error.text if isinstance(error, PageError) else _NOT_CREATED)
             return
         self.render(
             "operators/shown_once.html",
             title=N_("API key: %s"),
-            name=name,
+            name=given.name,
             secret=key,
             text=N_("Copy it now. It is shown only once; only its hash is stored."),
             command=self._command(key, limits),
             back=_PAGE,
         )
+
+    def _form(self) -> _KeyForm:
+        """Return the form as it was filled in.
+
+        Raises:
+            PageError: A field is no text.
+        """
+        name, lifetime, per_minute = (
+            parse_text(self.get_body_argument(field, "")) for field in ("name", "lifetime", "per_minute")
+        )
+        rights, appids = (frozenset(map(parse_text, self.get_body_arguments(field))) for field in ("right", "account"))
+        return _KeyForm(name, rights, appids, lifetime, per_minute)
 
     def _command(self, key: str, limits: KeyLimits) -> str:
         """Return a command that tries a key; the reader puts in a user's openid."""
@@ -78,28 +142,6 @@ class AddApiKeyHandler(AdminHandler):
         what = "/token" if KeyRight.READ_TOKEN in limits.rights else ""
         address = f"{self._own_origin}/internal/authorizations/{appid}/OPENID{what}"
         return shlex.join(["curl", "-H", f"Authorization: Bearer {key}", address])
-
-    def _limits(self, now: int) -> KeyLimits:
-        """Return what the form says that the key is good for.
-
-        Raises:
-            PageError: It names an account or a right that there is not, or no number.
-        """
-        chosen = frozenset(parse_text(appid) for appid in self.get_body_arguments("account"))
-        if not chosen <= self.services.account_names.keys():
-            raise PageError(HTTPStatus.BAD_REQUEST, N_("There is no such account."))
-        rights = [parse_choice(KeyRight, right) for right in self.get_body_arguments("right")]
-        lifetime = parse_choice(KeyLifetime, self.get_body_argument("lifetime", "")) or KeyLifetime.UNLIMITED
-        per_minute = parse_number(self.get_body_argument("per_minute", ""))
-        if per_minute is not None and not 0 < per_minute <= _MOST_PER_MINUTE:
-            raise PageError(HTTPStatus.BAD_REQUEST, N_("Requests a minute: from 1 to 1,000,000, or nothing."))
-        days = KEY_LIFETIME_DAYS[lifetime]
-        return KeyLimits(
-            appids=chosen or None,
-            rights=frozenset(right for right in rights if right is not None) or KeyLimits().rights,
-            expires_at=None if days is None else now + days * DAY_SECONDS,
-            per_minute=per_minute,
-        )
 
 
 class RevokeApiKeyHandler(AdminHandler):

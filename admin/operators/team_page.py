@@ -16,20 +16,38 @@ from storage.sql.accounts.operators import Operator, Role
 __all__ = ["routes"]
 
 _PAGE = "/admin/operators"
+_NOT_ADDED = N_("Not added: a name has 1 to 64 letters, digits and . _ @ + - and must not be taken.")
 
 
-class OperatorsHandler(AdminHandler):
+class _TeamHandler(AdminHandler):
+    """Shows the operators, and the form that adds one."""
+
+    requires = Role.OWNER
+
+    async def show(self, *, name: str = "", role: str = Role.VIEWER, problem: str = "") -> None:
+        """Show them, the form as it was filled in, and what is wrong with it."""
+        operators = await self.run(self.services.operators.list)
+        self.render(
+            "operators/team.html",
+            operators=operators,
+            roles=ROLE_LABELS,
+            meanings=ROLE_MEANINGS,
+            given={"name": name, "role": role},
+            problem=problem,
+        )
+
+
+class OperatorsHandler(_TeamHandler):
     """`GET /admin/operators`: who may sign in."""
 
     requires = Role.OWNER
 
     async def get(self) -> None:
         """List them."""
-        operators = await self.run(self.services.operators.list)
-        self.render("operators/team.html", operators=operators, roles=ROLE_LABELS, meanings=ROLE_MEANINGS)
+        await self.show()
 
 
-class _ChangeHandler(AdminHandler):
+class _ChangeHandler(_TeamHandler):
     """A change to one operator, named by the form."""
 
     requires = Role.OWNER
@@ -83,7 +101,8 @@ class AddOperatorHandler(_ChangeHandler):
             entry = self.audit_entry(AuditAction.OPERATOR_ADD, subject=name, role=role)
             await self.run(services.operators.add, name, password_hash, role, services.clock.now(), entry=entry)
         except InvalidRecord:
-            self.redirect_with_notice(_PAGE, Notice.OPERATOR_NOT_ADDED)
+            self.set_status(HTTPStatus.BAD_REQUEST)
+            await self.show(name=name, role=role, problem=_NOT_ADDED)
             return
         self.show_password(name, password)
 

@@ -27,16 +27,8 @@ _GOOD_FOR_DAYS = 1
 class Notice(Enum):
     """Every notice: whether it is good news, and its text. `%s` stands for the name of whatever it is about."""
 
-    API_KEY_NOT_CREATED = (
-        False,
-        N_("Not created: a name has 1 to 64 characters and must not have been used before."),
-    )
     API_KEY_NOT_ACTIVE = (False, N_("There is no active key of this name."))
     API_KEY_REVOKED = (True, N_("The key of %s has been revoked."))
-    OPERATOR_NOT_ADDED = (
-        False,
-        N_("Not added: a name has 1 to 64 letters, digits and . _ @ + - and must not be taken."),
-    )
     OPERATOR_LAST_OWNER = (False, N_("%s is the last owner. Make somebody else an owner first."))
     OPERATOR_ROLE_CHANGED = (True, N_("The role of %s has been changed."))
     OPERATOR_DISABLED = (True, N_("%s can no longer sign in."))

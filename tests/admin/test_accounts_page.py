@@ -104,3 +104,8 @@ async def test_an_account_says_how_many_users_and_logins_it_has(signed_in, servi
     await service.vault.revoke(account.appid, openid)
     page = " ".join(re.sub(r"<[^>]*>", " ", text_of(await signed_in().get(PAGE))).split())
     assert "1 Active 0 Re-authorization required 1 Revoked 2 Logins in the last 24 hours" in page
+    listed = text_of(await signed_in().get("/admin/accounts"))
+    assert re.findall(r'href="(/admin/users\?[^"]*)">(\d+)<', listed) == [
+        (f"/admin/users?appid={account.appid}&amp;authorized=last-24h", "2"),
+        (f"/admin/users?appid={account.appid}", "2"),
+    ]

@@ -121,6 +121,20 @@ def test_an_unchecked_box_is_not_filled_in_the_dark(dashboard, openid, chromium)
         assert box.evaluate(look)[0] == "auto"
 
 
+def test_a_range_told_from_now_takes_the_place_of_days_and_is_kept(dashboard, openid, chromium):
+    with dashboard.open(chromium) as context:
+        page = context.new_page()
+        page.goto("/admin/users?used_from=2026-01-01")
+        used = page.get_by_role("group", name="Last used")
+        used.get_by_label("From now").select_option("last 7 days")
+        expect(used.get_by_label("From", exact=True)).to_have_value("")
+        page.get_by_role("button", name="Search").click()
+        assert page.url.endswith("/admin/users?used=last-7d")
+        expect(used.get_by_label("From now")).to_have_value("last-7d")
+        used.get_by_label("To", exact=True).fill("2026-01-31")
+        expect(used.get_by_label("From now")).to_have_value("")
+
+
 def test_users_are_chosen_all_at_once_and_counted(dashboard, openid, chromium):
     with dashboard.open(chromium, viewport=PHONE) as context:
         page = context.new_page()

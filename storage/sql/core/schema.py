@@ -294,7 +294,8 @@ audit_log = Table(
     **_MYSQL_OPTIONS,
 )
 
-#: Work on many users that goes on in the background. `target`, `position` and `results` are JSON.
+#: Work on many users that goes on in the background. `target`, `position`, `results` and `user_results`
+#: are JSON.
 jobs = Table(
     "jobs",
     metadata,
@@ -314,6 +315,8 @@ jobs = Table(
     Column("position", _long_text()),
     Column("until_id", BigInteger, nullable=False),
     Column("results", _long_text(), nullable=False),
+    # Of selected users: how the action ended for each, in their order.
+    Column("user_results", _long_text()),
     Column("lease_owner", _word(128)),
     Column("lease_until", BigInteger),
     PrimaryKeyConstraint("id"),

@@ -6,7 +6,7 @@ after it last wrote down its progress is done again.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -77,6 +77,8 @@ class Job:
         done: How many users were acted on.
         until_id: The newest user when it began; those that come later are not its own.
         results: How often the action ended in each way.
+        user_results: Of selected users, how it ended for each that was acted on, in the order of the target; None
+            where a version before this one did not write it down.
     """
 
     id: int
@@ -92,6 +94,7 @@ class Job:
     position: Position
     until_id: int
     results: Mapping[str, int]
+    user_results: Sequence[str | None] = ()
 
     @property
     def is_over(self) -> bool:
@@ -175,25 +178,37 @@ class Jobs:
         return self._database.write(work)
 
     def advance(
-        self, job_id: int, owner: str, ttl: int, *, position: Position, results: Mapping[str, int]
+        self, job_id: int, owner: str, ttl: int, *, position: Position, results: Sequence[str], by_user: bool = False
     ) -> JobStatus | None:
         """Write down progress and keep the lease; return what the job is to be now.
 
         Returns None, and writes nothing, when the lease was lost.
+
+        Args:
+            job_id: The job.
+            owner: Who holds its lease.
+            ttl: For how many seconds it is kept.
+            position: Where the work goes on.
+            results: How the action ended for each user of a batch, in their order.
+            by_user: Whether to keep this user by user, and not only how often it ended in each way.
         """
         is_held = and_(_ROW.id == job_id, _ROW.lease_owner == owner)
 
         def work(connection: Connection) -> JobStatus | None:
-            row = connection.execute(select(_ROW.status, _ROW.results).where(is_held).with_for_update()).first()
+            wanted = select(_ROW.status, _ROW.results, _ROW.user_results, _ROW.done)
+            row = connection.execute(wanted.where(is_held).with_for_update()).first()
             if row is None:
                 return None
             added = Counter(json.loads(row.results)) + Counter(results)
-            values = {
+            values: dict[str, Any] = {
                 "position": None if position is None else json.dumps(position),
                 "results": json.dumps(added),
                 "done": added.total(),
                 "lease_until": self._database.dialect.now() + ttl,
             }
+            if by_user and results:
+                known = json.loads(row.user_results or "[]")
+                values["user_results"] = json.dumps([*known, *[None] * (row.done - len(known)), *results])
             connection.execute(update(jobs).where(is_held).values(values))
             return JobStatus(row.status)
 
@@ -248,6 +263,7 @@ def _job(row: Row[Any]) -> Job:
         position=None if position is None else (position[0], position[1]),
         until_id=row.until_id,
         results=json.loads(row.results),
+        user_results=json.loads(row.user_results or "[]"),
     )
 
 

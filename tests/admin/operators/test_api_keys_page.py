@@ -52,13 +52,15 @@ async def test_a_revoked_key_is_refused(signed_in, http, dashboard):
 @pytest.mark.parametrize("name", ["", " ", "n" * 65])
 async def test_a_name_must_be_one_that_can_be_read(signed_in, name):
     owner = signed_in()
-    assert (await owner.notice(await owner.post("/admin/api-keys/add", name=name))).startswith("Not created")
+    response = await owner.post("/admin/api-keys/add", name=name)
+    assert (response.code, "Not created" in text_of(response)) == (400, True)
 
 
 async def test_a_name_is_used_once(signed_in):
     owner = signed_in()
     await owner.post("/admin/api-keys/add", name="orders")
-    assert (await owner.notice(await owner.post("/admin/api-keys/add", name="orders"))).startswith("Not created")
+    response = await owner.post("/admin/api-keys/add", name="orders")
+    assert (response.code, "Not created" in text_of(response)) == (400, True)
 
 
 async def test_any_name_is_shown_as_text_and_can_be_revoked(signed_in):
@@ -110,6 +112,16 @@ async def test_a_limit_that_there_is_not_makes_no_key(signed_in, dashboard, form
     response = await signed_in().post("/admin/api-keys/add", name="orders", **form)
     assert response.code == 400
     assert dashboard.api_keys.list() == []
+
+
+async def test_a_form_that_is_refused_keeps_what_was_filled_in(signed_in, dashboard):
+    form = {"name": "orders & <b>", "right": "read-users", "lifetime": "month", "per_minute": "many"}
+    page = text_of(await signed_in().post("/admin/api-keys/add", **form))
+    assert 'role="alert" id="problem"' in page
+    assert 'name="name" value="orders &amp; &lt;b&gt;" autofocus' in page
+    assert re.findall(r'name="right" value="([^"]*)" checked', page) == ["read-users"]
+    assert '<option value="month" selected>' in page
+    assert 'name="per_minute" value="many"' in page
 
 
 async def test_the_page_shows_how_often_each_key_was_used(signed_in, dashboard):

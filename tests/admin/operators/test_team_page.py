@@ -1,4 +1,5 @@
 import re
+from html import escape
 
 import pytest
 
@@ -26,8 +27,11 @@ async def test_an_owner_adds_an_operator_who_can_then_sign_in(signed_in, browser
 @pytest.mark.parametrize("name", ["", "the-owner", "two words", "<b>", "n" * 65, "a\nb"])
 async def test_a_name_must_be_new_and_plain(signed_in, name, dashboard):
     owner = signed_in()
-    response = await owner.post("/admin/operators/add", name=name, role="viewer")
-    assert (await owner.notice(response)).startswith("Not added")
+    response = await owner.post("/admin/operators/add", name=name, role="operator")
+    assert 'value="operator" checked' in text_of(response)
+    page = text_of(response)
+    assert (response.code, 'role="alert" id="problem">Not added' in page) == (400, True)
+    assert f'name="name" value="{escape(name.strip())}"' in page
     assert [operator.name for operator in dashboard.operators.list()] == ["the-owner"]
 
 

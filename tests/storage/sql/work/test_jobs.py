@@ -61,10 +61,10 @@ def test_a_job_is_claimed_by_one(jobs):
 def test_a_lease_that_ends_lets_another_go_on_where_progress_was_written(jobs):
     job_id = add(jobs)
     jobs.claim("a", 60)
-    jobs.advance(job_id, "a", 0, position=("小明", 7), results={"revoked": 2})
+    jobs.advance(job_id, "a", 0, position=("小明", 7), results=["revoked"] * 2)
     job = wait_until(lambda: jobs.claim("b", 60))
     assert (job.position, job.done, dict(job.results)) == (("小明", 7), 2, {"revoked": 2})
-    assert jobs.advance(job_id, "a", 60, position=("x", 8), results={"revoked": 1}) is None
+    assert jobs.advance(job_id, "a", 60, position=("x", 8), results=["revoked"]) is None
     assert jobs.get(job_id).done == 2
 
 
@@ -86,8 +86,8 @@ def test_a_lease_given_back_is_free_at_once(jobs):
 def test_results_add_up(jobs):
     job_id = add(jobs)
     jobs.claim("a", 60)
-    jobs.advance(job_id, "a", 60, position=(1, 1), results={"revoked": 1, "missing": 1})
-    assert jobs.advance(job_id, "a", 60, position=(2, 2), results={"revoked": 1}) is JobStatus.RUNNING
+    jobs.advance(job_id, "a", 60, position=(1, 1), results=["revoked", "missing"])
+    assert jobs.advance(job_id, "a", 60, position=(2, 2), results=["revoked"]) is JobStatus.RUNNING
     assert dict(jobs.get(job_id).results) == {"revoked": 2, "missing": 1}
     assert jobs.finish(job_id, "a", NOW + 5)
     job = jobs.get(job_id)
@@ -98,7 +98,7 @@ def test_whoever_works_learns_that_a_job_was_paused_and_it_goes_on_when_resumed(
     job_id = add(jobs)
     jobs.claim("a", 60)
     assert jobs.pause(job_id)
-    assert jobs.advance(job_id, "a", 60, position=(1, 1), results={}) is JobStatus.PAUSED
+    assert jobs.advance(job_id, "a", 60, position=(1, 1), results=[]) is JobStatus.PAUSED
     jobs.release(job_id, "a")
     assert jobs.claim("b", 60) is None
     assert jobs.resume(job_id)
@@ -124,3 +124,17 @@ def test_jobs_are_listed_newest_first(jobs):
     assert [job.id for job in jobs.list(after=ids[0], descending=False)] == ids[1:]
     assert jobs.count() == CappedCount(len(ids))
     assert jobs.get(ids[-1] + 1) is None
+
+
+def test_how_it_ended_for_each_selected_user_is_kept_in_their_order(jobs):
+    job_id = add(jobs, JobTarget(users=tuple(("wx", f"o{number}") for number in range(5))))
+    jobs.claim("a", 60)
+    jobs.advance(job_id, "a", 60, position=(2, 2), results=["revoked", "failed"], by_user=True)
+    jobs.advance(job_id, "a", 60, position=(2, 2), results=[], by_user=True)
+    assert jobs.get(job_id).user_results == ["revoked", "failed"]
+    # A process of a version before this one counts only; what follows stands in its place all the same.
+    jobs.advance(job_id, "a", 60, position=(4, 4), results=["revoked", "revoked"])
+    jobs.advance(job_id, "a", 60, position=(5, 5), results=["sealed"], by_user=True)
+    job = jobs.get(job_id)
+    assert job.user_results == ["revoked", "failed", None, None, "sealed"]
+    assert (job.done, job.results) == (5, {"revoked": 3, "failed": 1, "sealed": 1})
