@@ -1,4 +1,4 @@
-"""The event loop: uvloop where it is installed, asyncio's own elsewhere; and the signals that end a program."""
+"""The event loop: uvloop where it is installed, asyncio's own elsewhere; and the signals that a program listens to."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-__all__ = ["run", "stop_on_signals"]
+__all__ = ["run", "set_on_hangup", "stop_on_signals"]
 
 T = TypeVar("T")
 
@@ -26,3 +26,8 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+def set_on_hangup(reload: asyncio.Event) -> None:
+    """Set an event whenever the process is told by SIGHUP to read its settings anew."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)

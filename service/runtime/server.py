@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from tornado.netutil import bind_sockets
@@ -19,7 +19,7 @@ from service.runtime.bootstrap import open_service
 from service.runtime.process import FEWEST_DESCRIPTORS, raise_descriptor_limit
 from service.settings import Address, Settings
 
-__all__ = ["DRAIN_SECONDS", "Listeners", "bind", "run_server"]
+__all__ = ["DRAIN_SECONDS", "GRACE_SECONDS", "Listeners", "bind", "end_anyway_after", "run_server"]
 
 #: What is under way when the process is told to stop has so long to end.
 DRAIN_SECONDS = 10
@@ -33,7 +33,7 @@ _IDLE_SECONDS = 75
 #: How long clients that keep connections have to send one more request, whose answer says that it was the last.
 _LEAVE_SECONDS = 1.0
 #: What was answered may still be written so long after the drain.
-_GRACE_SECONDS = 2
+GRACE_SECONDS = 2
 
 _MOST_PRIVATE_CONNECTIONS = 1024
 #: Connections to the store and to WeChat, files, and the process's own.
@@ -51,6 +51,10 @@ class Listeners:
     def __init__(self, public: Sequence[socket.socket], private: Sequence[socket.socket]) -> None:
         self.public = public
         self.private = private
+
+    def duplicate(self) -> "Listeners":
+        """Return sockets on the same ports, which are closed apart from these."""
+        return Listeners([listener.dup() for listener in self.public], [listener.dup() for listener in self.private])
 
     def close(self) -> None:
         """Stop listening."""
@@ -75,9 +79,23 @@ def _bind(address: Address, setting: str) -> list[socket.socket]:
 
 
 async def run_server(
-    settings: Settings, listeners: Listeners, stop: asyncio.Event, *, extra_routes: Sequence[Route] = ()
+    settings: Settings,
+    listeners: Listeners,
+    stop: asyncio.Event,
+    *,
+    extra_routes: Sequence[Route] = (),
+    on_listening: Callable[[], None] = lambda: None,
+    ends_process: bool = True,
 ) -> None:
     """Serve until the event is set, then stop accepting, finish what is under way, and give leases back.
+
+    Args:
+        settings: How to serve.
+        listeners: Where; they are closed in the end.
+        stop: Set to stop.
+        extra_routes: Pages on the public listener, beside the service's own.
+        on_listening: Called once connections are accepted.
+        ends_process: The process ends after it, by force if need be.
 
     Raises:
         SettingsError, StorageError: The service cannot start; the text says what to do.
@@ -105,9 +123,11 @@ async def run_server(
         _settle_memory()
         dashboard = f"{settings.admin_url or f'http://{settings.admin_listen}'}/admin/"
         _logger.info("serving pages on %s; the dashboard is %s", settings.listen, dashboard)
+        on_listening()
         await stop.wait()
         _logger.info("stopping: finishing what is under way")
-        _end_anyway_after(DRAIN_SECONDS + _GRACE_SECONDS)
+        if ends_process:
+            end_anyway_after(DRAIN_SECONDS + GRACE_SECONDS)
         for server in servers:
             server.stop()
         try:
@@ -138,7 +158,7 @@ async def _drain(service: Service, applications: Sequence[Application]) -> None:
         await application.settings["in_flight"].ended()
 
 
-def _end_anyway_after(seconds: float) -> None:
+def end_anyway_after(seconds: float) -> None:
     """End the process after a while, even if a thread hangs in a store that does not answer.
 
     Python waits for its threads before it exits, and nothing can interrupt a call into a database.

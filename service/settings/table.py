@@ -1,14 +1,9 @@
-"""Every setting: one table of names, defaults, meanings and parsers, read from the environment or a TOML file.
+"""Every setting: one table of names, defaults, meanings and parsers."""
 
-A setting `NAME` is read from the variable `WECHAT_OPENID_NAME`, else from the file that `WECHAT_OPENID_NAME_FILE`
-names, else from `name` in the file given by `--config`, else it has its default.
-"""
-
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from service.settings.addresses import (
@@ -24,7 +19,7 @@ from service.settings.addresses import (
     parse_origins,
     parse_public_url,
 )
-from service.settings.sources import PREFIX, SettingsError, raw_value, read_toml, unknown_names
+from service.settings.sources import PREFIX, SettingsError
 from service.settings.values import (
     number_from,
     one_of,
@@ -42,14 +37,21 @@ from service.settings.values import (
 )
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
-from storage.base.quoting import quoted
 
-__all__ = ["Settings", "load_settings", "secrets_in"]
+__all__ = ["Settings"]
 
 T = TypeVar("T")
 
 
-def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: bool = False, quotable: bool = False) -> T:
+def _setting(
+    default: str,
+    parse: Callable[[str], T],
+    about: str,
+    *,
+    secret: bool = False,
+    quotable: bool = False,
+    needs_restart: bool = False,
+) -> T:
     """Describe one row of the table.
 
     Args:
@@ -58,8 +60,15 @@ def _setting(default: str, parse: Callable[[str], T], about: str, *, secret: boo
         about: What it means, for people.
         secret: Whether it holds a secret, or may: it is left out of `repr`.
         quotable: Whether a refusal says what was given. Not where a right value can hold a secret.
+        needs_restart: Whether a reload leaves it as it was.
     """
-    metadata = {"default": default, "parse": parse, "about": about, "quotable": quotable}
+    metadata = {
+        "default": default,
+        "parse": parse,
+        "about": about,
+        "quotable": quotable,
+        "needs_restart": needs_restart,
+    }
     return cast("T", field(repr=not secret, metadata=metadata))
 
 
@@ -81,15 +90,20 @@ class Settings:
         plain_text,
         "Where authorizations are kept, as an SQLAlchemy URL.",
         secret=True,
+        needs_restart=True,
     )
     token_store: str = _setting(
-        "sql", plain_text, "Which token store keeps them; `wechat-openid stores` lists the names."
+        "sql",
+        plain_text,
+        "Which token store keeps them; `wechat-openid stores` lists the names.",
+        needs_restart=True,
     )
     token_store_url: str = _setting(
         "",
         plain_text,
         "Where that store keeps them, if not in `DATABASE_URL`, such as a store that is not SQL.",
         secret=True,
+        needs_restart=True,
     )
     secret_keys: str = _setting(
         "",
@@ -98,9 +112,15 @@ class Settings:
         "made at the first start; keep a copy of it apart from the database.",
         secret=True,
     )
-    listen: Address = _setting("127.0.0.1:8888", parse_address, "Where pages reach the service.", quotable=True)
+    listen: Address = _setting(
+        "127.0.0.1:8888", parse_address, "Where pages reach the service.", quotable=True, needs_restart=True
+    )
     admin_listen: Address = _setting(
-        "127.0.0.1:8889", parse_address, "Where operators and other backends reach it. Keep it private.", quotable=True
+        "127.0.0.1:8889",
+        parse_address,
+        "Where operators and other backends reach it. Keep it private.",
+        quotable=True,
+        needs_restart=True,
     )
     public_url: str = _setting(
         "",
@@ -212,7 +232,9 @@ class Settings:
         "Connections to WeChat that each process may have open at once.",
         quotable=True,
     )
-    workers: int = _setting("1", number_from(int, 1, 128), "Processes that share the ports.", quotable=True)
+    workers: int = _setting(
+        "1", number_from(int, 1, 128), "Processes that share the ports.", quotable=True, needs_restart=True
+    )
     refresh_every_seconds: float = _setting(
         "10", number_from(float, 0.1, 3600), "How often each process looks for tokens that are due.", quotable=True
     )
@@ -293,46 +315,3 @@ class Settings:
             event_forward_url=self.event_forward_url,
         )
         return (account,)
-
-
-def secrets_in(config: Path) -> list[str]:
-    """Return the names of the secrets that a TOML file of settings holds.
-
-    Raises:
-        SettingsError: It cannot be read.
-    """
-    given = read_toml(config)
-    return [row.name for row in fields(Settings) if not row.repr and given.get(row.name)]
-
-
-def load_settings(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings.
-
-    Args:
-        config: A TOML file of settings in lower case, such as `listen = "127.0.0.1:8888"`.
-        environment: Instead of the process's own environment.
-
-    Raises:
-        SettingsError: Some are unknown or cannot be parsed. The text lists all of them.
-    """
-    environment = os.environ if environment is None else environment
-    from_file = read_toml(config) if config else {}
-    rows = fields(Settings)
-    problems = [*unknown_names(environment, from_file, [row.name for row in rows])]
-    values: dict[str, Any] = {}
-    for row in rows:
-        raw = None
-        try:
-            raw = raw_value(row, environment, from_file)
-            values[row.name] = row.metadata["parse"](raw.text)
-        except (ValueError, OSError) as error:
-            is_shown = raw and not raw.is_of_value_file and row.metadata["quotable"]
-            given = f", not {quoted(raw.text)}" if raw and is_shown else ""
-            problems.append(f"{PREFIX}{row.name.upper()} must be {error}{given}")
-    if values.get("id_token_audience") and not values.get("public_url"):
-        problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
-    if values.get("event_forward_url") and not values.get("event_token"):
-        problems.append(f"{PREFIX}EVENT_FORWARD_URL needs {PREFIX}EVENT_TOKEN, by which messages are known as WeChat's")
-    if problems:
-        raise SettingsError("\n".join(problems))
-    return Settings(**values)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-__all__ = ["happens_within"]
+__all__ = ["first_of", "happens_within"]
 
 
 async def happens_within(seconds: float, event: asyncio.Event) -> bool:
@@ -12,3 +12,13 @@ async def happens_within(seconds: float, event: asyncio.Event) -> bool:
             return await event.wait()
     except TimeoutError:
         return event.is_set()
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of these events has happened."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -101,12 +101,17 @@ class RunningProcess:
     """A command of the product in a process of its own, with what it logged."""
 
     def __init__(
-        self, arguments: list[str], environment: dict[str, str], log: Path, python: str = sys.executable
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        log: Path,
+        python: str = sys.executable,
+        under: tuple[str, ...] = (),
     ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [python, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
+                [*under, python, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
             )
 
     async def ended(self) -> int:
@@ -123,13 +128,20 @@ class RunningServer(RunningProcess):
     """`wechat-openid serve` on free ports."""
 
     def __init__(
-        self, settings: Settings, log: Path, *arguments: str, python: str = sys.executable, **environment: str
+        self,
+        settings: Settings,
+        log: Path,
+        *arguments: str,
+        python: str = sys.executable,
+        options: tuple[str, ...] = (),
+        under: tuple[str, ...] = (),
+        **environment: str,
     ) -> None:
         listen, admin_listen = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.url = f"http://{listen}"
         self.admin_url = f"http://{admin_listen}"
         own = {"WECHAT_OPENID_LISTEN": listen, "WECHAT_OPENID_ADMIN_LISTEN": admin_listen, **environment}
-        super().__init__(["serve", *arguments], {**environment_of(settings), **own}, log, python)
+        super().__init__([*options, "serve", *arguments], {**environment_of(settings), **own}, log, python, under)
 
     async def answers(self, client: AsyncHTTPClient) -> "RunningServer":
         """Return when it answers."""

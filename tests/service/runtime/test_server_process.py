@@ -223,8 +223,8 @@ async def test_while_the_store_is_down_codes_are_not_spent(settings, wechat, htt
 @pytest.mark.gen_test
 async def test_a_process_whose_store_hangs_is_ended_by_force():
     program = (
-        "import threading, time; from service.runtime.server import _end_anyway_after; "
-        "threading.Thread(target=time.sleep, args=(100,)).start(); _end_anyway_after(0.2)"
+        "import threading, time; from service.runtime.server import end_anyway_after; "
+        "threading.Thread(target=time.sleep, args=(100,)).start(); end_anyway_after(0.2)"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     assert await process.wait() == EXIT_FORCED
