@@ -66,8 +66,9 @@ def complaints_of(page: Page) -> list[str]:
 
 
 def faults_of_accessibility(page: Page) -> list[str]:
-    """Return what axe finds to be serious or critical."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    """Return what axe finds to be serious or critical, targets that are too small for a finger among it."""
+    options = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{fault['id']}: {fault['help']}: {[node['html'] for node in fault['nodes']]}"
         for fault in found

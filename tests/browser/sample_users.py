@@ -6,9 +6,11 @@ from dataclasses import replace
 from sqlalchemy import insert
 
 from storage.activity import Activity, ActivityKind
+from storage.call_outcomes import CallOutcome
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
 from storage.sql.tokens.store import SqlTokenStore
+from storage.sql.work.call_outcomes import CallOutcomes
 from storage.users import Status
 
 _HOUR, _DAY = 3600, 86_400
@@ -37,6 +39,7 @@ def put_users(url: str, appids: list[str], count: int, now: int) -> None:
     try:
         database.write(lambda connection: connection.execute(insert(authorizations), rows))
         SqlTokenStore(database).record(_activity(dice, appids[0], now))
+        CallOutcomes(database).add(_outcomes(appids[0], now), [])
     finally:
         database.close()
 
@@ -101,3 +104,9 @@ def _activity(dice, appid, now):
         if dice.random() < 0.1:
             activities.append(replace(one, kind=ActivityKind.REFRESH_FAILED, errcode=45011, count=dice.randint(1, 9)))
     return [one for one in activities if one.count]
+
+
+def _outcomes(appid, now):
+    login = CallOutcome(appid, "access_token").accepted(now - 12, succeeded=True)
+    refresh = CallOutcome(appid, "refresh_token").failed(now - 4 * _HOUR, 45011).accepted(now - 3, succeeded=True)
+    return [login, refresh]
