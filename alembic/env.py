@@ -10,6 +10,7 @@ import storage.sql.core.online_indexes  # registers the operations that make ind
 import storage.sql.core.resumable  # noqa: F401 - has steps on MySQL and MariaDB look first
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import metadata
+from storage.sql.core.table_options import with_options
 
 
 def database_url() -> str:
@@ -30,7 +31,7 @@ def configure(**target: Any) -> None:
     those before a failure stay done.
     """
     context.configure(
-        target_metadata=metadata,
+        target_metadata=with_options(metadata),
         compare_type=True,
         render_as_batch=True,
         transaction_per_migration=True,

@@ -5,18 +5,13 @@ import logging
 from collections import Counter
 from typing import Protocol
 
-from limits import RateLimitItem
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import StorageError
-
+from service.settings import SettingsError
+from service.settings.rates import Rate
 from storage.base.clock import Clock
 
 __all__ = ["Counters", "CountersHere", "CountingBackend", "counts_in_process"]
 
 _IN_PROCESS = "async+memory"
-#: A page waits for its answer; counters that take longer count as out of reach.
-_PATIENCE_SECONDS = 0.5
 
 _logger = logging.getLogger(__name__)
 
@@ -29,8 +24,12 @@ def counts_in_process(storage: str) -> bool:
 class CountingBackend(Protocol):
     """Where counts are kept."""
 
-    async def add(self, rate: RateLimitItem, key: tuple[str, ...], cost: int) -> int | None:
-        """Add to a count; return when its window ends if that admits less, else None."""
+    async def add(self, rate: Rate, key: tuple[str, ...], cost: int) -> int | None:
+        """Add to a count; return when its window ends if that admits less, else None.
+
+        Raises:
+            OSError: The counts cannot be reached. The text holds nothing secret.
+        """
 
     async def close(self) -> None:
         """Close what was opened for counting."""
@@ -52,10 +51,23 @@ class Counters:
 
     @classmethod
     def open(cls, storage: str, clock: Clock) -> "Counters":
-        """Return the counters of a storage: `async+memory://` for this process, else `async+redis://HOST:PORT`."""
-        return cls(CountersHere(clock) if counts_in_process(storage) else _CountersElsewhere(storage))
+        """Return the counters of a storage: `async+memory://` for this process, else `async+redis://HOST:PORT`.
 
-    async def add(self, rate: RateLimitItem, key: tuple[str, ...], cost: int = 1) -> int | None:
+        Raises:
+            SettingsError: What shared counters need is not installed.
+        """
+        if counts_in_process(storage):
+            return cls(CountersHere(clock))
+        try:
+            # Its library takes two megabytes: only who shares counters loads it.
+            from service.authorization.shared_counters import SharedCounters  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"RATE_LIMIT_STORAGE needs {error.name!r}: pip install 'wechat-openid[redis]'"
+            ) from None
+        return cls(SharedCounters(storage))
+
+    async def add(self, rate: Rate, key: tuple[str, ...], cost: int = 1) -> int | None:
         """Add to a count; return when its window ends if that admits less, else None.
 
         Where the counters cannot be reached the answer is None: a limit that fails must not take logins down.
@@ -65,9 +77,9 @@ class Counters:
             return None
         try:
             ends_at = await self._backend.add(rate, key, cost)
-        except (StorageError, TimeoutError) as error:
+        except OSError as error:
             self._paused_until = loop.time() + self._pause_seconds
-            self._note_counting(False, type(error).__name__)
+            self._note_counting(False, str(error) or type(error).__name__)
             return None
         self._note_counting(True)
         return ends_at
@@ -88,18 +100,18 @@ class Counters:
 class CountersHere:
     """Counts in this process, by windows that begin at whole multiples of their length.
 
-    A window's counts are thrown away at once when it is over. (The memory storage of limits looks through every
+    A window's counts are thrown away at once when it is over. (The memory storage of `limits` looks through every
     key at each request.)
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         # By the identity of their rates, which are made once and kept: their own hashes took half of the time.
-        self._windows: dict[int, tuple[RateLimitItem, int, Counter[tuple[str, ...]]]] = {}
+        self._windows: dict[int, tuple[Rate, int, Counter[tuple[str, ...]]]] = {}
 
-    async def add(self, rate: RateLimitItem, key: tuple[str, ...], cost: int) -> int | None:
+    async def add(self, rate: Rate, key: tuple[str, ...], cost: int) -> int | None:
         """Add to a count; see `CountingBackend`."""
-        length = rate.get_expiry()
+        length = rate.seconds
         number = self._clock.now() // length
         window = self._windows.get(id(rate))
         if window is None or window[1] != number:
@@ -115,21 +127,3 @@ class CountersHere:
     def __len__(self) -> int:
         """Return how many counts are kept."""
         return sum(len(counts) for *_, counts in self._windows.values())
-
-
-class _CountersElsewhere:
-    """Counts in a storage that processes share."""
-
-    def __init__(self, storage: str) -> None:
-        self._storage = RedisStorage(storage, wrap_exceptions=True, implementation="redispy")
-        self._limiter = FixedWindowRateLimiter(self._storage)
-
-    async def add(self, rate: RateLimitItem, key: tuple[str, ...], cost: int) -> int | None:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            if await self._limiter.hit(rate, *key, cost=cost):
-                return None
-            return round((await self._limiter.get_window_stats(rate, *key)).reset_time)
-
-    async def close(self) -> None:
-        # limits has no way to close what it opened; its bridge holds the client.
-        await self._storage.bridge.storage.aclose()  # type: ignore[attr-defined] # known to its subclass only

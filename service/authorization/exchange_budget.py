@@ -8,9 +8,8 @@ the parts reserved for known visitors are left.
 from collections.abc import Callable
 from enum import StrEnum
 
-from limits import RateLimitItemPerMinute
-
 from service.authorization.counters import Counters
+from service.settings.rates import Rate
 from storage.base.clock import Clock
 
 __all__ = ["BudgetSpent", "ExchangeBudget", "Standing"]
@@ -63,7 +62,7 @@ class ExchangeBudget:
         refused: Callable[[str, Standing], None] = lambda _appid, _standing: None,
     ) -> None:
         self._parts = {
-            standing: RateLimitItemPerMinute(max(1, per_minute * hundredths // 100))
+            standing: Rate(max(1, per_minute * hundredths // 100), 60)
             for standing, hundredths in (_PARTS if per_minute else {}).items()
         }
         self._counters = counters

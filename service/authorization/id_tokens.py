@@ -4,11 +4,12 @@ An openid that a browser sends proves nothing. A token of this module does: a JW
 Ed25519 (RFC 8037), which anyone with the public keys of `/.well-known/jwks.json` can verify.
 """
 
+import base64
+import json
+from collections.abc import Mapping
 from typing import Any
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
 
 from storage.base.clock import Clock
 from storage.grants import RedeemedCode
@@ -22,6 +23,15 @@ ID_TOKEN_SECONDS = 300
 _ALGORITHM = "EdDSA"
 
 
+def _base64url(value: bytes) -> str:
+    """Return base64url without padding, as all parts of a token and of a key are written (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _encoded(part: Mapping[str, Any]) -> str:
+    return _base64url(json.dumps(part, separators=(",", ":")).encode())
+
+
 def _private_keys(keys: KeyRing) -> dict[str, Ed25519PrivateKey]:
     """Derive a signing key from each key of the ring, by its `kid`, newest first."""
     seeds = keys.derived_keys("id token")
@@ -32,7 +42,14 @@ def public_keys(keys: KeyRing) -> dict[str, Any]:
     """Return the JWK set (RFC 7517) of all keys of the ring, newest first, so that rotation interrupts nobody."""
     return {
         "keys": [
-            OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid, "use": "sig", "alg": _ALGORITHM}
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": _base64url(key.public_key().public_bytes_raw()),
+                "kid": kid,
+                "use": "sig",
+                "alg": _ALGORITHM,
+            }
             for kid, key in _private_keys(keys).items()
         ]
     }
@@ -76,4 +93,5 @@ class IdTokens:
             claims["unionid"] = redeemed.unionid
         if nonce:
             claims["nonce"] = nonce
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._kid})
+        signed = f"{_encoded({'alg': _ALGORITHM, 'typ': 'JWT', 'kid': self._kid})}.{_encoded(claims)}"
+        return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"

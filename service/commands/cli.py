@@ -66,8 +66,9 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-def _print_versions(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    import_module("service.commands.version").print_versions(context, option, wanted)
+def _print_versions(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # click asks at every start
+        import_module("service.commands.version").print_versions(context)
 
 
 @click.group(cls=_Commands)

@@ -32,10 +32,8 @@ def _curl() -> list[str]:
     return [curl_version()]
 
 
-def print_versions(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    """Print the versions of the service, Python, and the libraries it runs on, and exit; a callback of click's."""
-    if not wanted or context.resilient_parsing:
-        return
+def print_versions(context: click.Context) -> None:
+    """Print the versions of the service, Python, and the libraries it runs on, and exit."""
     click.echo(f"{DISTRIBUTION} {metadata.version(DISTRIBUTION)}")
     click.echo(f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}")
     for line in [*_requirements(), f"SQLite {sqlite3.sqlite_version}", *_curl()]:

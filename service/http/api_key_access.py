@@ -2,10 +2,9 @@
 
 import asyncio
 
-from limits import RateLimitItemPerMinute
-
 from service.authorization.counters import Counters
 from service.http.errors import ApiError
+from service.settings.rates import Rate
 from storage.base.clock import Clock
 from storage.sql.accounts.api_keys import ApiKey, ApiKeys, KeyRight
 
@@ -23,7 +22,7 @@ class ApiKeyAccess:
         self._api_keys = api_keys
         self._counters = counters
         self._clock = clock
-        self._rates: dict[int, RateLimitItemPerMinute] = {}
+        self._rates: dict[int, Rate] = {}
 
     async def admit(self, header: str, appid: str, right: KeyRight) -> ApiKey:
         """Return the API key of a request.
@@ -53,7 +52,7 @@ class ApiKeyAccess:
         per_minute = key.limits.per_minute
         if per_minute is None:
             return
-        rate = self._rates.setdefault(per_minute, RateLimitItemPerMinute(per_minute))
+        rate = self._rates.setdefault(per_minute, Rate(per_minute, 60))
         ends_at = await self._counters.add(rate, ("api key", key.name))
         if ends_at is not None:
             retry_after = max(1, ends_at - self._clock.now())

@@ -3,10 +3,9 @@
 A flood of made-up codes would otherwise spend the account's quota at WeChat for everybody.
 """
 
-from limits import RateLimitItem, parse_many
-
 from service.authorization.counters import Counters
 from service.http.networks import networks_of
+from service.settings.rates import Rate, parse_rates
 from storage.base.clock import Clock
 
 __all__ = ["RateLimit"]
@@ -25,12 +24,12 @@ class RateLimit:
     def __init__(
         self, rates: str, counters: Counters, clock: Clock, purpose: str = "exchange", *, divided_by: int = 1
     ) -> None:
-        self._rates = parse_many(rates) if rates else []
+        self._rates = parse_rates(rates)
         self._counters = counters
         self._clock = clock
         self._purpose = purpose
         self._divided_by = divided_by
-        self._multiplied: dict[int, list[RateLimitItem]] = {}
+        self._multiplied: dict[int, list[Rate]] = {}
 
     async def count(self, address: str, cost: int = 1) -> int | None:
         """Count a request; return after how many seconds to come back if it is one too many, else None.
@@ -49,9 +48,9 @@ class RateLimit:
                     return max(1, ends_at - self._clock.now())
         return None
 
-    def _rates_times(self, times: int) -> list[RateLimitItem]:
+    def _rates_times(self, times: int) -> list[Rate]:
         if times not in self._multiplied:
             self._multiplied[times] = [
-                type(rate)(max(1, rate.amount * times // self._divided_by), rate.multiples) for rate in self._rates
+                Rate(max(1, rate.amount * times // self._divided_by), rate.seconds) for rate in self._rates
             ]
         return self._multiplied[times]

@@ -11,9 +11,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from limits import parse_many
-
 from service.settings.addresses import parse_event_forward_url
+from service.settings.rates import parse_rates
 from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
 from storage.base.addresses import unescaped_characters
@@ -129,12 +128,8 @@ def number_from(kind: Callable[[str], T], low: float, high: float) -> Callable[[
 
 
 def parse_rate_limit(text: str) -> str:
-    """Read rates as the library `limits` writes them, or nothing."""
-    if text:
-        try:
-            parse_many(text)
-        except ValueError:
-            raise ValueError("rates such as 600/minute, several separated by semicolons; empty for none") from None
+    """Check that it is a list of rates, or nothing."""
+    parse_rates(text)
     return text
 
 

@@ -10,7 +10,8 @@ from storage.grants import Resealing, SealedRow
 from storage.sealing import KeyRing, Tokens
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
-from storage.sql.core.schema import authorizations
+from storage.sql.core.schema import authorizations, metadata
+from storage.sql.core.table_options import with_options
 from storage.sql.tokens.store import SqlTokenStore
 from storage.user_search import UserFilter, UserQuery
 from storage.users import Status
@@ -129,6 +130,7 @@ def seal_some(url: str, secret_key: str) -> None:
 @contextmanager
 def without_indexes(database: Database, wanted: frozenset[str] | None = None) -> Iterator[None]:
     """Drop the users' indexes meanwhile, and make them (or only those wanted) anew: that takes a tenth of the time."""
+    with_options(metadata)
     with _patient_connection(database) as connection:
         for index in authorizations.indexes:
             index.drop(connection, checkfirst=True)

@@ -3,8 +3,6 @@
 Times are whole seconds since the epoch, UTC.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,8 +18,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
+
+from storage.sql.core.column_types import digest, long_text, row_id, searched, word
+from storage.sql.core.table_options import IDS_ONCE, only_where
 
 __all__ = [
     "activity",
@@ -51,70 +50,30 @@ metadata = MetaData(
     }
 )
 
-#: MySQL and MariaDB take these from the database's own settings unless they are told.
-_MYSQL_OPTIONS: dict[str, Any] = {
-    f"{name}_{option}": value
-    for name in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
-}
-
-
-def _word(length: int) -> TypeEngine[str]:
-    """Text that is compared exactly: MySQL's default collations take `o1A` and `o1a` for the same openid."""
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(exact, "mysql", "mariadb")
-
-
-def _searched(length: int, *, exact: bool = True) -> TypeEngine[str]:
-    """Text that is searched by how it begins: PostgreSQL's indexes serve that only in the order of the bytes.
-
-    Args:
-        length: In characters.
-        exact: Whether case counts on MySQL, too.
-    """
-    in_bytes = String(length, collation="C")
-    return (_word(length) if exact else String(length)).with_variant(in_bytes, "postgresql")
-
-
-def _long_text() -> TypeEngine[str]:
-    """Text of any length: MySQL's TEXT holds 65,535 bytes."""
-    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-
-
-def _digest() -> TypeEngine[bytes]:
-    """A hash value: MySQL indexes a VARBINARY whole, a BLOB only by a prefix."""
-    return LargeBinary(64).with_variant(mysql.VARBINARY(64), "mysql", "mariadb")
-
-
-def _row_id() -> TypeEngine[int]:
-    """A rising number: only a column declared INTEGER is SQLite's row id."""
-    return BigInteger().with_variant(Integer(), "sqlite")
-
-
 authorizations = Table(
     "authorizations",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
-    Column("appid", _word(64), nullable=False),
-    Column("openid", _searched(128), nullable=False),
-    Column("unionid", _searched(128)),
-    Column("scope", _word(255), nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("openid", searched(128), nullable=False),
+    Column("unionid", searched(128)),
+    Column("scope", word(255), nullable=False),
     Column("is_snapshotuser", Boolean, nullable=False),
     # Sealed. WeChat gives no maximum for a token; the narrowest type here, MySQL's BLOB, holds 65,535 bytes.
     Column("access_token", LargeBinary, nullable=False),
     Column("refresh_token", LargeBinary, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("refresh_expires_at", BigInteger, nullable=False),
-    Column("status", _word(32), nullable=False, server_default="active"),
+    Column("status", word(32), nullable=False, server_default="active"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
-    Column("lease_owner", _word(128)),
+    Column("lease_owner", word(128)),
     Column("lease_until", BigInteger),
     Column("next_refresh_at", BigInteger),
     # The code last exchanged, as a digest, and what it gave, which may be less than what the authorization holds.
-    Column("code_digest", _digest()),
-    Column("code_binding", _digest()),
-    Column("code_scope", _word(255), nullable=False),
-    Column("code_unionid", _word(128)),
+    Column("code_digest", digest()),
+    Column("code_binding", digest()),
+    Column("code_scope", word(255), nullable=False),
+    Column("code_unionid", word(128)),
     Column("code_is_snapshotuser", Boolean),
     Column("first_authorized_at", BigInteger, nullable=False),
     Column("authorized_at", BigInteger, nullable=False),
@@ -122,18 +81,18 @@ authorizations = Table(
     Column("last_used_at", BigInteger, nullable=False),
     Column("refresh_failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error_code", BigInteger),
-    Column("last_error_kind", _word(64)),
+    Column("last_error_kind", word(64)),
     Column("last_error_at", BigInteger),
-    Column("nickname", _searched(255, exact=False)),
+    Column("nickname", searched(255, exact=False)),
     Column("avatar_url", String(2048)),
     Column("profile_at", BigInteger),
     # A newer, narrower grant that is held beside a wide one; NULL, all of it, for most users.
-    Column("fallback_scope", _word(255)),
+    Column("fallback_scope", word(255)),
     Column("fallback_access_token", LargeBinary),
     Column("fallback_refresh_token", LargeBinary),
     Column("fallback_expires_at", BigInteger),
     Column("fallback_refresh_expires_at", BigInteger),
-    Column("fallback_unionid", _word(128)),
+    Column("fallback_unionid", word(128)),
     Column("fallback_is_snapshotuser", Boolean),
     PrimaryKeyConstraint("id"),
     # The openid comes first so that a search by openid alone finds its way, too.
@@ -157,132 +116,122 @@ authorizations = Table(
         "id",
         "appid",
         "scope",
-        sqlite_where=text("status != 'active'"),
-        postgresql_where=text("status != 'active'"),
+        info=only_where("status != 'active'"),
     ),
     Index(
         None,
         "last_error_code",
         "id",
-        sqlite_where=text("last_error_code IS NOT NULL"),
-        postgresql_where=text("last_error_code IS NOT NULL"),
+        info=only_where("last_error_code IS NOT NULL"),
     ),
     Index(
         None,
         "is_snapshotuser",
         "id",
-        sqlite_where=text("is_snapshotuser = 1"),
-        postgresql_where=text("is_snapshotuser"),
+        info=only_where("is_snapshotuser", sqlite="is_snapshotuser = 1"),
     ),
     # An id given to a second user after an erasure would let a late outcome of the first one reach it.
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 activity = Table(
     "activity",
     metadata,
     Column("hour", BigInteger, autoincrement=False, nullable=False),
-    Column("appid", _word(64), nullable=False),
-    Column("kind", _word(32), nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("kind", word(32), nullable=False),
     Column("errcode", BigInteger, autoincrement=False, nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("hour", "appid", "kind", "errcode"),
-    **_MYSQL_OPTIONS,
 )
 
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
-    Column("name", _word(64), nullable=False),
-    Column("key_hash", _digest(), nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("name", word(64), nullable=False),
+    Column("key_hash", digest(), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     # What the key is good for: words separated by commas; NULL is every account, and the one right that there was.
     Column("appids", Text),
-    Column("rights", _word(255)),
+    Column("rights", word(255)),
     Column("expires_at", BigInteger),
     Column("per_minute", Integer),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name"),
     UniqueConstraint("key_hash"),
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 api_key_uses = Table(
     "api_key_uses",
     metadata,
     Column("day", BigInteger, autoincrement=False, nullable=False),
-    Column("name", _word(64), nullable=False),
-    Column("appid", _word(64), nullable=False),
+    Column("name", word(64), nullable=False),
+    Column("appid", word(64), nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("day", "name", "appid"),
-    **_MYSQL_OPTIONS,
 )
 
 operators = Table(
     "operators",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
-    Column("name", _word(64), nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("name", word(64), nullable=False),
     # As argon2 writes it: the parameters and the salt stand beside the hash.
-    Column("password_hash", _word(255), nullable=False),
-    Column("role", _word(16), nullable=False),
+    Column("password_hash", word(255), nullable=False),
+    Column("role", word(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("password_changed_at", BigInteger, nullable=False),
     Column("last_signed_in_at", BigInteger),
     Column("disabled_at", BigInteger),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name"),
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 operator_sessions = Table(
     "operator_sessions",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
-    Column("token_hash", _digest(), nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("token_hash", digest(), nullable=False),
     Column("operator_id", BigInteger, nullable=False),
     Column("began_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
-    Column("address", _word(64), nullable=False),
+    Column("address", word(64), nullable=False),
     Column("user_agent", String(255), nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("token_hash"),
     Index(None, "operator_id"),
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 sign_in_attempts = Table(
     "sign_in_attempts",
     metadata,
-    Column("subject", _word(96), nullable=False),
+    Column("subject", word(96), nullable=False),
     Column("window_at", BigInteger, autoincrement=False, nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("subject", "window_at"),
-    **_MYSQL_OPTIONS,
 )
 
 audit_log = Table(
     "audit_log",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
     Column("at", BigInteger, nullable=False),
     # Names, not references: an entry says what was true when it was written.
-    Column("operator", _word(64), nullable=False),
-    Column("action", _word(32), nullable=False),
-    Column("result", _word(16), nullable=False),
-    Column("appid", _word(64), nullable=False),
-    Column("openid", _word(128), nullable=False),
+    Column("operator", word(64), nullable=False),
+    Column("action", word(32), nullable=False),
+    Column("result", word(16), nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("openid", word(128), nullable=False),
     Column("subject", String(128), nullable=False),
-    Column("address", _word(64), nullable=False),
+    Column("address", word(64), nullable=False),
     Column("user_agent", String(255), nullable=False),
-    Column("request_id", _word(32), nullable=False),
+    Column("request_id", word(32), nullable=False),
     Column("details", Text, nullable=False),
     PrimaryKeyConstraint("id"),
     Index(None, "at", "id"),
@@ -290,8 +239,7 @@ audit_log = Table(
     Index(None, "action", "at", "id"),
     Index(None, "result", "at", "id"),
     Index(None, "openid", "appid", "at", "id"),
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 #: Work on many users that goes on in the background. `target`, `position`, `results` and `user_results`
@@ -299,12 +247,12 @@ audit_log = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", _row_id(), autoincrement=True, nullable=False),
-    Column("action", _word(32), nullable=False),
-    Column("status", _word(16), nullable=False),
-    Column("target", _long_text(), nullable=False),
-    Column("operator", _word(64), nullable=False),
-    Column("request_id", _word(32), nullable=False),
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("action", word(32), nullable=False),
+    Column("status", word(16), nullable=False),
+    Column("target", long_text(), nullable=False),
+    Column("operator", word(64), nullable=False),
+    Column("request_id", word(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     # How many users were expected, as far as they were counted, and how many are done.
@@ -312,82 +260,76 @@ jobs = Table(
     Column("expected_more", Boolean, nullable=False),
     Column("done", BigInteger, nullable=False, server_default=text("0")),
     # Where the work has come to, and where it ends.
-    Column("position", _long_text()),
+    Column("position", long_text()),
     Column("until_id", BigInteger, nullable=False),
-    Column("results", _long_text(), nullable=False),
+    Column("results", long_text(), nullable=False),
     # Of selected users: how the action ended for each, in their order.
-    Column("user_results", _long_text()),
-    Column("lease_owner", _word(128)),
+    Column("user_results", long_text()),
+    Column("lease_owner", word(128)),
     Column("lease_until", BigInteger),
     PrimaryKeyConstraint("id"),
     Index(None, "status", "id"),
-    sqlite_autoincrement=True,
-    **_MYSQL_OPTIONS,
+    info=IDS_ONCE,
 )
 
 #: Processes of the service, each with the pauses of accounts that it knows of, as JSON.
 instances = Table(
     "instances",
     metadata,
-    Column("name", _word(128), nullable=False),
-    Column("version", _word(32), nullable=False),
+    Column("name", word(128), nullable=False),
+    Column("version", word(32), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
-    Column("pauses", _long_text(), nullable=False),
+    Column("pauses", long_text(), nullable=False),
     PrimaryKeyConstraint("name"),
-    **_MYSQL_OPTIONS,
 )
 
 #: Events that WeChat pushed, each by a digest, and when it was acted on; kept for about a day.
 event_deliveries = Table(
     "event_deliveries",
     metadata,
-    Column("digest", _digest(), nullable=False),
-    Column("owner", _word(64), nullable=False),
+    Column("digest", digest(), nullable=False),
+    Column("owner", word(64), nullable=False),
     Column("claimed_at", BigInteger, nullable=False),
     Column("done_at", BigInteger),
     PrimaryKeyConstraint("digest"),
     Index(None, "claimed_at"),
-    **_MYSQL_OPTIONS,
 )
 
 #: Users whose sessions were ended, and since when new ones must have begun; kept as long as sessions may last.
 session_ends = Table(
     "session_ends",
     metadata,
-    Column("openid", _word(128), nullable=False),
-    Column("appid", _word(64), nullable=False),
+    Column("openid", word(128), nullable=False),
+    Column("appid", word(64), nullable=False),
     Column("not_before", BigInteger, nullable=False),
     PrimaryKeyConstraint("openid", "appid"),
     Index(None, "not_before"),
-    **_MYSQL_OPTIONS,
 )
 
 #: How the last calls of each account to each endpoint of WeChat ended.
 call_outcomes = Table(
     "call_outcomes",
     metadata,
-    Column("appid", _word(64), nullable=False),
-    Column("endpoint", _word(32), nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("endpoint", word(32), nullable=False),
     Column("last_success_at", BigInteger),
     Column("accepted_at", BigInteger),
     Column("last_failure_at", BigInteger),
     Column("errcode", BigInteger),
     Column("failing_since", BigInteger),
     PrimaryKeyConstraint("appid", "endpoint"),
-    **_MYSQL_OPTIONS,
 )
 
 #: The errcodes that such calls failed with lately; `latest` is JSON.
 call_failures = Table(
     "call_failures",
     metadata,
-    Column("appid", _word(64), nullable=False),
-    Column("endpoint", _word(32), nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("endpoint", word(32), nullable=False),
     Column("errcode", BigInteger, autoincrement=False, nullable=False),
     Column("first_at", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
-    Column("latest", _long_text(), nullable=False),
+    Column("latest", long_text(), nullable=False),
     PrimaryKeyConstraint("appid", "endpoint", "errcode"),
-    **_MYSQL_OPTIONS,
 )

@@ -30,7 +30,7 @@ from storage.grants import FALLBACK_FIELDS, WIDE_SCOPE
 from storage.leases import LONGEST_LEASE_SECONDS, Deferred, Failed, Outcome, Refreshed, Rejected, Released
 from storage.sql.core.conditions import is_exactly
 from storage.sql.core.dialects.base import Dialect
-from storage.sql.core.dialects.mysql import force_index
+from storage.sql.core.dialects.index_hints import force_index
 from storage.sql.core.schema import activity, authorizations
 from storage.sql.tokens.rows import AUTHORIZATION_COLUMNS, SEALED_COLUMNS
 from storage.users import Status

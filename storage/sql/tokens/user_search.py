@@ -24,7 +24,7 @@ from storage.base.clock import DAY_SECONDS
 from storage.grants import BASE_SCOPE, WIDE_SCOPE
 from storage.sql.core.conditions import is_beyond, is_exactly, is_within
 from storage.sql.core.dialects.base import Dialect
-from storage.sql.core.dialects.mysql import force_index
+from storage.sql.core.dialects.index_hints import force_index
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import authorizations
 from storage.sql.counts import count_up_to

@@ -3,12 +3,14 @@ import logging
 import shutil
 import socket
 import subprocess
+import sys
 
 import pytest
 
 from service.authorization.counters import Counters, CountersHere
 from service.authorization.exchange_budget import BudgetSpent, ExchangeBudget, Standing
 from service.http.rate_limit import RateLimit
+from service.settings import SettingsError
 from storage.base.clock import ManualClock, SystemClock
 
 HERE = "async+memory://"
@@ -247,3 +249,10 @@ async def test_the_log_says_once_that_counting_goes_on(clock, caplog):
         "requests are not limited, the counters do not answer: TimeoutError",
         "requests are limited again",
     ]
+
+
+def test_shared_counters_say_what_to_install(clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "limits", None)
+    monkeypatch.delitem(sys.modules, "service.authorization.shared_counters", raising=False)
+    with pytest.raises(SettingsError, match=r"'limits': pip install 'wechat-openid\[redis\]'"):
+        Counters.open("async+redis://localhost", clock)

@@ -90,8 +90,6 @@ PATIENT = MigrationWaits()
 class Dialect(ABC):
     """One kind of database."""
 
-    #: SQLAlchemy's names of it.
-    names: ClassVar[tuple[str, ...]]
     #: What is asked for when a URL names no driver.
     driver: ClassVar[str]
     #: What to install when the driver is missing.

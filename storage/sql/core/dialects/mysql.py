@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
-    Select,
     Table,
     event,
     exc,
@@ -37,7 +36,7 @@ from storage.sql.core.dialects.base import (
 )
 from storage.sql.core.driver_options import mysql_options
 
-__all__ = ["MySQL", "force_index"]
+__all__ = ["MySQL"]
 
 #: The name of the lock that migrations take.
 MIGRATION_LOCK = "wechat_openid_migration"
@@ -66,7 +65,6 @@ SESSION = "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES'
 class MySQL(Dialect):
     """MySQL, MariaDB, and what speaks their protocol."""
 
-    names = ("mysql", "mariadb")
     driver = "pymysql"
     package = '"wechat-openid[mysql]"'
     # REPEATABLE READ, the default, locks the gaps between rows as well: claims and grants would deadlock.
@@ -264,15 +262,3 @@ def _greeted(connection: Any, *, needs_writes: bool = False) -> Any:
         connection.close()
         raise connection.OperationalError(NOT_READY)
     return connection
-
-
-def force_index(statement: Select[Any], table: Table, *columns: Column[Any]) -> Select[Any]:
-    """Have MySQL and MariaDB enter the index of these columns by all of the comparisons.
-
-    For `a = ? AND b <= ? ORDER BY b` MariaDB (10.11) otherwise enters an index of a and b by a alone, and comes to b
-    by reading every row before it.
-    """
-    hint = f"FORCE INDEX ({'_'.join(['ix', table.name, *(column.name for column in columns)])})"
-    for name in MySQL.names:
-        statement = statement.with_hint(table, hint, name)
-    return statement

@@ -80,7 +80,6 @@ class Part:
 class PostgreSQL(Dialect):
     """PostgreSQL, and what speaks its protocol and dialect."""
 
-    names = ("postgresql",)
     driver = "psycopg"
     package = '"wechat-openid[postgresql]"'
     connect_options: ClassVar[Mapping[str, Any]] = {

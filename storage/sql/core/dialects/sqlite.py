@@ -40,7 +40,6 @@ STEPS_BETWEEN_LOOKS = 10_000
 class SQLite(Dialect):
     """A file. One writer at a time; readers never wait and are never waited for (WAL)."""
 
-    names = ("sqlite",)
     driver = "pysqlite"
     package = "a Python that has the sqlite3 module"
     connect_options: ClassVar[Mapping[str, Any]] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
