@@ -127,6 +127,7 @@ class ListingContract(Contract):
             (WIDE, ["o-2", "o-3", "o-4"]),
             ("snsapi_login", ["o-5", "o-6"]),
             ("snsapi", []),
+            (f"{BASE},{WIDE}", []),
         ],
     )
     def test_scope_is_filtered_by_a_name_in_it(self, store: TokenStore, name: str, openids: list[str]) -> None:

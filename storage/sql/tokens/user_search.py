@@ -13,7 +13,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    exists,
+    func,
     literal,
     literal_column,
     select,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from storage.base.clock import DAY_SECONDS
-from storage.grants import BASE_SCOPE, WIDE_SCOPE
+from storage.grants import BASE_SCOPE, WIDE_SCOPE, scope_names
 from storage.sql.core.conditions import is_beyond, is_exactly, is_within
 from storage.sql.core.dialects.base import Dialect
 from storage.sql.core.dialects.index_hints import force_index
@@ -53,6 +53,8 @@ ENDING_WITHIN = 3 * DAY_SECONDS
 _ROW = authorizations.c
 #: The names that WeChat's scopes of web authorization have.
 _KNOWN_SCOPES = frozenset({BASE_SCOPE, WIDE_SCOPE, "snsapi_login"})
+#: The scope of no row: what is no single name is in none.
+_NO_SCOPE = ","
 #: What the users of one account are indexed by.
 _INDEXED_BY_APPID = {"id", "authorized_at"}
 
@@ -101,7 +103,10 @@ class SqlUserSearch(UserSearch):
                     (until, _due(connection, appids, now + since, now + until))
                     for since, until in zip((0, *DUE_WITHIN), DUE_WITHIN, strict=False)
                 ),
-                ending=(ENDING_WITHIN, count_up_to(connection, authorizations, [ending])),
+                ending=(
+                    ENDING_WITHIN,
+                    count_up_to(connection, authorizations, [ending], along=_ROW.refresh_expires_at),
+                ),
                 snapshot_users=count_up_to(connection, authorizations, [_ROW.is_snapshotuser]),
             )
 
@@ -118,13 +123,20 @@ def _scopes_with(connection: Connection, name: str | None) -> Sequence[str]:
     """
     if name is None:
         return []
+    if scope_names(name) != {name}:
+        return [_NO_SCOPE]
     others = sorted(_KNOWN_SCOPES - {name})
     lists = [
         ",".join(sorted((name, *some))) for count in range(len(others) + 1) for some in combinations(others, count)
     ]
     # A version before stored lists as a refresh gives them, with a comma at their end.
     spellings = [spelling for one in lists for spelling in (one, f"{one},")]
-    looks = [select(literal(one)).where(exists().where(_ROW.scope == one)) for one in spellings]
+    # The least scope from a spelling on is read where the index is entered. Whether one equals the spelling PostgreSQL
+    # may look up row by row: as it prepares a statement for any value, it takes each scope for a common one.
+    looks = [
+        select(literal(one)).where(select(func.min(_ROW.scope)).where(_ROW.scope >= one).scalar_subquery() == one)
+        for one in spellings
+    ]
     return connection.scalars(union_all(*looks)).all() or [name]
 
 
@@ -200,5 +212,8 @@ def _oldest_due(appid: str) -> Select[Any]:
 def _due(connection: Connection, appids: Sequence[str], since: int | None, until: int) -> CappedCount:
     """Count refreshes that are due within a span, account by account, as the index has them."""
     span = is_within(_ROW.next_refresh_at, since, until)
-    counts = [count_up_to(connection, authorizations, [_ROW.appid == appid, *span]) for appid in appids]
+    counts = [
+        count_up_to(connection, authorizations, [_ROW.appid == appid, *span], along=_ROW.next_refresh_at)
+        for appid in appids
+    ]
     return sum(counts, start=CappedCount(0))

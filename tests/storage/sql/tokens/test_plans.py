@@ -20,6 +20,8 @@ COUNT = 6000
 REVOKED = 300
 APPID = APPIDS[0]
 MIDDLE = COUNT // 2
+#: By which a search looks which scopes there are.
+LOOK = "min(authorizations.scope)"
 SHORT = {"access_token": b"a", "refresh_token": b"r"}
 
 
@@ -52,7 +54,7 @@ def plan_of(database):
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
         # Which scopes there are is asked before.
-        if "FROM authorizations" in statement and "EXISTS" not in statement:
+        if "FROM authorizations" in statement and LOOK not in statement:
             seen.append((statement, parameters))
 
     def explain(work):
@@ -124,6 +126,24 @@ def test_pages_of_an_account_are_read_in_order(store, plan_of, sort, descending,
     assert_in_order_by_index(plan)
     if not is_first:
         assert_enters_at(plan, sort.value)
+
+
+def test_which_scopes_there_are_is_told_by_the_index_in_a_plan_for_any_scope(database, store):
+    """The plan that PostgreSQL keeps for a statement which it has prepared, from the sixth use on."""
+    if database.engine.dialect.name != "postgresql":
+        pytest.skip("only PostgreSQL keeps plans")
+    seen = []
+    event.listen(database.engine, "before_cursor_execute", lambda *run: LOOK in run[2] and seen.append(run[2:4]))
+    store.user_search(60).page(UserQuery(filter=UserFilter(scope="snsapi_userinfo")))
+    [(statement, values)] = seen
+    for number, name in enumerate(values, 1):
+        statement = statement.replace(f"%({name})s", f"${number}")
+    words = ", ".join(f"'{value}'" for value in values.values())
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        connection.exec_driver_sql(f"PREPARE look AS {statement}")
+        plan = json.dumps(connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) EXECUTE look ({words})").scalar_one())
+    assert_by_index(plan, "ix_authorizations_scope_id")
 
 
 def test_status_account_and_scope_are_answered_by_one_index(database, store, plan_of):
