@@ -44,7 +44,7 @@ def tell_progress(*, step: Any, **_: Any) -> None:
     """Tell whoever migrates in a process which migration was run."""
     progress = context.config.attributes.get("progress")
     if progress is not None and step.is_upgrade:
-        progress(f"{step.up_revision_id} {step.up_revision.doc}")
+        progress(f"{step.up_revision_id} {step.up_revision.doc.rstrip('.')}")
 
 
 def migrate(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The tables of authorizations, of activity by the hour, and of API keys."""
+"""Tables: authorizations, activity by the hour, API keys."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The tables of operators, their sessions, what they did, and how often somebody tried to sign in."""
+"""Tables: operators, their sessions, the audit log, attempts to sign in."""
 
 from typing import Any
 

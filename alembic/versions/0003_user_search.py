@@ -1,4 +1,7 @@
-"""What a dashboard needs to find users: indexes, and on PostgreSQL the order of bytes for what is searched."""
+"""Indexes for finding users.
+
+On PostgreSQL what is searched is ordered by its bytes.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The tables of work in the background, and of the processes of the service."""
+"""Tables: jobs, processes of the service."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The index of a status answers a filter by account and scope as well, without a look at the users."""
+"""Index: users by status, account and scope.
+
+A filter by account and scope as well is answered without a look at the users.
+"""
 
 import sqlalchemy as sa
 from alembic import op

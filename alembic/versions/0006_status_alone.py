@@ -1,4 +1,7 @@
-"""The index of a status alone goes: the one that knows account and scope as well begins with the same columns."""
+"""Without the index of a status alone.
+
+The one that knows account and scope as well begins with the same columns.
+"""
 
 import sqlalchemy as sa
 from alembic import op

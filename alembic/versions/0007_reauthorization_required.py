@@ -1,4 +1,4 @@
-"""The state of users who must authorize again has one name: reauthorization_required."""
+"""Status reauthorization_required instead of needs_reauthorization."""
 
 import sqlalchemy as sa
 from alembic import op

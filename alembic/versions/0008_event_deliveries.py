@@ -1,4 +1,4 @@
-"""The table of pushed events that have been acted on."""
+"""Table: pushed events that have been acted on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A second grant in a row: a newer, narrower one that is held beside a wide one. And what the last code itself gave."""
+"""Columns: a second, narrower grant beside a wide one; what the last code gave."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,6 @@
-"""Scopes as lists with a comma at their end, which refreshes had stored, become what is known of them.
+"""Scopes without a comma at their end.
+
+Lists that refreshes had stored become what is known of them.
 
 A grant whose own exchange was the last one has the scope of that exchange. Of an older one it is not known whether it
 was wide: it stays wide. That loses nothing, as a narrower grant is held beside it; the other way round, the profile of

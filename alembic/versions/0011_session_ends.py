@@ -1,4 +1,4 @@
-"""The table of users whose sessions were ended, and before when."""
+"""Table: ends of visitors' sessions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How calls to WeChat end: a row for each account and endpoint, and one for each errcode that was seen there."""
+"""Tables: how calls to WeChat end."""
 
 from typing import Any
 

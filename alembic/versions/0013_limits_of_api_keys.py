@@ -1,4 +1,4 @@
-"""What API keys are good for, and how often they were used on each day."""
+"""Columns and table: what API keys are good for, and their uses by day."""
 
 from typing import Any
 

@@ -136,7 +136,7 @@ def parse_rate_limit(text: str) -> str:
 def parse_appid(text: str) -> str:
     """Read an appid, or nothing. People take the original ID of an account for it, or leave spaces in it."""
     if text.startswith("gh_"):
-        raise ValueError("an AppID, such as wx0123456789abcdef; gh_… is the original ID (原始ID)")
+        raise ValueError("an AppID, which is no original ID (原始ID), such as wx0123456789abcdef")
     if any(char.isspace() for char in text):
         raise ValueError("an AppID without spaces, such as wx0123456789abcdef")
     return text

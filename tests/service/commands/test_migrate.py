@@ -1,5 +1,7 @@
 """`wechat-openid migrate`."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -35,8 +37,10 @@ def state_of(url):
 async def test_says_what_it_did_and_does_it_once(run, settings):
     status, output = await run()
     assert status == 0
-    assert output.startswith("0001 The tables of authorizations")
-    assert output.endswith(f"The tables are as this version expects them ({head_revision()}).\n")
+    *applied, last = output.splitlines()
+    assert all(re.fullmatch(r"\d{4} [A-Z].{5,80}", line) for line in applied)
+    assert [line[:4] for line in applied] == [f"{number:04}" for number in range(1, int(head_revision()) + 1)]
+    assert last == f"The tables are as this version expects them ({head_revision()})."
     assert state_of(settings.database_url) is SchemaState.CURRENT
     assert await run() == (0, f"The tables are as this version expects them ({head_revision()}).\n")
 

@@ -11,7 +11,7 @@ from tests.service.settings.loading import SECRET_WORD, load
 
 #: The setting, what was given, what is said that it must be, and how what was given is repeated; None: not at all.
 REFUSED = [
-    ("APPID", "gh_1234567890ab", "the original ID (原始ID)", "'gh_1234567890ab'"),
+    ("APPID", "gh_1234567890ab", "no original ID (原始ID)", "'gh_1234567890ab'"),
     ("APPID", "wx 51a7", "without spaces", "'wx 51a7'"),
     ("LISTEN", "localhost", "host:port", "'localhost'"),
     ("LISTEN", "8888", "host:port", "'8888'"),
@@ -79,7 +79,7 @@ REFUSED = [
     ("EVENT_FORWARD_URL", "http://backend.example.com/", "such as http://10.0.0.5/wechat", None),
     ("ACCOUNTS", "wx1", "a JSON list such as", None),
     ("ACCOUNTS", '[{"appid":"wx1","secret":"s"},{"appid":"wx2","secret":"s","foo":1}]', 'account 2 has "foo"', None),
-    ("ACCOUNTS", '[{"appid":"gh_1234567890ab","secret":"s"}]', "the original ID (原始ID)", None),
+    ("ACCOUNTS", '[{"appid":"gh_1234567890ab","secret":"s"}]', "no original ID (原始ID)", None),
     ("ACCOUNTS", '[{"appid":"wx 51a7","secret":"s"}]', "without spaces", None),
 ]
 #: How a refusal names what is right. Paths are not there on every machine.
