@@ -213,6 +213,7 @@ class AdminServices:
         counts: How many users there are.
         forecast: Upcoming refreshes; None where the store cannot tell.
         store: The token store's name.
+        shares_database: Whether the token store is in the dashboard's own database.
         time_zone: What pages are written in where the viewer's own zone is not known.
         key_ids: The keys that open tokens, the one that seals first.
     """
@@ -228,6 +229,7 @@ class AdminServices:
     instances: Instances
     call_outcomes: CallOutcomes
     store: str
+    shares_database: bool
     key_ids: Sequence[str]
     time_zone: ZoneInfo
     operators: Operators

@@ -94,12 +94,18 @@ document.addEventListener('keydown', (event) => {
 // again, while somebody looks. What is being used stays as it is.
 const live = () => [...document.querySelectorAll('[data-live]')];
 
+// Shows or hides the sentence that this page may no longer be true.
+function showRenewed(isRenewed) {
+  document.getElementById('not-renewed').hidden = isRenewed;
+}
+
 async function renew() {
   const parts = live().filter((part) => !part.contains(document.activeElement));
   if (document.hidden || parts.length === 0) return;
   const response = await fetch(window.location.href, { headers: { Accept: 'text/html' } });
-  if (!response.ok || response.redirected) return;
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  if (response.redirected || !parts.some((part) => page.getElementById(part.id))) throw new Error('another page');
+  if (response.ok && document.querySelector('[data-outage]')) window.location.reload();
   for (const part of parts) {
     const renewed = page.getElementById(part.id);
     if (!renewed || part.contains(document.activeElement)) continue;
@@ -115,6 +121,6 @@ async function renew() {
 function renewLater() {
   const seconds = live().map((part) => Number(part.dataset.live));
   if (seconds.length === 0) return;
-  window.setTimeout(() => renew().catch(() => {}).finally(renewLater), 1000 * Math.min(...seconds));
+  window.setTimeout(() => renew().then(() => showRenewed(true), () => showRenewed(false)).finally(renewLater), 1000 * Math.min(...seconds));
 }
 renewLater();

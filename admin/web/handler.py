@@ -285,10 +285,11 @@ class AdminHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Show what went wrong, and the request's id, by which the log has more."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        status_code, text = describe_error(error, status_code)
-        self.set_status(status_code)
+        holds_tokens = self.services.shares_database or not self.services.vault.available
+        failure = describe_error(error, status_code, holds_tokens=holds_tokens)
+        self.set_status(failure.status)
         self.set_header("X-Request-Id", self.request_id)
-        self.render("error.html", status=status_code, text=text, came_from=self._came_from)
+        self.render("error.html", failure=failure, came_from=self._came_from)
 
     @property
     def _came_from(self) -> str | None:

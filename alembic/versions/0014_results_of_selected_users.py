@@ -1,4 +1,4 @@
-"""How a job's action ended for each of the users that were selected."""
+"""Table: how a job ended for each of its selected users."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -24,11 +24,15 @@ class Dashboard:
 
     def add_operator(self, role: str) -> None:
         """Add an operator who is called like the role."""
+        self.run("operators", "add", role, "--role", role, "--password-stdin", given=PASSWORD)
+
+    def run(self, *arguments: str, given: str = "") -> None:
+        """Run a command of the service, which reads what is given."""
         subprocess.run(
-            [sys.executable, "-m", "service", "operators", "add", role, "--role", role, "--password-stdin"],
+            [sys.executable, "-m", "service", *arguments],
             cwd=self.folder,
             env=self.environment,
-            input=PASSWORD,
+            input=given,
             text=True,
             check=True,
             capture_output=True,

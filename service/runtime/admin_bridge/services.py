@@ -95,6 +95,8 @@ def make_admin_services(
         instances=Instances(database),
         call_outcomes=CallOutcomes(database),
         store=settings.token_store,
+        shares_database=settings.token_store == "sql"  # noqa: S105 - a name
+        and settings.token_store_url in {"", settings.database_url},
         key_ids=keys.key_ids,
         time_zone=settings.admin_timezone,
         operators=Operators(database),

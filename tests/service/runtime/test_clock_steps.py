@@ -2,51 +2,21 @@
 
 import asyncio
 import json
-import os
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from tests.service.harness import ACCOUNT, Page, environment_of
+from tests.set_clock import clock_in
 from tests.waiting import until
 
-LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 HOURS = 3600
 STEPS = (6 * HOURS, -6 * HOURS)
 
 
-class SetClock:
-    """The offset of a process's wall clock to the machine's."""
-
-    def __init__(self, file):
-        self._file = file
-        self.offset = 0
-        self.set_to(0)
-
-    def set_to(self, offset):
-        self.offset = offset
-        self._file.write_text(f"{offset:+d}\n")
-
-    def now(self):
-        return time.time() + self.offset
-
-    def environment(self):
-        return {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-
 @pytest.fixture
 def set_clock(tmp_path):
-    if LIBRARY is None:
-        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say("libfaketime is not installed here")
-    return SetClock(tmp_path / "offset")
+    return clock_in(tmp_path)
 
 
 async def served(start_server, settings, set_clock, http):
