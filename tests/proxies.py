@@ -1,4 +1,4 @@
-"""nginx and HAProxy of Debian on free ports, in front of a service: what proxies of the field really write."""
+"""nginx, HAProxy and Tinyproxy of Debian on free ports: what proxies of the field really write and refuse."""
 
 import os
 import shutil
@@ -103,6 +103,20 @@ def haproxy(folder: Path, upstream: str, *lines: str, bind: str = "") -> Iterato
         _HAPROXY.format(port=port, bind=bind, lines="\n  ".join(lines), upstream=upstream.removeprefix("http://"))
     )
     with _running([program("haproxy"), "-db", "-f", str(configuration)], port):
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def tinyproxy(folder: Path, *lines: str, port: int | None = None) -> Iterator[str]:
+    """Run a proxy for calls to elsewhere and give its address; what it does stands in `tinyproxy.log` of the folder.
+
+    The lines are directives, such as `BasicAuth user password`.
+    """
+    port = port or free_port()
+    configuration = folder / f"tinyproxy-{port}.conf"
+    log = f'LogFile "{folder}/tinyproxy.log"'
+    configuration.write_text("\n".join([f"Port {port}", "Listen 127.0.0.1", "Timeout 60", log, *lines, ""]))
+    with _running([program("tinyproxy"), "-d", "-c", str(configuration)], port):
         yield f"127.0.0.1:{port}"
 
 

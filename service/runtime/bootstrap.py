@@ -113,6 +113,7 @@ def open_client(
         settings.wechat_timeout_seconds,
         settings.wechat_max_connections,
         ca_certs=settings.wechat_ca_file or None,
+        proxy=settings.wechat_proxy or None,
     )
     api_url, *further_api_urls = settings.wechat_api_url.split(",")
     return WeChatClient(
@@ -190,10 +191,17 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
 
 
 def _open_transport(
-    settings: Settings, timeout_seconds: float, max_connections: int, *, ca_certs: str | None = None
+    settings: Settings,
+    timeout_seconds: float,
+    max_connections: int,
+    *,
+    ca_certs: str | None = None,
+    proxy: str | None = None,
 ) -> PostingTransport:
     try:
-        return make_transport(settings.wechat_transport, timeout_seconds, max_connections, ca_certs=ca_certs)
+        return make_transport(
+            settings.wechat_transport, timeout_seconds, max_connections, ca_certs=ca_certs, proxy=proxy
+        )
     except TransportUnavailable as error:
         raise SettingsError(str(error)) from None
 

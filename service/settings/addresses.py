@@ -24,6 +24,7 @@ __all__ = [
     "parse_http_urls",
     "parse_networks",
     "parse_origins",
+    "parse_proxy",
     "parse_public_url",
 ]
 
@@ -173,6 +174,23 @@ def _is_private(host: str) -> bool:
     except ValueError:
         return "." not in host or host.endswith(_PRIVATE_NAMES)
     return address.is_private or address.is_link_local
+
+
+def parse_proxy(text: str) -> str:
+    """Read the address of an HTTP proxy, with or without a user name and a password (percent-encoded)."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        is_proxy = parts.scheme == "http" and parts.hostname and parts.port
+    except ValueError:
+        is_proxy = False
+    if not is_proxy or not text.isascii() or not text.isprintable() or " " in text or parts.path.strip("/"):
+        raise ValueError(
+            "the http:// address of a proxy with its port, such as http://10.0.0.5:3128 or "
+            "http://user:password@10.0.0.5:3128, where other characters in the password are written as in %40"
+        )
+    return text.rstrip("/")
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

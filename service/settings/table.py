@@ -17,6 +17,7 @@ from service.settings.addresses import (
     parse_http_urls,
     parse_networks,
     parse_origins,
+    parse_proxy,
     parse_public_url,
 )
 from service.settings.sources import PREFIX, SettingsError
@@ -225,6 +226,13 @@ class Settings:
         parse_optional_file,
         "Certificate authorities to trust for WeChat, where a proxy on the way has its own. Empty: the usual.",
         quotable=True,
+    )
+    wechat_proxy: str = _setting(
+        "",
+        parse_proxy,
+        "A proxy for calls to WeChat alone, such as `http://user:password@10.0.0.5:3128`, by which they leave from an "
+        "address that does not change. Empty: none, whatever the environment names.",
+        secret=True,
     )
     wechat_max_connections: int = _setting(
         "128",

@@ -118,8 +118,9 @@ _UNFREEZE_SECRET = Text(
 )
 _ADD_ADDRESS = Text(
     "Add the address from which this server reaches the internet to the IP list (API IP 白名单) in 微信开发者平台 "
-    "(我的业务 → 服务号).",
-    "请在微信开发者平台（我的业务 → 服务号）将本服务器的出口 IP 加入 API IP 白名单。",
+    "(我的业务 → 服务号). Where that address changes, send the calls through a proxy: WECHAT_PROXY.",
+    "请在微信开发者平台（我的业务 → 服务号）将本服务器的出口 IP 加入 API IP 白名单；"
+    "出口 IP 会变时，请通过代理访问微信：WECHAT_PROXY。",
 )
 _CONFIRM_ADDRESS = Text(
     "Ask the account's administrator to confirm this server's address in WeChat, or add it to the IP list "

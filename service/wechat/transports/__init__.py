@@ -31,6 +31,7 @@ def make_transport(
     max_connections: int = 64,
     *,
     ca_certs: str | None = None,
+    proxy: str | None = None,
 ) -> PostingTransport:
     """Make the transport of this name; None takes curl where it is installed. Call it on the event loop's thread.
 
@@ -39,6 +40,7 @@ def make_transport(
         timeout_seconds: How long a call may take in all. WeChat's clients retry a page by themselves after 5 seconds.
         max_connections: How many calls may be under way at once; more wait within their time.
         ca_certs: File of the certificate authorities to trust; those that come with `requests` where left out.
+        proxy: `http://user:password@host:port` of a proxy that CONNECTs to whatever is fetched; none where left out.
 
     Raises:
         TransportUnavailable: `curl` without pycurl.
@@ -54,7 +56,7 @@ def make_transport(
                     "pip install 'wechat-openid[fast]'"
                 ) from error
         else:
-            return CurlTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
+            return CurlTransport(timeout_seconds, max_connections, ca_certs=ca_certs, proxy=proxy)
     from service.wechat.transports.requests_pool import RequestsTransport  # noqa: PLC0415
 
-    return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs)
+    return RequestsTransport(timeout_seconds, max_connections, ca_certs=ca_certs, proxy=proxy)

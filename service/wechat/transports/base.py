@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from service.wechat.errors import FaultReason
 
@@ -16,6 +17,7 @@ __all__ = [
     "RawReply",
     "Transport",
     "TransportFault",
+    "proxy_refusal",
 ]
 
 #: WeChat's replies have at most a few kilobytes.
@@ -35,6 +37,13 @@ class RawReply:
     status: int
     body: bytes = field(repr=False)
     content_type: str = ""
+
+
+def proxy_refusal(status: int) -> str:
+    """Return what to tell of a proxy that answers CONNECT by this status."""
+    if status in {HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED}:  # Tinyproxy answers the latter
+        return f"the proxy does not take the user name and password of WECHAT_PROXY (HTTP {status})"
+    return f"the proxy refuses to connect (HTTP {status})"
 
 
 class TransportFault(Exception):

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 import certifi
@@ -20,12 +22,14 @@ from service.wechat.transports.base import (
     PostingTransport,
     RawReply,
     TransportFault,
+    proxy_refusal,
 )
 
 __all__ = ["CurlTransport", "curl_version"]
 
 _REASONS: Final = {
     pycurl.E_UNSUPPORTED_PROTOCOL: (FaultReason.MALFORMED, "the answer is not HTTP"),
+    pycurl.E_COULDNT_RESOLVE_PROXY: (FaultReason.CONNECTION, "the name of the proxy cannot be resolved"),
     pycurl.E_COULDNT_RESOLVE_HOST: (FaultReason.CONNECTION, "the name cannot be resolved"),
     pycurl.E_COULDNT_CONNECT: (FaultReason.CONNECTION, "refused or unreachable"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (FaultReason.MALFORMED, "the answer is not HTTP"),
@@ -42,6 +46,7 @@ _REASONS: Final = {
 }
 _BEFORE_ANY_REPLY: Final = frozenset(
     {
+        pycurl.E_COULDNT_RESOLVE_PROXY,
         pycurl.E_COULDNT_RESOLVE_HOST,
         pycurl.E_COULDNT_CONNECT,
         pycurl.E_SSL_CONNECT_ERROR,
@@ -69,7 +74,7 @@ class _Handle:
     One is used for `GET` only or for `POST` only, so that neither has to undo what the other has set.
     """
 
-    def __init__(self, ca_certs: str) -> None:
+    def __init__(self, ca_certs: str, proxy: str) -> None:
         self.curl = pycurl.Curl()
         self._body = bytearray()
         self._is_sent = False
@@ -81,7 +86,8 @@ class _Handle:
             pycurl.TCP_KEEPINTVL: KEEPALIVE_INTERVAL_SECONDS,
             pycurl.MAXAGE_CONN: _MOST_IDLE_SECONDS,
             pycurl.MAXLIFETIME_CONN: _MOST_SECONDS_OF_A_CONNECTION,
-            pycurl.PROXY: "",  # otherwise libcurl takes one from the environment
+            pycurl.PROXY: proxy,  # where it is empty, libcurl takes none from the environment either
+            pycurl.HTTPPROXYTUNNEL: 1,  # a proxy is never shown a URL, which holds secrets
             pycurl.NOSIGNAL: 1,  # the store works in threads, where libcurl's signals are not safe
             pycurl.FOLLOWLOCATION: 0,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
@@ -120,9 +126,11 @@ class _Handle:
         """Return why the call that has ended failed, in a text of our own: libcurl's may quote the URL."""
         code = error.args[0] if error.args else None
         reason, words = _REASONS.get(code, (FaultReason.CONNECTION, "broken"))
-        is_unsent = code == pycurl.E_OPERATION_TIMEDOUT and not self.curl.getinfo(pycurl.PRETRANSFER_TIME)
+        is_unsent = code == pycurl.E_OPERATION_TIMEDOUT and not self._is_sent
         if is_unsent:
             words = "while connecting"
+        elif not self._is_sent and (status := self.curl.getinfo(pycurl.HTTP_CONNECTCODE)) >= HTTPStatus.BAD_REQUEST:
+            words = proxy_refusal(status)
         detail = f"{words} (curl error {code})" if words else ""
         return TransportFault(reason, reply_started=code not in _BEFORE_ANY_REPLY and not is_unsent, detail=detail)
 
@@ -160,12 +168,20 @@ class CurlTransport(PostingTransport):
         max_connections: How many calls may be under way at once.
         ca_certs: File of the certificate authorities to trust; those that come with `requests` where left out,
             because the path built into a binary libcurl is often another system's.
+        proxy: The URL of a proxy to reach everything through.
     """
 
-    def __init__(self, timeout_seconds: float = 4.0, max_connections: int = 64, *, ca_certs: str | None = None) -> None:
+    def __init__(
+        self,
+        timeout_seconds: float = 4.0,
+        max_connections: int = 64,
+        *,
+        ca_certs: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
         install_redaction()
         self._timeout_seconds = timeout_seconds
-        self._ca_certs = ca_certs or certifi.where()
+        self._make_handle = partial(_Handle, ca_certs or certifi.where(), proxy or "")
         self._multi = AsyncCurlMulti()  # holds the connections and the resolved names
         self._retired: set[AsyncCurlMulti] = set()
         self._free = asyncio.Semaphore(max_connections)
@@ -188,7 +204,7 @@ class CurlTransport(PostingTransport):
         deadline = time.monotonic() + timeout_seconds
         await self._take_connection(deadline)
         try:
-            handle = handles.pop() if handles else _Handle(self._ca_certs)
+            handle = handles.pop() if handles else self._make_handle()
             # A caller cancelled here ends the call, and its handle is not used again.
             outcome = await self._outcome(handle, prepare, deadline - time.monotonic())
             handles.append(handle)

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util import Timeout
 
 from service.observability.redaction import install_redaction
@@ -32,6 +34,7 @@ from service.wechat.transports.base import (
     PostingTransport,
     RawReply,
     TransportFault,
+    proxy_refusal,
 )
 
 __all__ = ["RequestsTransport"]
@@ -50,12 +53,20 @@ class RequestsTransport(PostingTransport):
         timeout_seconds: How long a call may take in all, waiting for a free thread included.
         max_connections: How many calls may be under way at once.
         ca_certs: File of the certificate authorities to trust; those that come with `requests` where left out.
+        proxy: The URL of a proxy to reach everything through.
     """
 
-    def __init__(self, timeout_seconds: float = 4.0, max_connections: int = 64, *, ca_certs: str | None = None) -> None:
+    def __init__(
+        self,
+        timeout_seconds: float = 4.0,
+        max_connections: int = 64,
+        *,
+        ca_certs: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
         install_redaction()
         self._timeout_seconds = timeout_seconds
-        self._make_session = partial(_make_session, max_connections, ca_certs)
+        self._make_session = partial(_make_session, max_connections, ca_certs, proxy)
         self._session = self._make_session()
         self._renewing = threading.Lock()
         self._threads = ThreadPoolExecutor(max_connections, thread_name_prefix="wechat")
@@ -122,13 +133,14 @@ class RequestsTransport(PostingTransport):
         session.close()
 
 
-def _make_session(max_connections: int, ca_certs: str | None) -> requests.Session:
+def _make_session(max_connections: int, ca_certs: str | None, proxy: str | None) -> requests.Session:
     session = requests.Session()
     adapter = _Adapter(pool_connections=1, pool_maxsize=max_connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.trust_env = False
     session.verify = ca_certs or True
+    session.proxies = {"https": proxy, "http": proxy} if proxy else {}
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
     return session
@@ -186,6 +198,13 @@ class _Connection(HTTPConnection):
 class _SecureConnection(HTTPSConnection):
     response_class = _TimedResponse
 
+    def connect(self) -> None:
+        """Connect, through a proxy where there is one; time that runs out here is told from that of a reply."""
+        try:
+            super().connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "in the middle of connecting") from error
+
 
 class _Connections(HTTPConnectionPool):
     ConnectionCls = _Connection
@@ -212,8 +231,17 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.connection_pool_kw["socket_options"] = _SOCKET_OPTIONS
-        self.poolmanager.pool_classes_by_scheme = {"http": _Connections, "https": _SecureConnections}
+        _bound_time(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        _bound_time(manager)
+        return manager
+
+
+def _bound_time(manager: PoolManager) -> None:
+    manager.connection_pool_kw["socket_options"] = _SOCKET_OPTIONS
+    manager.pool_classes_by_scheme = {"http": _Connections, "https": _SecureConnections}
 
 
 #: Looked for in this order, among an error and all that caused it: what happened, whether a reply may have begun.
@@ -232,9 +260,16 @@ _CAUSES: tuple[tuple[type[BaseException], FaultReason, bool, str], ...] = (
 )
 
 
+#: How `http.client` tells in a bare OSError that a proxy does not CONNECT.
+_PROXY_REFUSAL = re.compile(r"Tunnel connection failed: (\d{3})\b")
+
+
 def _fault_of(error: Exception) -> TransportFault:
     """Return what the libraries report in a text of our own: theirs quote the URL."""
     causes = list(_causes_of(error))
+    for seen in causes:
+        if type(seen) is OSError and (refusal := _PROXY_REFUSAL.match(str(seen))):
+            return TransportFault(FaultReason.CONNECTION, reply_started=False, detail=proxy_refusal(int(refusal[1])))
     for cause, reason, reply_started, detail in _CAUSES:
         if any(isinstance(seen, cause) for seen in causes):
             return TransportFault(reason, reply_started=reply_started, detail=detail)

@@ -1,5 +1,7 @@
 """Transports, and what a peer answers them."""
 
+import ssl
+
 import pytest
 
 from service.wechat.transports import make_transport
@@ -21,8 +23,8 @@ def answering():
 def open_transport(io_loop):
     transports = []
 
-    def open_(name, max_connections=2, timeout_seconds=TIMEOUT_SECONDS):
-        transports.append(make_transport(name, timeout_seconds, max_connections))
+    def open_(name, max_connections=2, timeout_seconds=TIMEOUT_SECONDS, **options):
+        transports.append(make_transport(name, timeout_seconds, max_connections, **options))
         return transports[-1]
 
     yield open_
@@ -44,3 +46,11 @@ def transport(open_transport, transport_name):
 def certificate(tmp_path_factory):
     """A self-signed certificate for the loopback, and its key."""
     return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+@pytest.fixture
+def tls(certificate):
+    """Settings of a server with that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.path, certificate.key_path)
+    return context

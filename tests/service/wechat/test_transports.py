@@ -1,7 +1,6 @@
 import asyncio
 import logging
 import random
-import ssl
 import sys
 
 import pytest
@@ -260,13 +259,6 @@ async def test_close_lets_calls_under_way_end(start_peer, io_loop, transport_nam
     await ending
 
     assert (await call).status == 200
-
-
-@pytest.fixture
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.path, certificate.key_path)
-    return context
 
 
 @pytest.mark.gen_test
