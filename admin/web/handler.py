@@ -66,7 +66,7 @@ class AdminHandler(RequestHandler):
         self.services = services
         self.languages = languages
         self.assets = assets
-        self.request_id = secrets.token_hex(8)
+        self.request_id: str = self.settings["request_ids"].of(self.request)
         self._session: OperatorSession | None = None
 
     def set_default_headers(self) -> None:

@@ -106,8 +106,7 @@ class Clients:
         if self._public_url:
             return self._public_url
         scheme, authority = request.protocol, request.host
-        peer = parse_hop(request.remote_ip or "")
-        if peer is not None and self._trusts(peer):
+        if self.is_from_proxy(request):
             # The last value is the nearest proxy's own; those before it came with the request.
             nearest = (forwarded_elements(request.headers.get("Forwarded", "")) or [{}])[-1]
             told_scheme = _last_value(request, "X-Forwarded-Proto") or nearest.get("proto", "").lower()
@@ -115,6 +114,11 @@ class Clients:
             told_authority = _last_value(request, "X-Forwarded-Host") or nearest.get("host", "")
             authority = told_authority if _AUTHORITY.fullmatch(told_authority) else authority
         return f"{scheme}://{authority}"
+
+    def is_from_proxy(self, request: HTTPServerRequest) -> bool:
+        """Return whether a trusted proxy sent a request, so that its headers are believed."""
+        peer = parse_hop(request.remote_ip or "")
+        return peer is not None and self._trusts(peer)
 
     def _find(self, request: HTTPServerRequest) -> _Found:
         get = request.headers.get

@@ -1,5 +1,6 @@
 """Composition: from settings and collaborators to the two web applications. Opens nothing, starts nothing."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
 from service.http.handlers import authorize, callback, events, files, h5, internal, jwks, ops, profile, session
-from service.http.handlers.base import NotFoundHandler, Route, log_request
+from service.http.handlers.base import NotFoundHandler, Route
 from service.http.handlers.internal import InternalServices
 from service.http.handlers.page import PageServices
 from service.http.handlers.private_application import PrivateApplication
@@ -33,6 +34,8 @@ from service.http.known_networks import KnownNetworks
 from service.http.origins import AllowedOrigins
 from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
+from service.http.request_ids import RequestIds
+from service.http.request_log import RequestLog
 from service.observability.metrics import Metrics
 from service.runtime.admin_bridge.services import make_admin_services
 from service.runtime.background.activity_log import ActivityLog
@@ -241,7 +244,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
         *ops.health_routes(),
         *extra_routes,
     ]
-    return _application(service.metrics, routes, page_services.origins)
+    return _application(service, routes, page_services.origins)
 
 
 def _page_services(service: Service) -> PageServices:
@@ -291,7 +294,7 @@ def make_private_app(service: Service) -> Application:
         service.api_key_use_log.note,
     )
     return _application(
-        service.metrics,
+        service,
         [
             *internal.routes(backends),
             *ops.routes(service.vault, service.metrics),
@@ -303,19 +306,23 @@ def make_private_app(service: Service) -> Application:
 
 
 def _application(
-    metrics: Metrics,
+    service: Service,
     routes: Sequence[Route],
     origins: AllowedOrigins,
     kind: Callable[..., Application] = Application,
 ) -> Application:
+    clients = Clients(service.settings.trusted_proxies, "")
+    log = RequestLog(clients.address, logging.INFO if service.settings.access_log else logging.DEBUG)
+
     def note(handler: RequestHandler) -> None:
-        metrics.reply(type(handler).__name__, handler.get_status())
-        log_request(handler)
+        service.metrics.reply(type(handler).__name__, handler.get_status())
+        log.note(handler)
 
     return kind(
         list(routes),
         default_handler_class=NotFoundHandler,
         log_function=note,
         in_flight=InFlight(),
+        request_ids=RequestIds(clients.is_from_proxy),
         origins=origins,
     )

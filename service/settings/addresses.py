@@ -182,10 +182,10 @@ def parse_proxy(text: str) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        is_proxy = parts.scheme == "http" and parts.hostname and parts.port
+        is_proxy = parts.scheme == "http" and parts.hostname and parts.port and not parts.path.strip("/")
     except ValueError:
         is_proxy = False
-    if not is_proxy or not text.isascii() or not text.isprintable() or " " in text or parts.path.strip("/"):
+    if not is_proxy or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(
             "the http:// address of a proxy with its port, such as http://10.0.0.5:3128 or "
             "http://user:password@10.0.0.5:3128, where other characters in the password are written as in %40"

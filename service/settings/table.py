@@ -296,6 +296,13 @@ class Settings:
         "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "The least severe messages that are logged.", quotable=True
     )
 
+    access_log: bool = _setting(
+        "false",
+        parse_flag,
+        "Log a line for each request: the client's address, method, path, status, milliseconds and request id.",
+        quotable=True,
+    )
+
     def all_accounts(self) -> tuple[Account, ...]:
         """Return the configured accounts, the default one first.
 

@@ -1,8 +1,7 @@
-"""What all handlers of the service share: JSON replies, errors, and logging without queries."""
+"""What all handlers of the service share: JSON replies, and errors."""
 
 import json
 import logging
-import secrets
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -11,7 +10,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from service.http.errors import ApiError, api_error_for
 
-__all__ = ["JsonHandler", "NotFoundHandler", "Route", "log_request"]
+__all__ = ["JsonHandler", "NotFoundHandler", "Route"]
 
 #: A row of a handler module's route table: the pattern, the handler, and what it is initialized with.
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
@@ -47,7 +46,7 @@ class JsonHandler(RequestHandler):
     def request_id(self) -> str:
         """The id of this request, in the error reply and in its log line."""
         if not hasattr(self, "_request_id"):
-            self._request_id = secrets.token_hex(8)
+            self._request_id: str = self.settings["request_ids"].of(self.request)
         return self._request_id
 
     def write_json(self, content: dict[str, Any]) -> None:
@@ -116,11 +115,3 @@ class NotFoundHandler(JsonHandler):
         """Refuse."""
         super().prepare()
         raise ApiError(404, "not_found", "there is nothing at this address")
-
-
-def log_request(handler: RequestHandler) -> None:
-    """Log a request without its query. For Tornado's `log_function` setting."""
-    if _logger.isEnabledFor(logging.DEBUG):
-        request = handler.request
-        milliseconds = 1000 * request.request_time()
-        _logger.debug("%d %s %s %.1f ms", handler.get_status(), request.method, request.path, milliseconds)

@@ -234,7 +234,7 @@ class _Adapter(HTTPAdapter):
         _bound_time(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
         _bound_time(manager)
         return manager
 
