@@ -5,13 +5,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from storage.base.schema_report import SchemaState
 from storage.sql.core import migrations, revisions
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.core.revisions import head_revision, migrations_folder, schema_report
+from storage.sql.core.schema import authorizations
 from storage.sql.tokens.store import SqlTokenStore
 from storage.testing import a_grant
 from tests.servers import database_of_its_own, mysql_server, postgresql_server
@@ -146,3 +147,88 @@ def test_index_whose_making_broke_off_is_made_anew(used, with_later):
     upgrade(used.engine)
     valid = text("SELECT indisvalid, indnatts FROM pg_index WHERE indexrelid = CAST(:name AS regclass)")
     assert tuple(used.read(lambda connection: connection.execute(valid, {"name": INDEX}).one())) == (True, 2)
+
+
+RESTRICTED = "ix_authorizations_scope_id"
+RESTRICT = f"""
+from alembic import op
+
+revision = "later"
+down_revision = "{{head}}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.restrict_index_online("{RESTRICTED}", "authorizations", ["scope", "id"], "scope = 'snsapi_base'")
+
+
+def downgrade() -> None:
+    op.restrict_index_online("{RESTRICTED}", "authorizations", ["scope", "id"], None)
+"""
+
+
+@pytest.fixture
+def with_restriction(folder, monkeypatch):
+    """Let the later migration restrict an index that there is."""
+    (folder / "versions" / "later.py").write_text(RESTRICT.format(head=head_revision()))
+    use_folder(folder, monkeypatch.setattr)
+    yield
+    revisions._revisions.cache_clear()
+
+
+def condition_of(database, name):
+    """Return the condition by which an index holds rows; None where it holds all."""
+    [found] = [one for one in inspect(database.engine).get_indexes("authorizations") if one["name"] == name]
+    condition = found.get("dialect_options", {}).get(f"{database.engine.dialect.name}_where")
+    return None if condition is None else str(condition)
+
+
+def test_an_index_is_restricted_and_made_whole_where_databases_can(used, with_restriction):
+    upgrade(used.engine)
+    condition = condition_of(used, RESTRICTED)
+    if used.engine.dialect.name in {"sqlite", "postgresql"}:
+        assert "snsapi_base" in condition
+    else:
+        assert condition is None
+    with used.changing_schema() as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        migrations.command.downgrade(config, "-1")
+    assert condition_of(used, RESTRICTED) is None
+
+
+@on_postgresql
+def test_there_is_an_index_while_another_takes_its_place(used, with_restriction):
+    statements = []
+    with used.changing_schema() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        migrations.command.upgrade(config, "head")
+    steps = [one.strip().split(" ON ")[0] for one in statements if RESTRICTED in one]
+    assert steps == [
+        f"DROP INDEX CONCURRENTLY IF EXISTS {RESTRICTED}_new",
+        f"CREATE INDEX CONCURRENTLY {RESTRICTED}_new",
+        f"DROP INDEX CONCURRENTLY IF EXISTS {RESTRICTED}",
+        f"ALTER INDEX {RESTRICTED}_new RENAME TO {RESTRICTED}",
+    ]
+
+
+@on_postgresql
+@pytest.mark.parametrize("left", [f"CREATE INDEX {RESTRICTED}_new ON authorizations (nickname)", None])
+def test_a_restriction_that_broke_off_is_begun_anew(used, with_restriction, left):
+    with used.engine.begin() as connection:
+        # Broken off while the new one was made, or after the old one had gone.
+        connection.execute(text(left or f"ALTER INDEX {RESTRICTED} RENAME TO {RESTRICTED}_new"))
+    upgrade(used.engine)
+    assert "snsapi_base" in condition_of(used, RESTRICTED)
+    assert f"{RESTRICTED}_new" not in indexes_of(used)
+
+
+def test_indexes_hold_the_rows_that_the_code_says(used):
+    """Alembic compares the columns of indexes, not their conditions."""
+    wanted = {index.name for index in authorizations.indexes if index.info}
+    found = {name for name in indexes_of(used) if condition_of(used, name) is not None}
+    assert found == (wanted if used.engine.dialect.name in {"sqlite", "postgresql"} else set())
+    assert len(wanted) > 3
