@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 FOLDER = Path("var/bench")
 PYTHON = FOLDER / "venv/bin"
 NODE = FOLDER / "node"
+GO = FOLDER / "go_server"
 
 #: What this service is run with.
 APPID = "wx51a7ed0000000001"
@@ -42,6 +43,8 @@ PYTHON_PACKAGES = [
     "uvicorn[standard]",
 ]
 NODE_PACKAGES = ["axios", "express", "pg"]
+#: Where Debian puts the sources of its packages (golang-github-jackc-pgx-v4-dev): nothing is fetched from elsewhere.
+GO_PACKAGES = {"GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOFLAGS": ""}
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,14 @@ def prepare() -> list[str]:
         npm = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(NODE), *NODE_PACKAGES]
         if subprocess.run(npm, check=False).returncode:
             missing.append("Express (its packages could not be installed)")
+    if shutil.which("go") is None:
+        missing.append("Go (there is no go; on Debian: golang-go)")
+    elif subprocess.run(
+        ["go", "build", "-o", str(GO), str(HERE / "alternatives/go_server.go")],
+        env={**os.environ, **GO_PACKAGES},
+        check=False,
+    ).returncode:
+        missing.append("Go (it could not be built; on Debian it needs golang-github-jackc-pgx-v4-dev)")
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed to make the load; on Debian: apt-get install wrk")
     return missing
@@ -127,6 +138,7 @@ def stacks(workers: int, port: int, admin_port: int, sqlite: Path, postgresql: s
         this_service("this service, sealed, PostgreSQL", postgresql, **ports),
         *([bare_tornado()] if workers == 1 else []),
         Stack("Express + axios + pg, PostgreSQL", express, modules, "postgresql", needs=node_modules),
+        Stack("Go net/http + pgx, PostgreSQL", [str(GO)], {"GOMAXPROCS": str(workers)}, "postgresql", needs=GO),
         Stack("FastAPI + httpx + async ORM, PostgreSQL", uvicorn, {}, "postgresql+asyncpg", needs=PYTHON / "uvicorn"),
         Stack("Flask + requests + ORM, PostgreSQL", gunicorn, {}, "postgresql+psycopg", needs=PYTHON / "gunicorn"),
     ]
