@@ -49,6 +49,10 @@ test: $(READY) $(CLIENTS) ## Run every test
 test-clusters: $(READY) ## Try engines of several servers: Galera, standbys, Sentinel (ONLY=quick: minutes)
 	$(BIN)/python -m tests.clusters.table $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
+.PHONY: test-image
+test-image: $(READY) ## Build the container image by buildah on Debian, and run it (as root; minutes)
+	$(BIN)/python -m pytest tests/packaging -m image
+
 .PHONY: reliability
 reliability: $(READY) ## Count what faults of stores cost visitors, into docs/reliability*.md (minutes)
 	$(BIN)/python -m tests.reliability.table --write $(ARGS)
