@@ -7,6 +7,7 @@ that could not be stored.
 import asyncio
 import functools
 import itertools
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ from storage.write_gate import WriteGate
 __all__ = ["TokenVault"]
 
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 #: How long listing the newest or the oldest active users may take before the start.
 _KEY_CHECK_SECONDS = 60
@@ -241,11 +244,10 @@ class TokenVault:
 
     async def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """Delete everything about a user who authorized before a moment, if one is given; False if nothing was."""
-
-        def erase() -> bool:
-            return self._ended(appid, openid, self._store.erase(appid, openid, authorized_before=authorized_before))
-
-        return await self._write(erase)
+        erase = functools.partial(self._store.erase, appid, openid, authorized_before=authorized_before)
+        if erased := await self._write(lambda: self._ended(appid, openid, erase())):
+            _logger.info("erased user %s %s", appid, openid)  # `wechat-openid restored` reads such lines
+        return erased
 
     async def check_schema(self) -> SchemaReport:
         """Ask the store whether it answers and how its tables stand to the code."""

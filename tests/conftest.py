@@ -114,9 +114,9 @@ def start_process(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., 
     """Start commands of the product; what still runs when the test ends is killed."""
     running: list[RunningProcess] = []
 
-    def start(*arguments: str, **environment: str) -> RunningProcess:
+    def start(*arguments: str, stdin: str | None = None, **environment: str) -> RunningProcess:
         log = tmp_path / f"process-{len(running)}.log"
-        running.append(RunningProcess(list(arguments), {**environment_of(settings), **environment}, log))
+        running.append(RunningProcess(list(arguments), {**environment_of(settings), **environment}, log, stdin=stdin))
         return running[-1]
 
     yield start

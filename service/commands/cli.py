@@ -23,6 +23,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "migrate": "migrate",
     "keys": "keys",
+    "restored": "restored",
     "operators": "operators",
     "apikeys": "apikeys",
     "stores": "stores",

@@ -107,12 +107,20 @@ class RunningProcess:
         log: Path,
         python: str = sys.executable,
         under: tuple[str, ...] = (),
+        stdin: str | None = None,
     ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*under, python, "-m", "service", *arguments], env=environment, stdout=output, stderr=output
+                [*under, python, "-m", "service", *arguments],
+                env=environment,
+                stdin=None if stdin is None else subprocess.PIPE,
+                stdout=output,
+                stderr=output,
             )
+        if self.process.stdin is not None and stdin is not None:
+            self.process.stdin.write(stdin.encode())
+            self.process.stdin.close()
 
     async def ended(self) -> int:
         """Return the exit status once there is one."""

@@ -94,6 +94,10 @@ class OperatorSessions:
             ended = ended.where(_ROW.id != but)
         return self._database.write(lambda connection: connection.execute(ended).rowcount)
 
+    def end_everyones(self) -> int:
+        """End all sessions of all operators; return how many ended."""
+        return self._database.write(lambda connection: connection.execute(delete(operator_sessions)).rowcount)
+
     def trim(self, at: int) -> None:
         """Delete sessions that have ended by themselves."""
         over = (_ROW.seen_at <= at - IDLE_SECONDS) | (_ROW.began_at <= at - LONGEST_SECONDS)
