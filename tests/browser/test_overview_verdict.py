@@ -159,7 +159,9 @@ def test_a_token_store_that_is_down_is_the_first_thing_seen(tmp_path, chromium):
         redis.kill()
         wait_for(site, chromium, STORE_DOWN["en-GB"])
         for language, page in overviews(site, chromium, "store-down"):
-            assert STORE_DOWN[language] in shown_at_once(page)
+            seen = shown_at_once(page)
+            assert STORE_DOWN[language] in seen
+            assert {"en-GB": "Check that the token store runs", "zh-CN": "请检查令牌存储"}[language] in seen
             badges = page.locator(".flows .badge").all_inner_texts()
             assert badges == [{"en-GB": "Failing", "zh-CN": "故障"}[language]] * 2
 
