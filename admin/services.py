@@ -178,7 +178,7 @@ class Accounts(Protocol):
     def verification_files(self) -> Sequence[str]:
         """Return the names of the files by which WeChat checks the domains of pages. Blocking."""
 
-    def authorize_link(self, appid: str, scope: str) -> str:
+    def authorize_link(self, appid: str, *, profile: bool) -> str:
         """Return where a user of an account authorizes; empty where the service does not know its own address."""
 
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:

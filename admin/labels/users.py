@@ -34,6 +34,7 @@ STATUS_BADGES: Mapping[str, str] = {
 SCOPE_LABELS: Mapping[str, str] = {
     "snsapi_base": N_("Silent (snsapi_base)"),
     "snsapi_userinfo": N_("Profile (snsapi_userinfo)"),
+    "snsapi_login": N_("Website login (snsapi_login)"),
 }
 
 SEARCH_FIELD_LABELS: Mapping[str, str] = {

@@ -22,7 +22,7 @@ from admin.web.i18n import N_
 from admin.web.inputs import parse_text
 from admin.web.links import user_path
 from admin.web.notices import Notice
-from storage.grants import BASE_SCOPE, WIDE_SCOPE, is_wide, scope_names
+from storage.grants import is_wide, scope_names
 from storage.sql.accounts.audit import AuditPage, AuditQuery, AuditResult, NewAuditEntry
 from storage.sql.accounts.operators import Role
 from storage.sql.work.jobs import JobAction
@@ -71,7 +71,7 @@ class UserHandler(AdminHandler):
         """Return where a user whose authorization has ended gives a new one; empty for any other."""
         if user.status is Status.ACTIVE:
             return ""
-        return self.services.accounts.authorize_link(user.appid, WIDE_SCOPE if is_wide(user.scope) else BASE_SCOPE)
+        return self.services.accounts.authorize_link(user.appid, profile=is_wide(user.scope))
 
     async def _others(self, user: AuthorizedUser) -> list[AuthorizedUser]:
         """Return the same person at other accounts. A snapshot user is nobody: their unionids collide."""

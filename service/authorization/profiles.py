@@ -11,8 +11,8 @@ from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError, WeChatFault
 from service.wechat.protocol import UserInfo
+from service.wechat.scopes import reads_profile
 from storage.base.clock import Clock, was_set_back
-from storage.grants import is_wide
 from storage.store import Capability
 from storage.users import Authorization, Profile, Status
 from storage.vault import TokenVault
@@ -110,7 +110,7 @@ class Profiles:
             raise NoAuthorization(appid, openid, authorization.status)
         if authorization.is_snapshotuser:
             raise SnapshotUser
-        if not is_wide(authorization.scope):
+        if not reads_profile(authorization.scope):
             raise ProfileNotGranted
         if not anew:
             kept = self._kept(authorization)

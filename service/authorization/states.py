@@ -76,12 +76,12 @@ class Taker:
 
     Attributes:
         through_callback: Whether the service receives it, for a page without script.
-        appid: The account whose code it is; None where the state says that.
+        appids: The accounts whose code it may be; None where the state says that.
         origin: That of the page, where it says so.
     """
 
     through_callback: bool
-    appid: str | None = None
+    appids: frozenset[str] | None = None
     origin: str | None = None
 
     def check(self, asked: Asked) -> None:
@@ -92,7 +92,7 @@ class Taker:
         """
         if self.through_callback is not asked.through_callback:
             raise InvalidState("this authorization was not to end here")
-        if self.appid is not None and self.appid != asked.appid:
+        if self.appids is not None and asked.appid not in self.appids:
             raise InvalidState("the authorization was begun for another account")
         if self.origin is not None and not asked.is_for(self.origin):
             raise InvalidState("the authorization was begun for a page of another origin")

@@ -32,6 +32,7 @@ from service.http.handlers.private_application import PrivateApplication
 from service.http.in_flight import InFlight
 from service.http.known_networks import KnownNetworks
 from service.http.origins import AllowedOrigins
+from service.http.outside_wechat import OutsideWeChat
 from service.http.private_side import PrivateSide
 from service.http.rate_limit import RateLimit
 from service.http.request_ids import RequestIds
@@ -53,6 +54,7 @@ from service.webhooks.processor import EventProcessor
 from service.webhooks.receiver import PushReceiver
 from service.webhooks.relay import MessageRelay
 from service.wechat.client import WeChatClient
+from service.wechat.protocol import AccountKind
 from storage.activity import ActivityKind
 from storage.base.clock import Clock
 from storage.sealing import KeyRing
@@ -274,7 +276,11 @@ def _page_services(service: Service) -> PageServices:
         origins=origins,
         refused_origins=RefusedOrigins(service.clock),
         cookies=cookies,
-        authorize_page=settings.wechat_authorize_url,
+        authorize_pages={
+            AccountKind.OFFICIAL: settings.wechat_authorize_url,
+            AccountKind.WEBSITE: settings.wechat_qrconnect_url,
+        },
+        outside_wechat=OutsideWeChat(settings.outside_wechat, settings.wechat_authorize_url),
         require_state=settings.require_state,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
+from service.settings.accounts import parse_accounts
 from service.settings.addresses import (
     Address,
     Network,
@@ -24,7 +25,6 @@ from service.settings.sources import PREFIX, SettingsError
 from service.settings.values import (
     number_from,
     one_of,
-    parse_accounts,
     parse_appid,
     parse_counters,
     parse_event_aes_key,
@@ -82,8 +82,10 @@ class Settings:
     accounts: tuple[Account, ...] = _setting(
         "",
         parse_accounts,
-        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "event_token", "event_aes_key", '
-        '"event_forward_url"}, the last four optional. The first is the default.',
+        'Several accounts instead of one: a JSON list of {"appid", "secret", "name", "kind", "outside_wechat", '
+        '"event_token", "event_aes_key", "event_forward_url"}; all but the first two are optional. The first account '
+        "is the default. `kind` is `official`, or `website` for a website application (网站应用); `outside_wechat` is "
+        "the appid of the one to which other browsers than WeChat's are sent.",
         secret=True,
     )
     database_url: str = _setting(
@@ -211,6 +213,21 @@ class Settings:
     )
     wechat_authorize_url: str = _setting(
         "https://open.weixin.qq.com/connect/oauth2/authorize", parse_http_url, "WeChat's authorize page.", quotable=True
+    )
+    wechat_qrconnect_url: str = _setting(
+        "https://open.weixin.qq.com/connect/qrconnect",
+        parse_http_url,
+        "WeChat's page for website applications (网站应用), with the QR code to scan.",
+        quotable=True,
+    )
+    outside_wechat: str = _setting(
+        "",
+        one_of("explain", "pass", ""),
+        "What GET /authorize of an official account does in another browser than WeChat's: `explain` shows a page "
+        "with the address as a QR code, `pass` goes to WeChat's page all the same. Empty: as `explain` where "
+        "WECHAT_AUTHORIZE_URL is WeChat's own, else as `pass`. The `outside_wechat` of an account goes before, "
+        "except with `pass`.",
+        quotable=True,
     )
     wechat_transport: TransportName | None = _setting(
         "", parse_transport, "`curl` (fast) or `requests` (portable). Empty: curl where it is installed.", quotable=True

@@ -3,7 +3,6 @@
 No error repeats the text: it may be a secret that was put in the wrong place.
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +10,13 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from service.settings.addresses import parse_event_forward_url
 from service.settings.rates import parse_rates
-from service.wechat.protocol import Account
 from service.wechat.transports import TransportName
 from storage.base.addresses import unescaped_characters
 
 __all__ = [
     "number_from",
     "one_of",
-    "parse_accounts",
     "parse_appid",
     "parse_counters",
     "parse_event_aes_key",
@@ -37,7 +33,6 @@ __all__ = [
 _EVENT_AES_KEY = re.compile(r"[A-Za-z0-9+/]{43}")
 
 
-_PLAIN_WORD = re.compile(r"[a-z_]{1,20}")
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
 
@@ -56,7 +51,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text.lower() not in known:
-            raise ValueError(f"one of: {', '.join(choices)}")
+            raise ValueError(f"one of: {', '.join(choice or 'empty' for choice in choices)}")
         return known[text.lower()]
 
     return parse
@@ -156,44 +151,3 @@ def parse_counters(text: str) -> str:
     if not known:
         raise ValueError("async+memory://, async+redis://host:6379 or async+rediss://host:6379")
     return text
-
-
-#: What members of an account may be, where not any text will do.
-_MEMBERS = {"appid": parse_appid, "event_aes_key": parse_event_aes_key, "event_forward_url": parse_event_forward_url}
-
-
-def parse_accounts(text: str) -> tuple[Account, ...]:
-    """Read a list of accounts, each of its appid once, or nothing."""
-    if not text:
-        return ()
-    form = 'a JSON list such as [{"appid": "wx…", "secret": "…", "name": "Shop"}]'
-    try:
-        entries = list(json.loads(text))
-        _require_known_members(entries)
-        accounts = tuple(Account(**entry) for entry in entries)
-    except (TypeError, AttributeError, json.JSONDecodeError, RecursionError):
-        raise ValueError(form) from None
-    for account in accounts:
-        if not all(isinstance(getattr(account, name), str) for name in Account.__slots__):
-            raise ValueError(form)
-        if not (account.appid and account.secret):
-            raise ValueError("a list in which each account has an appid and a secret")
-        for name, parse in _MEMBERS.items():
-            try:
-                parse(getattr(account, name))
-            except ValueError as error:
-                raise ValueError(f"a list in which each {name} is {error}") from None
-        if account.event_forward_url and not account.event_token:
-            raise ValueError("a list in which each account with an event_forward_url has an event_token")
-    if len({account.appid for account in accounts}) < len(accounts):
-        raise ValueError("a list that names each appid once")
-    return accounts
-
-
-def _require_known_members(entries: list[dict[str, str]]) -> None:
-    known = ", ".join(Account.__slots__)
-    for number, entry in enumerate(entries, 1):
-        for name in entry.keys() - set(Account.__slots__):
-            # Anything but a plain word may be a secret in the wrong place.
-            other = f'"{name}"' if _PLAIN_WORD.fullmatch(name) else "another"
-            raise ValueError(f"a list whose accounts have no members but {known}; account {number} has {other}")

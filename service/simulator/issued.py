@@ -11,6 +11,7 @@ from service.simulator.people import Person
 __all__ = [
     "ACCESS_TOKEN_TTL",
     "CODE_TTL",
+    "LOGIN_CODE_TTL",
     "REFRESH_TOKEN_TTL",
     "AccessToken",
     "Authorization",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 CODE_TTL = 300
+LOGIN_CODE_TTL = 600
 ACCESS_TOKEN_TTL = 7200
 REFRESH_TOKEN_TTL = 30 * 86400
 
@@ -129,7 +131,7 @@ class IssuedTokens:
     def add_authorization(self, grant: IssuedGrant, profile: Person, now: int) -> Authorization:
         """Return a new authorization with its tokens."""
         number = secrets.randbelow(90) + 10
-        authorization = Authorization(grant, profile, number, _token(number), grant.scope == "snsapi_userinfo")
+        authorization = Authorization(grant, profile, number, _token(number), grant.scope != "snsapi_base")
         self._authorizations[authorization.refresh_token] = authorization
         if authorization.reads_profile:
             self._profile_grants[grant.appid, grant.openid].append(authorization)

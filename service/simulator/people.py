@@ -1,4 +1,4 @@
-"""Who takes part in the simulation: Official Accounts and the people who use them, with their identifiers."""
+"""Who takes part in the simulation: accounts, website apps, and the people who use them, with their identifiers."""
 
 import base64
 import hashlib
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 __all__ = [
     "DEFAULT_ACCOUNT",
     "DEFAULT_PEOPLE",
+    "DEFAULT_WEBSITE",
+    "LOGIN_SCOPES",
     "SCOPES",
     "SNAPSHOT_NICKNAME",
     "Account",
@@ -23,6 +25,9 @@ __all__ = [
 
 #: The scopes of web authorization: silent, and with the user's consent.
 SCOPES = frozenset({"snsapi_base", "snsapi_userinfo"})
+
+#: What website apps (网站应用) ask for, and nothing else does.
+LOGIN_SCOPES = frozenset({"snsapi_login"})
 
 #: What every snapshot user is called.
 SNAPSHOT_NICKNAME = "微信用户"
@@ -39,11 +44,12 @@ def _digest(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An Official Account.
+    """An Official Account, or a website app.
 
     Attributes:
         domains: Its authorization domains: hosts without scheme, port or path. Empty accepts every host.
-        scopes: What it may ask for; a subscription account, for instance, may ask for nothing.
+        scopes: What it may ask for; a subscription account, for instance, may ask for nothing. A website app has
+            `LOGIN_SCOPES`.
         in_open_platform: Whether it is bound to an Open Platform account; without that there are no unionids.
 
     Raises:
@@ -148,6 +154,12 @@ def index_people(people: Iterable[Person]) -> dict[str, Person]:
 DEFAULT_ACCOUNT = Account(
     appid="wx51a7ed0000000001",
     secret="51a7ed00c0ffee0051a7ed00c0ffee00",  # noqa: S106 - published: it opens nothing but this simulation
+)
+
+DEFAULT_WEBSITE = Account(
+    appid="wx51a7ed0000000002",
+    secret="51a7ed00c0ffee0151a7ed00c0ffee01",  # noqa: S106 - published: it opens nothing but this simulation
+    scopes=LOGIN_SCOPES,
 )
 
 #: Nicknames as they come: with emoji, with markup that must be escaped, and one person without a picture.

@@ -65,7 +65,8 @@ def exchange_reply(authorization: Authorization, now: int) -> Reply:
 def refresh_reply(authorization: Authorization, now: int, quirks: Quirks = PLAIN) -> Reply:
     """Return the reply to a refresh: `openid` first, no unionid, and scopes as a list with a comma at its end.
 
-    The list names both scopes even for a silent grant, as in all recorded replies but one.
+    The list names both scopes even for a silent grant, as in all recorded replies but one; that of a website app names
+    its own.
     """
     grant = authorization.grant
     tokens = _tokens(authorization, now)
@@ -73,8 +74,8 @@ def refresh_reply(authorization: Authorization, now: int, quirks: Quirks = PLAIN
         del tokens["refresh_token"]
     if quirks.documented_refresh_reply:
         return tokens | {"openid": grant.openid, "scope": grant.scope}
-    names_one = quirks.refresh_lists_own_scope and grant.scope == "snsapi_base"
-    scope = "snsapi_base," if names_one else "snsapi_base,snsapi_userinfo,"
+    names_own = grant.scope == "snsapi_login" or (quirks.refresh_lists_own_scope and grant.scope == "snsapi_base")
+    scope = f"{grant.scope}," if names_own else "snsapi_base,snsapi_userinfo,"
     return {"openid": grant.openid} | tokens | {"scope": scope}
 
 

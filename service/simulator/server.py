@@ -6,7 +6,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from service.simulator.app import make_simulator_app
-from service.simulator.authorize.page import AUTHORIZE_PATH
+from service.simulator.authorize.page import AUTHORIZE_PATH, QRCONNECT_PATH
 from service.simulator.wechat import SimulatedWeChat
 
 __all__ = ["RunningSimulator", "start_simulator"]
@@ -35,6 +35,11 @@ class RunningSimulator:
     def authorize_url(self) -> str:
         """The address of the authorize page, without a query."""
         return self.url + AUTHORIZE_PATH
+
+    @property
+    def qrconnect_url(self) -> str:
+        """The address of the page of website apps, without a query."""
+        return self.url + QRCONNECT_PATH
 
     async def stop(self) -> None:
         """Stop listening and close every connection, also those that hang on purpose."""

@@ -8,10 +8,19 @@ from collections.abc import Iterable, Sequence
 
 from service.simulator.errcodes import ErrorReply, require
 from service.simulator.faults import Faults
-from service.simulator.issued import CODE_TTL, REFRESH_TOKEN_TTL, Authorization, Code, IssuedGrant, IssuedTokens
+from service.simulator.issued import (
+    CODE_TTL,
+    LOGIN_CODE_TTL,
+    REFRESH_TOKEN_TTL,
+    Authorization,
+    Code,
+    IssuedGrant,
+    IssuedTokens,
+)
 from service.simulator.people import (
     DEFAULT_ACCOUNT,
     DEFAULT_PEOPLE,
+    LOGIN_SCOPES,
     SCOPES,
     Account,
     Identity,
@@ -40,7 +49,7 @@ class SimulatedWeChat:
 
     Attributes:
         faults: What goes wrong on purpose.
-        calls: How often each endpoint was called; `authorize` is the page.
+        calls: How often each endpoint was called; `authorize` and `qrconnect` are the pages.
         outcomes: For each endpoint, how often a call ended in `ok`, in an errcode, or in a breakage; for the page in
             `asked`, `code`, `denied` or the number of its error.
         quirks: May be replaced at any time.
@@ -157,18 +166,20 @@ class SimulatedWeChat:
         Args:
             person: Id of who authorizes; the first person by default.
             appid: The account that is authorized; the first by default.
-            scope: `snsapi_base` or `snsapi_userinfo`.
+            scope: `snsapi_base` or `snsapi_userinfo`; of a website app `snsapi_login`.
             snapshot: Whether the page was a snapshot page, which gives a virtual identity.
 
         Raises:
             ValueError: Unknown person, appid or scope; or a snapshot of a silent authorization, which does not exist.
         """
-        if scope not in SCOPES:
-            raise ValueError(f"scope: expected one of {', '.join(sorted(SCOPES))}")
+        known = LOGIN_SCOPES if self.find_account(appid).scopes == LOGIN_SCOPES else SCOPES
+        if scope not in known:
+            raise ValueError(f"scope: expected one of {', '.join(sorted(known))}")
         if snapshot and scope != "snsapi_userinfo":
             raise ValueError("snapshot: comes only with snsapi_userinfo")
+        account, lives_for = self.find_account(appid), LOGIN_CODE_TTL if scope in LOGIN_SCOPES else CODE_TTL
         return self._issued.add_code(
-            Code(self.find_account(appid).appid, self.find_person(person), scope, snapshot, self.now() + CODE_TTL)
+            Code(account.appid, self.find_person(person), scope, snapshot, self.now() + lives_for)
         )
 
     def exchange(self, *, appid: str, secret: str, code: str, grant_type: str) -> Reply:
@@ -288,7 +299,7 @@ class SimulatedWeChat:
         return authorization
 
     def _grant(self, code: Code, identity: Identity) -> IssuedGrant:
-        gives_unionid = code.scope == "snsapi_userinfo" or self.quirks.silent_unionid
+        gives_unionid = code.scope != "snsapi_base" or self.quirks.silent_unionid
         return IssuedGrant(
             appid=code.appid,
             person=code.person.id,

@@ -7,16 +7,19 @@ code is spent, an exchange fails only for want of an `openid` or an `access_toke
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
 from service.wechat.endpoints import ACCESS_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, Endpoint
 from service.wechat.errors import WeChatRefusal
 from service.wechat.reply_fields import ReplyFields
+from service.wechat.scopes import BASE_SCOPE, LOGIN_SCOPE, WIDE_SCOPE
 
 __all__ = [
     "DECLINED_CODE",
     "Account",
+    "AccountKind",
     "TokenReply",
     "UserInfo",
     "auth_url",
@@ -39,12 +42,22 @@ _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _TOKEN_NOT_VALID: Final = frozenset({40001, 40003, 40014, 42001})
 
 
+class AccountKind(StrEnum):
+    """What an account is at WeChat, which decides by which page its users authorize."""
+
+    OFFICIAL = "official"  #: an Official Account (公众号); its page works in WeChat's browser only
+    WEBSITE = "website"  #: a website application (网站应用) of the Open Platform; its page shows a QR code to scan
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An Official Account (公众号).
+    """An Official Account (公众号), or a website application (网站应用).
 
     Attributes:
         name: For people.
+        kind: Which of the two.
+        outside_wechat: The appid of the website application to which browsers other than WeChat's are sent; empty for
+            none.
         event_token: What WeChat signs the account's pushed events with; empty where none are taken.
         event_aes_key: Its EncodingAESKey, where pushed events are encrypted; while it is changed, the new one and the
             last one, separated by a comma.
@@ -54,9 +67,16 @@ class Account:
     appid: str
     secret: str = field(repr=False)
     name: str = ""
+    kind: AccountKind = AccountKind.OFFICIAL
+    outside_wechat: str = ""
     event_token: str = field(default="", repr=False)
     event_aes_key: str = field(default="", repr=False)
     event_forward_url: str = field(default="", repr=False)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What its users may be asked for; the first is the default."""
+        return (LOGIN_SCOPE,) if self.kind is AccountKind.WEBSITE else (BASE_SCOPE, WIDE_SCOPE)
 
     @property
     def event_aes_keys(self) -> tuple[str, ...]:
@@ -158,10 +178,10 @@ def authorize_url(
     """Return the address of the authorize page, for the user's browser.
 
     Args:
-        authorize_page: WeChat's page, without a query.
+        authorize_page: WeChat's page for the kind of account, without a query.
         appid: The account.
         redirect_uri: Where the code goes; its host must be one of the account's authorization domains.
-        scope: `snsapi_base` (silent) or `snsapi_userinfo` (asks the user).
+        scope: `snsapi_base` (silent), `snsapi_userinfo` (asks the user) or `snsapi_login` (shows a QR code).
         state: Comes back with the code; at most 128 of `[0-9A-Za-z]`, or WeChat's page fails.
         force_popup: Ask the user even where WeChat would not.
         force_snapshot: Show the page as a snapshot, to try it out.

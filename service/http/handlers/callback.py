@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 from service.authorization.states import Asked, InvalidState, Taker
 from service.http.errors import DECLINED, ApiError
 from service.http.handlers.base import Route
-from service.http.handlers.error_page import ErrorPageHandler
 from service.http.handlers.page import PageServices
+from service.http.handlers.visitor_page import VisitorPageHandler
 from service.wechat.protocol import DECLINED_CODE, is_declined
 
 __all__ = ["routes"]
@@ -22,7 +22,7 @@ _ROUNDS_SECONDS = 300
 _PARAMETERS = frozenset({"error", "error_description", "errcode", "request_id"})
 
 
-class CallbackHandler(ErrorPageHandler):
+class CallbackHandler(VisitorPageHandler):
     """Takes WeChat's answer, signs the browser in, and sends it to the page that asked."""
 
     def initialize(self, services: PageServices) -> None:

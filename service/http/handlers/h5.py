@@ -11,7 +11,7 @@ from service.http.errors import CODE_MISSING, DECLINED, ApiError
 from service.http.handlers.base import Route
 from service.http.handlers.page import PageHandler, PageServices
 from service.http.origins import origin_of
-from service.wechat.protocol import is_declined
+from service.wechat.protocol import Account, is_declined
 
 __all__ = ["routes"]
 
@@ -59,12 +59,13 @@ class GetCodeHandler(PageHandler):
         """Exchange, store, answer with the openid and never a token, and note the user in the session cookie."""
         await self.check_rate(self.services.rate_limit)
         post = self._read_post()
-        account = self.account(post.appid)
+        asked = self.account(post.appid)
         if is_declined(post.code):
-            self._decline(post, account.appid)
+            self._decline(post, asked)
             return
         id_tokens = self._id_tokens() if post.id_token else None
-        state = self._check_state(post, account.appid)
+        state = self._check_state(post, asked)
+        account = asked if state is None else self.account(state.asked.appid)
         redeemed = await self.redeem(account, post.code, state)
         reply: dict[str, Any] = {
             "openid": redeemed.openid,
@@ -73,23 +74,27 @@ class GetCodeHandler(PageHandler):
         }
         if redeemed.unionid:
             reply["unionid"] = redeemed.unionid
+        if account is not asked:
+            reply["appid"] = account.appid
         if id_tokens is not None:
             reply["id_token"] = id_tokens.sign(redeemed, post.nonce)
         self.write_json(reply)
 
-    def _check_state(self, post: _Post, appid: str) -> IssuedState | None:
+    def _check_state(self, post: _Post, account: Account) -> IssuedState | None:
         """Make sure that this browser asked for the code, as far as that can be known.
 
         A state issued here is verified whether it is required or not. Any other one, such as the constant `123` of
         the field's samples, is taken where states are not required, unless this browser began an authorization here
-        for this page and is still to bring its state back.
+        for this page and is still to bring its state back. `GET /authorize` may have sent the browser to the website
+        application that stands in for the account outside of WeChat.
 
         Raises:
             InvalidState: The browser did not ask for it.
         """
         states = self.services.states
         if states.is_ours(post.state):
-            taker = Taker(through_callback=False, appid=appid, origin=self._page_origin())
+            appids = frozenset({account.appid, account.outside_wechat})
+            taker = Taker(through_callback=False, appids=appids, origin=self._page_origin())
             return states.verify(post.state, self.browser_cookies, post.code, taker)
         if self.services.require_state or self._awaits_a_state():
             raise InvalidState("the state is missing or was not issued here")
@@ -115,10 +120,10 @@ class GetCodeHandler(PageHandler):
             raise ApiError(400, "request", "id_token is not offered here: ID_TOKEN_AUDIENCE is not set")
         return self.services.id_tokens
 
-    def _decline(self, post: _Post, appid: str) -> None:
+    def _decline(self, post: _Post, account: Account) -> None:
         """Tell the page that its visitor declined. A state of this browser is spent on that, as it would on a code."""
         try:
-            state = self._check_state(post, appid)
+            state = self._check_state(post, account)
         except InvalidState:
             state = None
         if state is not None:

@@ -21,14 +21,14 @@ from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler
 from service.http.known_networks import KnownNetworks
 from service.http.origins import AllowedOrigins, origin_of
+from service.http.outside_wechat import OutsideWeChat
 from service.http.rate_limit import RateLimit
 from service.http.return_address import without_answer
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError
-from service.wechat.protocol import Account
-from service.wechat.scopes import BASE_SCOPE
+from service.wechat.protocol import Account, AccountKind
 from storage.base.clock import DAY_SECONDS
-from storage.grants import WIDE_SCOPE, RedeemedCode
+from storage.grants import RedeemedCode
 
 __all__ = ["PageHandler", "PageServices"]
 
@@ -46,7 +46,8 @@ class PageServices:
 
     Attributes:
         accounts: By appid; the first is the default.
-        authorize_page: WeChat's authorize page.
+        authorize_pages: WeChat's authorize page for each kind of account.
+        outside_wechat: What becomes of an official account's visitors in other browsers than WeChat's.
         rate_limit: For exchanges.
         begin_limit: For starts of authorizations.
         profile_limit: For profiles, by address.
@@ -71,7 +72,8 @@ class PageServices:
     origins: AllowedOrigins
     refused_origins: RefusedOrigins
     cookies: CookiePolicy
-    authorize_page: str
+    authorize_pages: Mapping[AccountKind, str]
+    outside_wechat: OutsideWeChat
     require_state: bool
 
 
@@ -190,7 +192,7 @@ class PageHandler(JsonHandler):
         """
         services = self.services
         session = self.session()
-        asked_scope = BASE_SCOPE if state is None else state.asked.scope
+        asked_scope = account.scopes[0] if state is None else state.asked.scope
         browser = services.clients.browser(self.request, session, state)
         browser = replace(browser, standing=self._standing(session, state))
         try:
@@ -261,14 +263,15 @@ class PageHandler(JsonHandler):
         if error.kind in _ASKS_TO_AUTHORIZE:
             page = self._page_address()
             if page is not None:
-                wide = error.kind == Kind.UPGRADE_SCOPE
-                content["authorize_url"] = self.authorize_address(page, WIDE_SCOPE if wide else BASE_SCOPE)
+                content["authorize_url"] = self._authorize_address(page, wide=error.kind == Kind.UPGRADE_SCOPE)
         return content
 
-    def authorize_address(self, redirect_uri: str, scope: str) -> str:
+    def _authorize_address(self, redirect_uri: str, *, wide: bool) -> str:
         """Return the address at this service that sends a browser to WeChat and back to a page."""
-        query = {"redirect_uri": redirect_uri, "scope": scope}
-        if len(self.services.accounts) > 1 and self._appid is not None:
+        accounts = self.services.accounts
+        account = accounts.get(self._appid or "") or next(iter(accounts.values()))
+        query = {"redirect_uri": redirect_uri, "scope": account.scopes[-1 if wide else 0]}
+        if len(accounts) > 1 and self._appid is not None:
             query["appid"] = self._appid
         return f"{self.own_address}/authorize?{urlencode(query)}"
 

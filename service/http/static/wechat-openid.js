@@ -71,7 +71,7 @@
     given = given || {};
     return {
       server: given.server ? String(given.server).replace(/\/$/, '') : home,
-      scope: given.scope || 'snsapi_base', appid: given.appid, id_token: given.id_token, nonce: given.nonce
+      scope: given.scope, appid: given.appid, id_token: given.id_token, nonce: given.nonce
     };
   }
 
@@ -176,7 +176,7 @@
   }
 
   function grants(reply, options) {
-    return options.scope !== WIDE || reply.scope.split(',').indexOf(WIDE) >= 0;
+    return options.scope !== WIDE || /\bsnsapi_(userinfo|login)\b/.test(reply.scope);
   }
 
   function isWide(known) { return grants(known.reply, { scope: WIDE }); }
@@ -234,7 +234,7 @@
       leaving = { account: account, wide: wide, at: Date.now() };
       var page = location.origin + pathWithout(answerOf());
       var url = options.server + '/authorize?redirect_uri=' + encodeURIComponent(page) +
-        '&scope=' + encodeURIComponent(options.scope) +
+        (options.scope ? '&scope=' + encodeURIComponent(options.scope) : '') +
         (options.appid ? '&appid=' + encodeURIComponent(options.appid) : '');
       // The silent way leaves no entry that the back button could fall into; the consent page can be gone back from.
       if (wide) { location.assign(url); } else { location.replace(url); }

@@ -81,16 +81,22 @@ class OfficialAccounts:
         folder = self._verification_folder
         return sorted(path.name for path in folder.glob("MP_verify_*.txt")) if folder is not None else []
 
-    def authorize_link(self, appid: str, scope: str) -> str:
-        """Return where a user of an account authorizes; empty where PUBLIC_URL is not set.
+    def authorize_link(self, appid: str, *, profile: bool) -> str:
+        """Return where a user of an account authorizes; empty where PUBLIC_URL is not set, or the account is gone.
 
         The service exchanges the code itself (`flow=callback`), whatever is on the page to which the user comes
         afterwards: the front page of the first allowed origin, or of the service.
         """
-        if not self._public_url:
+        account = self._accounts.get(appid)
+        if not self._public_url or account is None:
             return ""
         origin = next(iter(self._allowed_origins), None) or origin_of(f"{self._public_url}/")
-        arguments = {"appid": appid, "scope": scope, "flow": "callback", "redirect_uri": f"{origin}/"}
+        arguments = {
+            "appid": appid,
+            "scope": account.scopes[-1 if profile else 0],
+            "flow": "callback",
+            "redirect_uri": f"{origin}/",
+        }
         return f"{self._public_url}/authorize?{urlencode(arguments)}"
 
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:

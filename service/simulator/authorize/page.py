@@ -1,6 +1,6 @@
-"""The authorize page over HTTP: silent for `snsapi_base`, asking for `snsapi_userinfo`."""
+"""The authorize pages over HTTP: that of Official Accounts, and the one of website apps with its QR code."""
 
-from http import HTTPStatus
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from tornado.web import HTTPError
@@ -8,17 +8,16 @@ from tornado.web import HTTPError
 from service.simulator.authorize.request import AuthorizeRequest, ErrorPage, read_authorize_request
 from service.simulator.authorize.texts import Texts, choose_language
 from service.simulator.handler import SimulatorHandler
-from service.simulator.people import Person
+from service.simulator.people import LOGIN_SCOPES, SCOPES, Person
 
-__all__ = ["AUTHORIZE_PATH", "authorize_handlers"]
+__all__ = ["AUTHORIZE_PATH", "QRCONNECT_PATH", "authorize_handlers"]
 
 AUTHORIZE_PATH = "/connect/oauth2/authorize"
-
-#: By what the page is counted.
-_ENDPOINT = "authorize"
+QRCONNECT_PATH = "/connect/qrconnect"
 
 #: The cookie that remembers who was chosen last, for silent authorization.
 _PERSON_COOKIE = "simulator_person"
+_PERSON_COOKIE_PATH = "/connect"
 
 
 class PageHandler(SimulatorHandler):
@@ -28,7 +27,9 @@ class PageHandler(SimulatorHandler):
         """Forbid storing, since the replies hold codes, and everything that the page does not need."""
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'")
+        self.set_header(
+            "Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'"
+        )
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("X-Content-Type-Options", "nosniff")
 
@@ -41,7 +42,12 @@ class PageHandler(SimulatorHandler):
 
 
 class AuthorizeHandler(PageHandler):
-    """The page on which a user authorizes an account."""
+    """The page on which a user authorizes an Official Account: silent for `snsapi_base`, else asking."""
+
+    #: By what the page is counted.
+    endpoint: ClassVar[str] = "authorize"
+    scopes: ClassVar[frozenset[str]] = SCOPES
+    template: ClassVar[str] = "consent.html"
 
     def get(self) -> None:
         """Send the browser back with a code, or ask the user first."""
@@ -63,8 +69,8 @@ class AuthorizeHandler(PageHandler):
         match self.get_body_argument("answer", ""):
             case "allow":
                 person = self._chosen_person()
-                self.set_cookie(_PERSON_COOKIE, person.id, path=AUTHORIZE_PATH, httponly=True, samesite="Lax")
-                snapshot = asked.asks_user and self.get_body_argument("snapshot", "") == "true"
+                self.set_cookie(_PERSON_COOKIE, person.id, path=_PERSON_COOKIE_PATH, httponly=True, samesite="Lax")
+                snapshot = asked.may_be_snapshot and self.get_body_argument("snapshot", "") == "true"
                 self._allow(asked, person, snapshot=snapshot)
             case "deny":
                 self._deny(asked)
@@ -73,22 +79,23 @@ class AuthorizeHandler(PageHandler):
 
     def _read_request(self) -> AuthorizeRequest | None:
         """Return what is asked for, or None once the error is shown."""
-        self.wechat.calls[_ENDPOINT] += 1
+        self.wechat.calls[self.endpoint] += 1
         try:
-            return read_authorize_request(self.request.query, self.wechat.accounts)
+            return read_authorize_request(self.request.query, self.wechat.accounts, self.scopes)
         except ErrorPage as error:
-            self.wechat.note(_ENDPOINT, str(error.number))
+            self.wechat.note(self.endpoint, str(error.number))
             texts = self.texts()
             self.render("error.html", texts=texts, number=error.number, meaning=texts.errors[error.number])
             return None
 
-    def _ask(self, asked: AuthorizeRequest) -> None:
-        self.wechat.note(_ENDPOINT, "asked")
+    def _ask(self, asked: AuthorizeRequest, *, is_declined: bool = False) -> None:
+        self.wechat.note(self.endpoint, "denied" if is_declined else "asked")
         texts = self.texts()
         query = [(name, value) for name, value in parse_qsl(self.request.query, True) if name != "lang"]
         self.render(
-            "consent.html",
+            self.template,
             texts=texts,
+            is_declined=is_declined,
             asked=asked,
             people=self._people_to_choose(),
             chosen=self._remembered_person(),
@@ -103,7 +110,7 @@ class AuthorizeHandler(PageHandler):
         self._go_back(asked, "authdeny" if self.wechat.quirks.authdeny else None, outcome="denied")
 
     def _go_back(self, asked: AuthorizeRequest, code: str | None, *, outcome: str) -> None:
-        self.wechat.note(_ENDPOINT, outcome)
+        self.wechat.note(self.endpoint, outcome)
         self.redirect(asked.return_url(code), status=302)
 
     def _people_to_choose(self) -> list[Person]:
@@ -122,19 +129,18 @@ class AuthorizeHandler(PageHandler):
         return self.wechat.find_person(remembered if remembered in self.wechat.people else None)
 
 
-class WebsiteAppHandler(PageHandler):
-    """`/connect/qrconnect`, where website apps begin: says that they are not simulated."""
+class QrConnectHandler(AuthorizeHandler):
+    """The page on which a user scans a QR code to sign in to a website app (网站应用); a button stands for the scan."""
 
-    def get(self) -> None:
-        """Say so."""
-        texts = self.texts()
-        self.set_status(HTTPStatus.NOT_FOUND)
-        self.render("error.html", texts=texts, number=None, meaning=texts.website_app)
+    endpoint = "qrconnect"
+    scopes = LOGIN_SCOPES
+    template = "qrconnect.html"
 
-    head = get
+    def _deny(self, asked: AuthorizeRequest) -> None:
+        self._ask(asked, is_declined=True)
 
 
 authorize_handlers: list[tuple[str, type[SimulatorHandler]]] = [
     (AUTHORIZE_PATH, AuthorizeHandler),
-    ("/connect/qrconnect", WebsiteAppHandler),
+    (QRCONNECT_PATH, QrConnectHandler),
 ]

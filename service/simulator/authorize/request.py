@@ -4,7 +4,7 @@ Order and limits of the parameters, and the numbers 10003 to 10016, are those of
 authorization (网页授权). It gives no number for parameters that are out of order; the simulator shows 10014.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
@@ -38,6 +38,11 @@ class AuthorizeRequest:
     @property
     def asks_user(self) -> bool:
         """Whether the user is asked for consent."""
+        return self.scope != "snsapi_base"
+
+    @property
+    def may_be_snapshot(self) -> bool:
+        """Whether the page may be a snapshot page."""
         return self.scope == "snsapi_userinfo"
 
     @property
@@ -57,10 +62,13 @@ class AuthorizeRequest:
         return url._replace(path=url.path or "/", query=query).geturl()
 
 
-def read_authorize_request(query: str, accounts: Mapping[str, Account]) -> AuthorizeRequest:
+def read_authorize_request(
+    query: str, accounts: Mapping[str, Account], scopes: Collection[str] = SCOPES
+) -> AuthorizeRequest:
     """Read the query of an authorize URL as strictly as WeChat does.
 
-    `state` may be missing. The fragment `#wechat_redirect`, which WeChat requires, never reaches a server.
+    `state` may be missing. The fragment `#wechat_redirect`, which WeChat requires, never reaches a server. `scopes` are
+    those that the page knows.
 
     Raises:
         ErrorPage: 10003 (host of the redirect_uri), 10005 (scope not granted), 10010 to 10013 (scope, redirect_uri
@@ -79,7 +87,7 @@ def read_authorize_request(query: str, accounts: Mapping[str, Account]) -> Autho
     account = accounts.get(given["appid"])
     if account is None:
         raise ErrorPage(10016)
-    if given["scope"] not in SCOPES & account.scopes:
+    if given["scope"] not in account.scopes.intersection(scopes):
         raise ErrorPage(10005)
     if not _is_of_domains(given["redirect_uri"], account.domains):
         raise ErrorPage(10003)

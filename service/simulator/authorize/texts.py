@@ -15,7 +15,6 @@ class Texts:
     Attributes:
         tag: The language, as HTML names it.
         other_language: Name of the other language, in that language.
-        website_app: What a website app is told.
         errors: What each number of the page's errors means.
     """
 
@@ -33,7 +32,14 @@ class Texts:
     deny: str
     error_title: str
     error_number: str
-    website_app: str
+    login_title: str
+    signs_in: str
+    scan_help: str
+    code_alt: str
+    choose_scanner: str
+    scan: str
+    scan_and_deny: str
+    declined: str
     errors: Mapping[int, str]
 
 
@@ -52,7 +58,14 @@ _CHINESE = Texts(
     deny="拒绝",
     error_title="无法打开页面",
     error_number="错误码",
-    website_app="模拟微信不支持网站应用的扫码登录（qrconnect、snsapi_login），只支持公众号网页授权",
+    login_title="微信登录",
+    signs_in="使用微信扫一扫登录",
+    scan_help="模拟的二维码不必真扫：选一个人，点下面的按钮，就相当于此人用手机扫码",
+    code_alt="模拟的二维码",
+    choose_scanner="由谁扫码",
+    scan="扫码并允许",
+    scan_and_deny="扫码后拒绝",
+    declined="你已取消此次登录，可再次扫码",
     errors={
         10003: "redirect_uri 的域名与后台配置不一致",
         10005: "公众号没有该 scope 的权限",
@@ -80,7 +93,14 @@ _ENGLISH = Texts(
     deny="Deny",
     error_title="This page cannot be opened",
     error_number="Error",
-    website_app="Website apps (qrconnect, snsapi_login) are not simulated, only web authorization of Official Accounts",
+    login_title="WeChat login",
+    signs_in="scan with WeChat to sign in",
+    scan_help="No need to scan the simulated code: choose a person, and a button below plays their phone",
+    code_alt="A simulated QR code",
+    choose_scanner="Who scans",
+    scan="Scan and allow",
+    scan_and_deny="Scan and deny",
+    declined="The login was declined; scan again to go on",
     errors={
         10003: "The host of redirect_uri is not an authorization domain of the account",
         10005: "The account may not ask for this scope",

@@ -182,7 +182,7 @@ def test_who_it_was_not_begun_for_gets_nothing_and_spends_nothing(states, subtes
     cookies = {issued.cookie_name: issued.cookie_value}
     for taker in (
         Taker(through_callback=True),
-        Taker(through_callback=False, appid="wx-another"),
+        Taker(through_callback=False, appids=frozenset({"wx-another"})),
         Taker(through_callback=False, origin="https://h5.example.com.evil.com"),
         Taker(through_callback=False, origin="https://h5.example"),
         Taker(through_callback=False, origin="http://h5.example.com"),
@@ -190,7 +190,7 @@ def test_who_it_was_not_begun_for_gets_nothing_and_spends_nothing(states, subtes
     ):
         with subtests.test(taker=taker), pytest.raises(InvalidState):
             states.verify(issued.state, cookies, "1" * 32, taker)
-    rightful = Taker(through_callback=False, appid=APPID, origin="https://h5.example.com")
+    rightful = Taker(through_callback=False, appids=frozenset({APPID}), origin="https://h5.example.com")
     assert states.verify(issued.state, cookies, CODE, rightful).asked.appid == APPID
 
 

@@ -80,6 +80,14 @@ def test_accounts_are_a_json_list_whose_first_is_the_default():
     assert accounts.all_accounts() == (Account("wx1", "a"), Account("wx2", "b", "店"))
 
 
+def test_a_website_account_may_stand_in_for_an_official_one():
+    official = {"appid": "wx1", "secret": "a", "outside_wechat": "wx2"}
+    website = {"appid": "wx2", "secret": "b", "kind": "website"}
+    first, second = load(ACCOUNTS=json.dumps([official, website])).all_accounts()
+    assert (first.kind, first.outside_wechat, first.scopes) == ("official", "wx2", ("snsapi_base", "snsapi_userinfo"))
+    assert (second.kind, second.scopes) == ("website", ("snsapi_login",))
+
+
 def test_one_account_comes_from_appid_and_secret():
     assert load(APPID="wx1", SECRET="s").all_accounts() == (Account("wx1", "s"),)
 

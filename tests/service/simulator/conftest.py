@@ -4,12 +4,13 @@ from urllib.parse import urlencode
 import pytest
 
 from service.simulator.app import make_simulator_app
-from service.simulator.people import Account, Person
+from service.simulator.people import LOGIN_SCOPES, Account, Person
 from service.simulator.wechat import SimulatedWeChat
 from storage.base.clock import ManualClock
 
 FIRST = Account("wx0000000000000001", "first-secret")
 SECOND = Account("wx0000000000000002", "second-secret", domains=frozenset({"h5.example.com"}), in_open_platform=False)
+WEBSITE = Account("wx0000000000000004", "fourth-secret", domains=frozenset({"www.example.com"}), scopes=LOGIN_SCOPES)
 SILENT_ONLY = Account("wx0000000000000003", "third-secret", scopes=frozenset({"snsapi_base"}))
 
 
@@ -22,7 +23,7 @@ def clock():
 def wechat(clock):
     return SimulatedWeChat(
         clock,
-        accounts=[FIRST, SECOND, SILENT_ONLY],
+        accounts=[FIRST, SECOND, SILENT_ONLY, WEBSITE],
         people=[Person("li-na", "李娜😀"), Person("lao-zhang", "<b>老张</b>", headimgurl="")],
     )
 

@@ -180,13 +180,6 @@ async def test_head_is_answered_like_get_without_a_body(fetch):
     assert int(page.headers["Content-Length"]) > 0
 
 
-async def test_website_apps_are_told_that_they_are_not_simulated(fetch):
-    response = await fetch("/connect/qrconnect", query(scope="snsapi_login"))
-    assert response.code == 404
-    assert "网站应用" in response.body.decode()
-    assert "not simulated" in (await fetch("/connect/qrconnect?lang=en")).body.decode()
-
-
 async def test_a_snapshot_page_gives_a_snapshot_user(fetch, exchange):
     answer = form(person="li-na", answer="allow", snapshot="true")
     back = came_back_with(await fetch(PATH, query(scope="snsapi_userinfo"), **answer))

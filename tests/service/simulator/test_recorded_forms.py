@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.simulator.faults import Endpoint, Fault
+from service.simulator.people import LOGIN_SCOPES
 from service.simulator.replies import Quirks
 
 RECORDED = [
@@ -16,7 +17,7 @@ RECORDED = [
 ]
 #: Samples of documentation, recordings of WeChat's other products, and what reporters or faults of WeChat distorted.
 NOT_OF_WEB_AUTHORIZATION = re.compile(
-    r"Tencent's own sample|table of reply fields|website app|on user/info|/user/info|blanked|not UTF-8|rid as a field"
+    r"Tencent's own sample|table of reply fields|on user/info|/user/info|blanked|not UTF-8|rid as a field"
 )
 #: As its recorder stored it, with plain slashes.
 PLAIN_SLASHES = re.compile(r"https?://")
@@ -54,7 +55,8 @@ def replies(wechat, fetch):
         grant = json.loads(exchanged)
         renewal = {"appid": appid, "grant_type": "refresh_token", "refresh_token": grant["refresh_token"]}
         yield "access_token", exchanged
-        yield "refresh_token", await ask("/sns/oauth2/refresh_token", **renewal)
+        if grant["scope"] != "snsapi_login":  # nobody has recorded one
+            yield "refresh_token", await ask("/sns/oauth2/refresh_token", **renewal)
         if grant["scope"] == "snsapi_userinfo":
             token = {"access_token": grant["access_token"], "openid": grant["openid"]}
             yield "userinfo", await ask("/sns/userinfo", **token)
@@ -62,7 +64,8 @@ def replies(wechat, fetch):
     async def all_replies():
         found = {"access_token": [], "refresh_token": [], "userinfo": []}
         for account in wechat.accounts.values():
-            for kind in ({}, {"scope": "snsapi_userinfo"}, {"scope": "snsapi_userinfo", "snapshot": True}):
+            official = ({}, {"scope": "snsapi_userinfo"}, {"scope": "snsapi_userinfo", "snapshot": True})
+            for kind in official if account.scopes != LOGIN_SCOPES else ({"scope": "snsapi_login"},):
                 if "snapshot" in kind and not account.in_open_platform:
                     continue  # nobody has recorded one
                 code = wechat.issue_code("li-na", appid=account.appid, **kind)

@@ -1,12 +1,16 @@
-"""The error page for visitors, in Chinese and English."""
+"""Pages for visitors, in Chinese and English: what went wrong, and what they must open in WeChat."""
 
 from pathlib import Path
+from typing import Any
+
+from tornado.ioloop import IOLoop
 
 from service.http.errors import DECLINED, ApiError
 from service.http.handlers.page import PageHandler
+from service.http.qr_code import qr_code
 from service.wechat.errcodes import Kind, Text
 
-__all__ = ["ErrorPageHandler"]
+__all__ = ["VisitorPageHandler"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
@@ -39,23 +43,25 @@ _REASONS: dict[str, Text] = {
 _ANYTHING_ELSE = Text("The authorization could not be completed.", "授权未能完成。")
 
 
-class ErrorPageHandler(PageHandler):
+class VisitorPageHandler(PageHandler):
     """A handler whose answers visitors may see, not only scripts."""
 
     def show_error(self, error: ApiError, page: str | None = None) -> None:
         """Write the page about an error, with a link to a page to go back to if there is one."""
+        reason = _REASONS.get(error.kind, _ANYTHING_ELSE)
+        self.show_page("error_page.html", reason=reason, refusal=error, request_id=self.request_id, page=page)
+
+    async def ask_to_open_in_wechat(self, address: str) -> None:
+        """Write the page that gives an address to WeChat, by a QR code or as a text to copy."""
+        picture = await IOLoop.current().run_in_executor(None, qr_code, address)
+        self.show_page("open_in_wechat.html", address=address, picture=picture)
+
+    def show_page(self, template: str, **values: Any) -> None:
+        """Write a page."""
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", _POLICY)
         self.set_header("Referrer-Policy", "no-referrer")
-        self.write(
-            self.render_string(
-                "error_page.html",
-                reason=_REASONS.get(error.kind, _ANYTHING_ELSE),
-                refusal=error,
-                request_id=self.request_id,
-                page=page,
-            )
-        )
+        self.write(self.render_string(template, **values))
 
     def get_template_path(self) -> str:
         """Return the folder of the page."""
