@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from storage.base.errors import InvalidRecord, StorageError, StoreBusy, StoreUnavailable
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "answering_none"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -163,3 +163,13 @@ def _fail(batch: list[tuple[T, asyncio.Future[R]]], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
+
+
+def answering_none(write: Callable[[list[T]], None]) -> Callable[[list[T]], list[None]]:
+    """Return a write that `GroupCommit` takes, for one that has no results."""
+
+    def write_and_answer(items: list[T]) -> list[None]:
+        write(items)
+        return [None] * len(items)
+
+    return write_and_answer

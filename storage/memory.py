@@ -15,7 +15,7 @@ from storage.row import Row
 from storage.store import Capability, TokenStore
 from storage.user_search import COUNT_CAP, CappedCount, UserFilter, UserPage, UserQuery, UserSearch, count_of, page_of
 from storage.users import Authorization, AuthorizedUser, Counts, Profile, Status, Use
-from storage.validation import require_storable
+from storage.validation import require_storable, require_unicode
 
 __all__ = ["MemoryTokenStore"]
 
@@ -129,6 +129,13 @@ class MemoryTokenStore(TokenStore):
         with self._lock:
             key = profile.appid, profile.openid
             return self._replace(key, self._rows[key].with_profile(profile) if key in self._rows else None)
+
+    def set_external_id(self, appid: str, openid: str, external_id: str | None) -> bool:
+        """See `TokenStore.set_external_id`."""
+        require_unicode("external_id", external_id)
+        with self._lock:
+            key = appid, openid
+            return self._replace(key, self._rows[key].with_external_id(external_id) if key in self._rows else None)
 
     def user_search(self, limit_seconds: float) -> UserSearch:  # noqa: ARG002 - there are not so many
         """See `TokenStore.user_search`; it filters and sorts by everything."""

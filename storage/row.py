@@ -66,6 +66,7 @@ class Row:
             nickname=old.nickname,
             avatar_url=old.avatar_url,
             profile_at=old.profile_at,
+            external_id=old.external_id,
         )
         return replace(self, authorization=new, lease_owner=None, **_code_of(grant))
 
@@ -125,6 +126,10 @@ class Row:
             unionid=profile.unionid or self.authorization.unionid,
         )
         return replace(self, authorization=new)
+
+    def with_external_id(self, external_id: str | None) -> "Row":
+        """Take over by what a backend knows the user."""
+        return replace(self, authorization=replace(self.authorization, external_id=external_id))
 
     def revoked(self) -> "Row":
         """Forget the tokens and the code, and end any lease."""

@@ -20,7 +20,7 @@ from storage.users import Authorization, Counts, Profile, Use
 __all__ = ["API_VERSION", "METHODS_OF", "Capability", "TokenStore"]
 
 #: Major and minor version of this contract. A store made for another major version is refused.
-API_VERSION = (2, 2)
+API_VERSION = (2, 3)
 
 
 class Capability(StrEnum):
@@ -30,6 +30,7 @@ class Capability(StrEnum):
     USERS = "users"  #: lists, search and counts of users, for the dashboard
     ACTIVITY = "activity"  #: counts by the hour of what happened
     PROFILES = "profiles"  #: names and avatars
+    EXTERNAL_IDS = "external_ids"  #: by what backends know their users
     RESEALING = "resealing"  #: walking all rows to seal them with a new key
     SHARING = "sharing"  #: other processes that open the same URL see the same data
 
@@ -40,6 +41,7 @@ METHODS_OF: Mapping[Capability, Sequence[str]] = {
     Capability.USERS: ("user_search", "counts"),
     Capability.ACTIVITY: ("activity", "record"),
     Capability.PROFILES: ("save_profile",),
+    Capability.EXTERNAL_IDS: ("set_external_id",),
     Capability.RESEALING: ("sealed_page", "reseal"),
     Capability.SHARING: (),
 }
@@ -153,6 +155,16 @@ class TokenStore(ABC):
 
     def save_profile(self, profile: Profile) -> bool:
         """Store a profile; False when there is no such authorization."""
+        raise NotImplementedError
+
+    def set_external_id(self, appid: str, openid: str, external_id: str | None) -> bool:
+        """Store by what a backend knows a user; None forgets it. False when there is no such authorization.
+
+        Only an erasure forgets it besides: grants, refreshes and revocations leave it. Several users may have the same.
+
+        Raises:
+            InvalidRecord: It is not valid Unicode.
+        """
         raise NotImplementedError
 
     def user_search(self, limit_seconds: float) -> UserSearch:

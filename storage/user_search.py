@@ -44,6 +44,7 @@ class SearchField(StrEnum):
     OPENID = "openid"
     UNIONID = "unionid"
     NICKNAME = "nickname"
+    EXTERNAL_ID = "external_id"
 
 
 class Filter(StrEnum):
@@ -60,9 +61,11 @@ class Filter(StrEnum):
     OPENID = "openid"
     UNIONID = "unionid"
     NICKNAME = "nickname"
+    EXTERNAL_ID = "external_id"
     OPENID_PREFIX = "openid_prefix"
     UNIONID_PREFIX = "unionid_prefix"
     NICKNAME_PREFIX = "nickname_prefix"
+    EXTERNAL_ID_PREFIX = "external_id_prefix"
 
 
 class UserSort(StrEnum):

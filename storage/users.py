@@ -6,6 +6,7 @@ from enum import StrEnum
 from storage.grants import FallbackGrant, SealedRow, SealedTokens
 
 __all__ = [
+    "LONGEST_EXTERNAL_ID",
     "USER_FIELDS",
     "Authorization",
     "AuthorizedUser",
@@ -14,6 +15,10 @@ __all__ = [
     "Status",
     "Use",
 ]
+
+
+#: Characters that an external id may have.
+LONGEST_EXTERNAL_ID = 128
 
 
 class Status(StrEnum):
@@ -38,6 +43,7 @@ class AuthorizedUser:
         version: Rises with each grant, each claim, and each revocation.
         last_error_code: WeChat's errcode of the last failed refresh; None where none came.
         last_error_kind: What that failure means, by the words of the service.
+        external_id: By what a backend knows the user; not unique, as one person may use several accounts.
     """
 
     id: int
@@ -62,6 +68,7 @@ class AuthorizedUser:
     nickname: str | None = None
     avatar_url: str | None = None
     profile_at: int | None = None
+    external_id: str | None = None
 
 
 #: The names of what lists show.

@@ -8,7 +8,7 @@ from storage.grants import Grant
 from storage.leases import Outcome
 from storage.users import Profile
 
-__all__ = ["LARGEST", "require_storable"]
+__all__ = ["LARGEST", "require_storable", "require_unicode"]
 
 #: The largest number that databases keep.
 LARGEST = 2**63 - 1
@@ -27,12 +27,22 @@ def require_storable(records: Iterable[Grant | Outcome | Profile], largest: int 
     for record in records:
         for name in (one.name for one in fields(record)):
             value = getattr(record, name)
-            if isinstance(value, str) and not _is_unicode(value):
-                raise InvalidRecord(f"{name} is not valid Unicode.")
+            if isinstance(value, str):
+                require_unicode(name, value)
             if isinstance(value, int) and abs(value) > largest:
                 raise InvalidRecord(f"{name} is out of range.")
         if isinstance(record, Grant) and (record.appid.endswith(" ") or record.openid.endswith(" ")):
             raise InvalidRecord("The name of the account or of the user ends in a space.")
+
+
+def require_unicode(name: str, text: str | None) -> None:
+    """Refuse a text that cannot be encoded.
+
+    Raises:
+        InvalidRecord: It is none of Unicode. The text names the field and holds no value.
+    """
+    if text is not None and not _is_unicode(text):
+        raise InvalidRecord(f"{name} is not valid Unicode.")
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,7 +1,6 @@
 """`TokenVault`: the asynchronous interface of a token store. It seals, groups commits, and never blocks the event loop.
 
-While the store takes no grants, `reserve` refuses new exchanges, so that no user's code is spent on an authorization
-that could not be stored.
+While the store takes no grants, `reserve` refuses new exchanges, so that no code is spent on what could not be stored.
 """
 
 import asyncio
@@ -19,7 +18,7 @@ from storage.base.errors import InvalidRecord, SealError, StorageError, StoreBus
 from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
 from storage.grants import Grant, RedeemedCode, SealedTokens
-from storage.group_commit import GroupCommit
+from storage.group_commit import GroupCommit, answering_none
 from storage.leases import Lease, Outcome
 from storage.probe import probe_grants
 from storage.sealing import KeyRing, Tokens
@@ -94,10 +93,10 @@ class TokenVault:
         self._single_writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-single-writer")
         self._readers = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="store-reader")
         self._grants = GroupCommit(
-            _answering_none(store.save), self._writer, max_pending=max_pending, retry_delays=retry_delays
+            answering_none(store.save), self._writer, max_pending=max_pending, retry_delays=retry_delays
         )
         self._outcomes = GroupCommit(store.settle, self._writer, max_pending=max_pending)
-        self._uses = GroupCommit(_answering_none(store.touch), self._writer, max_pending=max_pending)
+        self._uses = GroupCommit(answering_none(store.touch), self._writer, max_pending=max_pending)
         self._gate = WriteGate(
             self._probe,
             self._is_late,
@@ -226,6 +225,10 @@ class TokenVault:
         """Store a profile; False when there is no such authorization."""
         return await self._write(lambda: self._store.save_profile(profile))
 
+    async def set_external_id(self, appid: str, openid: str, external_id: str | None) -> bool:
+        """Store by what a backend knows a user; None forgets it. False when there is no such user."""
+        return await self._write(lambda: self._store.set_external_id(appid, openid, external_id))
+
     async def counts(self) -> Counts:
         """Count authorizations by appid and status."""
         return await self._read(self._store.counts)
@@ -337,13 +340,3 @@ class TokenVault:
 
 def _too_slow(seconds: float) -> StoreUnavailable:
     return StoreUnavailable(f"the store took {seconds:.1f} s to confirm a write")
-
-
-def _answering_none(write: Callable[[list[T]], None]) -> Callable[[list[T]], list[None]]:
-    """Adapt a write without results to `GroupCommit`."""
-
-    def write_and_answer(items: list[T]) -> list[None]:
-        write(items)
-        return [None] * len(items)
-
-    return write_and_answer

@@ -41,6 +41,7 @@ SEARCH_FIELD_LABELS: Mapping[str, str] = {
     SearchField.OPENID: N_("openid"),
     SearchField.UNIONID: N_("unionid"),
     SearchField.NICKNAME: N_("Nickname"),
+    SearchField.EXTERNAL_ID: N_("External id"),
 }
 
 #: What a filter's arguments are called, besides what is searched for.

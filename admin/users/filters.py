@@ -106,7 +106,9 @@ class Listing:
         return replace(query, after=self.place.after(kind))
 
     def guesses(self, supported: frozenset[Filter]) -> list["Listing"]:
-        """Return what this listing may mean where its text may be an openid, a unionid or a nickname, likeliest first.
+        """Return what this listing may mean where it is not said which text is searched, likeliest first.
+
+        Whole external ids come first: what a backend calls its users may be how somebody's nickname begins.
 
         Args:
             supported: What the store can find users by. This listing comes back where that is none of these.
@@ -114,9 +116,14 @@ class Listing:
         searched = self.filter.searched
         if searched is None or self.given["by"]:
             return [self]
-        matches = [replace(searched, field=field) for field in SearchField]
+        whole = TextMatch(SearchField.EXTERNAL_ID, searched.text)
+        matches = dict.fromkeys([whole, *(replace(searched, field=field) for field in SearchField)])
         return [
-            replace(self, given={**self.given, "by": match.field.value}, filter=replace(self.filter, searched=match))
+            replace(
+                self,
+                given={**self.given, "by": match.field.value, "match": "exact" if match.exact else ""},
+                filter=replace(self.filter, searched=match),
+            )
             for match in matches
             if match.filter in supported
         ] or [self]

@@ -57,6 +57,7 @@ _COLUMNS = (
     "last errcode",
     "last error (UTC)",
     "avatar",
+    "external id",
 )
 
 
@@ -199,6 +200,7 @@ def _cells(user: AuthorizedUser) -> Iterator[str | int | None]:
         ),
     )
     yield from (user.refresh_failures, user.last_error_code, _moment(user.last_error_at), user.avatar_url)
+    yield user.external_id
 
 
 def _moment(at: int | None) -> str | None:

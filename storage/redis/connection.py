@@ -41,7 +41,19 @@ UNAVAILABLE = (
     # No node of a cluster answers; not one of redis-py's other errors.
     RedisClusterException,
 )
-SCRIPTS = ("save", "claim", "claim_due", "settle", "touch", "save_profile", "revoke", "erase", "reseal", "migrate")
+SCRIPTS = (
+    "save",
+    "claim",
+    "claim_due",
+    "settle",
+    "touch",
+    "save_profile",
+    "set_external_id",
+    "revoke",
+    "erase",
+    "reseal",
+    "migrate",
+)
 
 
 class Connection:

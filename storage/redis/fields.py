@@ -36,7 +36,9 @@ SEALED_FIELDS = (
 )
 TOKEN_FIELDS = frozenset({"access_token", "refresh_token"})
 FLAG_FIELDS = frozenset({"is_snapshotuser"})
-TEXT_FIELDS = frozenset({"appid", "openid", "scope", "unionid", "last_error_kind", "nickname", "avatar_url"})
+TEXT_FIELDS = frozenset(
+    {"appid", "openid", "scope", "unionid", "last_error_kind", "nickname", "avatar_url", "external_id"}
+)
 
 
 def user_name(appid: str, openid: str) -> str:

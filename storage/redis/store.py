@@ -30,7 +30,7 @@ from storage.redis.fields import (
 from storage.redis.user_search import RedisUserSearch, names_by_id
 from storage.store import TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
-from storage.validation import require_storable
+from storage.validation import require_storable, require_unicode
 
 __all__ = ["RedisTokenStore"]
 
@@ -142,6 +142,11 @@ class RedisTokenStore(TokenStore):
         require_storable([profile], LARGEST)
         values = {name: getattr(profile, name) for name in ("nickname", "avatar_url", "profile_at", "unionid")}
         return bool(self._redis.run("save_profile", [user_name(profile.appid, profile.openid), *to_arguments(values)]))
+
+    def set_external_id(self, appid: str, openid: str, external_id: str | None) -> bool:
+        """See `TokenStore.set_external_id`."""
+        require_unicode("external_id", external_id)
+        return bool(self._redis.run("set_external_id", [user_name(appid, openid), external_id or ""]))
 
     def user_search(self, limit_seconds: float) -> RedisUserSearch:  # noqa: ARG002 - no answer takes long
         """See `TokenStore.user_search`."""

@@ -1,4 +1,4 @@
-"""`RedisUserSearch`: users by account, status, openid and unionid, the newest or the oldest first."""
+"""`RedisUserSearch`: users by account, status, openid, unionid and external id, the newest or the oldest first."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -27,7 +27,9 @@ __all__ = ["RedisUserSearch", "names_by_id"]
 class RedisUserSearch(UserSearch):
     """Reads the listings that `RedisTokenStore` keeps: anything else would mean to look at every user."""
 
-    filters: ClassVar[frozenset[Filter]] = frozenset({Filter.APPID, Filter.STATUS, Filter.OPENID, Filter.UNIONID})
+    filters: ClassVar[frozenset[Filter]] = frozenset(
+        {Filter.APPID, Filter.STATUS, Filter.OPENID, Filter.UNIONID, Filter.EXTERNAL_ID}
+    )
     sorts: ClassVar[frozenset[UserSort]] = frozenset({UserSort.ID})
 
     def __init__(self, connection: Connection) -> None:
@@ -69,9 +71,9 @@ class RedisUserSearch(UserSearch):
         return self._redis.appids() if wanted.appid is None else [wanted.appid]
 
     def _users_named(self, searched: TextMatch) -> list[AuthorizedUser]:
-        """Return the users of one openid or unionid: a handful."""
-        if searched.field is SearchField.UNIONID:
-            members = self._redis.client.smembers(self._redis.key("unionid", searched.text))
+        """Return the users of one openid, unionid or external id: a handful."""
+        if searched.field is not SearchField.OPENID:
+            members = self._redis.client.smembers(self._redis.key(searched.field.value, searched.text))
             return self._users(name.decode() for name in members)
         return self._users(user_name(appid, searched.text) for appid in self._redis.appids())
 

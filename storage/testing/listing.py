@@ -55,6 +55,12 @@ FILTERED = [
     (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小明")), {f"{APPID} o-1"}),
     (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小", exact=False)), {f"{APPID} o-1", f"{APPID} o-3"}),
     (UserFilter(searched=TextMatch(SearchField.NICKNAME, "小%", exact=False)), set()),
+    (UserFilter(searched=TextMatch(SearchField.EXTERNAL_ID, "m-1")), {f"{APPID} o-1", f"{OTHER_APPID} o-1"}),
+    (UserFilter(searched=TextMatch(SearchField.EXTERNAL_ID, "M-1")), set()),
+    (
+        UserFilter(searched=TextMatch(SearchField.EXTERNAL_ID, "m-1", exact=False), appid=APPID),
+        {f"{APPID} o-1", f"{APPID} o-3"},
+    ),
 ]
 
 
@@ -74,6 +80,9 @@ def save_users_of_all_kinds(store: TokenStore) -> None:
     if Capability.PROFILES in store.capabilities:
         for openid, nickname in (("o-1", "小明"), ("o-3", "小红")):
             store.save_profile(Profile(APPID, openid, nickname, "", NOW))
+    if Capability.EXTERNAL_IDS in store.capabilities:
+        for appid, openid, external_id in ((APPID, "o-1", "m-1"), (OTHER_APPID, "o-1", "m-1"), (APPID, "o-3", "m-10")):
+            store.set_external_id(appid, openid, external_id)
 
 
 class ListingContract(Contract):
@@ -119,6 +128,32 @@ class ListingContract(Contract):
         skip_without(store, Capability.PROFILES)
         assert store.save_profile(Profile(APPID, USER, "某某", "", NOW)) is False
         assert store.get(APPID, USER) is None
+
+    def test_external_id_outlives_all_but_an_erasure(self, store: TokenStore) -> None:
+        """WeChat says nothing about it; what a backend has set, it can take back."""
+        skip_without(store, Capability.EXTERNAL_IDS)
+        store.save([a_grant(scope=WIDE)])
+        assert store.set_external_id(APPID, USER, "会员 1") is True
+        store.settle([refreshed(claimed(store))])
+        for grant in (a_grant(at=NOW + 100), a_grant(at=NOW + 200, scope=WIDE)):
+            store.save([grant])
+            assert stored(store).external_id == "会员 1"
+        store.revoke(APPID, USER)
+        assert stored(store).external_id == "会员 1"
+        assert store.set_external_id(APPID, USER, None) is True
+        assert stored(store).external_id is None
+        store.set_external_id(APPID, USER, "会员 1")
+        store.erase(APPID, USER)
+        store.save([a_grant()])
+        assert stored(store).external_id is None
+
+    def test_external_id_of_an_unknown_user_or_none_of_unicode_is_refused(self, store: TokenStore) -> None:
+        """It makes no row of its own."""
+        skip_without(store, Capability.EXTERNAL_IDS)
+        assert store.set_external_id(APPID, USER, "m-1") is False
+        assert store.get(APPID, USER) is None
+        with pytest.raises(InvalidRecord):
+            store.set_external_id(APPID, USER, "\ud800")
 
     @pytest.mark.parametrize(
         ("name", "openids"),
@@ -181,6 +216,8 @@ class ListingContract(Contract):
         skip_without(store, Capability.USERS)
         if wanted.searched is not None and wanted.searched.field is SearchField.NICKNAME:
             skip_without(store, Capability.PROFILES)
+        if wanted.searched is not None and wanted.searched.field is SearchField.EXTERNAL_ID:
+            skip_without(store, Capability.EXTERNAL_IDS)
         save_users_of_all_kinds(store)
         search = search_of(store)
         if wanted.filters <= search.filters:

@@ -52,7 +52,8 @@ FILTERS = st.builds(
     ending=RANGES,
     searched=st.none()
     | st.builds(TextMatch, st.just(SearchField.OPENID), st.sampled_from(["o-1", "O-1", "o"]), st.booleans())
-    | st.builds(TextMatch, st.just(SearchField.UNIONID), st.sampled_from(["u-1", "u"]), st.booleans()),
+    | st.builds(TextMatch, st.just(SearchField.UNIONID), st.sampled_from(["u-1", "u"]), st.booleans())
+    | st.builds(TextMatch, st.just(SearchField.EXTERNAL_ID), st.sampled_from(["m-1", "m"]), st.booleans()),
 )
 QUERIES = st.fixed_dictionaries(
     {"filter": FILTERS, "sort": st.sampled_from(UserSort), "descending": st.booleans(), "limit": st.integers(1, 2)}
@@ -192,6 +193,11 @@ class _Comparison(RuleBasedStateMachine):
     def save_profile(self, user: tuple[int, str], nickname: str, avatar_url: str, at: int, unionid: str | None) -> None:
         profile = Profile(*self.named(user), nickname, avatar_url, at, unionid)
         self.same(lambda store: store.save_profile(profile))
+
+    @_where(Capability.EXTERNAL_IDS)
+    @rule(user=USERS, external_id=st.none() | st.sampled_from(["m-1", "m-2"]))
+    def set_external_id(self, user: tuple[int, str], external_id: str | None) -> None:
+        self.same(lambda store: store.set_external_id(*self.named(user), external_id))
 
     @rule(user=USERS)
     def revoke(self, user: tuple[int, str]) -> None:

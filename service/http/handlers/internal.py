@@ -1,16 +1,19 @@
-"""The API for other backends: live tokens and users, for holders of an API key that is good for them."""
+"""The API for other backends: live tokens, users, and what backends call them; for holders of a good API key."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.http.api_key_access import ApiKeyAccess
+from service.http.body import InvalidBody, read_fields
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
 from service.tokens.manager import NoAuthorization, TokenManager
 from storage.base.clock import HOUR_SECONDS
 from storage.base.text import is_text
 from storage.sql.accounts.api_keys import KeyRight
+from storage.store import Capability
+from storage.users import LONGEST_EXTERNAL_ID
 from storage.vault import TokenVault
 
 __all__ = ["InternalServices", "routes"]
@@ -24,7 +27,7 @@ _LONGEST_OPENID = 128
 _SECONDS = re.compile(r"[0-9]{1,4}")
 #: What a backend is told of a user: what it can act upon, and no more.
 _SHOWN = (
-    *("appid", "openid", "unionid", "scope", "status", "is_snapshotuser", "nickname", "avatar_url"),
+    *("appid", "openid", "unionid", "scope", "status", "is_snapshotuser", "nickname", "avatar_url", "external_id"),
     *("first_authorized_at", "authorized_at", "refreshed_at", "last_used_at", "refresh_expires_at"),
 )
 
@@ -106,10 +109,42 @@ class UserHandler(InternalHandler):
         self.write_json({name: getattr(user, name) for name in _SHOWN})
 
 
+class ExternalIdHandler(InternalHandler):
+    """`PUT /internal/authorizations/{appid}/{openid}/external-id`: by what a backend knows a user."""
+
+    async def put(self, appid: str, openid: str) -> None:
+        """Store it; null forgets it. Answer with what is stored."""
+        name = await self.admit(appid, openid, KeyRight.SET_EXTERNAL_ID)
+        external_id = self._external_id()
+        vault = self.services.vault
+        if Capability.EXTERNAL_IDS not in vault.capabilities:
+            raise ApiError(501, "unsupported", "the token store in use keeps no external ids")
+        if not await vault.set_external_id(appid, openid, external_id):
+            raise NoAuthorization(appid, openid, None)
+        self.services.note_use(name, appid)
+        self.write_json({"appid": appid, "openid": openid, "external_id": external_id})
+
+    def _external_id(self) -> str | None:
+        problem = f'the body must be {{"external_id": "…"}}: 1 to {LONGEST_EXTERNAL_ID} printable characters, or null'
+        try:
+            fields = read_fields(self.request.body)
+        except InvalidBody as error:
+            raise ApiError(400, "request", problem) from error
+        given = fields.get("external_id", "")
+        if given is None:
+            return None
+        if not (isinstance(given, str) and given == given.strip() and given.isprintable()):
+            raise ApiError(400, "request", problem)
+        if not (given and is_text(given, LONGEST_EXTERNAL_ID)):
+            raise ApiError(400, "request", problem)
+        return given
+
+
 def routes(services: InternalServices) -> list[Route]:
     """Return the routes for other backends."""
     arguments = {"services": services}
     return [
         (r"/internal/authorizations/([^/]+)/([^/]+)/token", TokenHandler, arguments),
+        (r"/internal/authorizations/([^/]+)/([^/]+)/external-id", ExternalIdHandler, arguments),
         (r"/internal/authorizations/([^/]+)/([^/]+)", UserHandler, arguments),
     ]

@@ -7,6 +7,7 @@
 --   leased:<appid>          sorted set of users to refresh that are leased, by the lease's end
 --   code:<digest>           the user whose code it was
 --   unionid:<unionid>       set of users
+--   external_id:<id>        set of users
 --   appids                  set
 -- Ids in the names of members have a fixed width, so that they sort as numbers.
 
@@ -78,6 +79,9 @@ local function unlist(row)
   if row.unionid then
     redis.call('SREM', key('unionid', row.unionid), user)
   end
+  if row.external_id then
+    redis.call('SREM', key('external_id', row.external_id), user)
+  end
   if row.code_digest and redis.call('GET', key('code', row.code_digest)) == user then
     redis.call('DEL', key('code', row.code_digest))
   end
@@ -95,6 +99,9 @@ local function list(row)
   end
   if row.unionid then
     redis.call('SADD', key('unionid', row.unionid), user)
+  end
+  if row.external_id then
+    redis.call('SADD', key('external_id', row.external_id), user)
   end
   if row.code_digest then
     redis.call('SET', key('code', row.code_digest), user)

@@ -1,7 +1,7 @@
 -- ARGV: the number of grants, the fields of each; the number of counts, hour, what and number of each; then `kept`, or
 -- `removed` for a probe, whose grants are nobody's and are taken away again.
 
-local KEPT = {'id', 'first_authorized_at', 'nickname', 'avatar_url', 'profile_at'}
+local KEPT = {'id', 'first_authorized_at', 'nickname', 'avatar_url', 'profile_at', 'external_id'}
 local ALWAYS_TAKEN = {
   'code_digest', 'code_binding', 'code_scope', 'code_unionid', 'code_is_snapshotuser', 'authorized_at', 'last_used_at'
 }

@@ -86,6 +86,8 @@ authorizations = Table(
     Column("nickname", searched(255, exact=False)),
     Column("avatar_url", String(2048)),
     Column("profile_at", BigInteger),
+    # By what a backend knows the user; NULL for most.
+    Column("external_id", searched(128)),
     # A newer, narrower grant that is held beside a wide one; NULL, all of it, for most users.
     Column("fallback_scope", word(255)),
     Column("fallback_access_token", LargeBinary),
@@ -118,6 +120,7 @@ authorizations = Table(
         "scope",
         info=only_where("status != 'active'"),
     ),
+    Index(None, "external_id", "id", info=only_where("external_id IS NOT NULL")),
     Index(
         None,
         "last_error_code",

@@ -53,6 +53,7 @@ __all__ = [
     "SAVE_PROFILE",
     "SEALED_ROWS",
     "SETTLE",
+    "SET_EXTERNAL_ID",
     "SUCCEED",
     "TOUCH",
     "Statements",
@@ -200,6 +201,7 @@ SAVE_PROFILE = (
     )
 )
 
+SET_EXTERNAL_ID: Update = update(authorizations).where(_is_user).values(**_new("external_id"))
 REVOKE = (
     update(authorizations)
     .where(_is_user)

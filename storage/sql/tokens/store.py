@@ -22,7 +22,7 @@ from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
 from storage.store import TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
-from storage.validation import require_storable
+from storage.validation import require_storable, require_unicode
 
 __all__ = ["SqlTokenStore"]
 
@@ -178,6 +178,12 @@ class SqlTokenStore(TokenStore):
             "new_unionid": profile.unionid,
         }
         return self._database.write(lambda connection: _changes(connection, statements.SAVE_PROFILE, values))
+
+    def set_external_id(self, appid: str, openid: str, external_id: str | None) -> bool:
+        """See `TokenStore.set_external_id`."""
+        require_unicode("external_id", external_id)
+        values = {**_user(appid, openid), "new_external_id": external_id}
+        return self._database.write(lambda connection: _changes(connection, statements.SET_EXTERNAL_ID, values))
 
     def user_search(self, limit_seconds: float) -> SqlUserSearch:
         """See `TokenStore.user_search`."""

@@ -303,13 +303,22 @@ async def test_an_address_keeps_only_what_means_something(signed_in):
 
 
 @pytest.mark.gen_test
-async def test_one_box_finds_openids_unionids_and_nicknames(signed_in, authorize, service):
-    await authorize("li-na", "snsapi_base")
+async def test_one_box_finds_openids_unionids_nicknames_and_external_ids(signed_in, authorize, service):
+    li_na = await authorize("li-na", "snsapi_base")
     ming = await authorize()
     await service.vault.save_profile(Profile(APPID, ming, "小明", "", 1))
     user = await service.vault.get(APPID, ming)
+    # A whole external id is found though it is how another user's nickname begins.
+    await service.vault.save_profile(Profile(APPID, li_na, "m-1 & co", "", 1))
+    await service.vault.set_external_id(APPID, ming, "m-1")
     operator = signed_in(Role.OPERATOR)
-    for text, field in ((ming, "openid"), (user.unionid, "unionid"), ("小", "nickname")):
+    assert "m-1" in text_of(await operator.get(user_path(APPID, ming)))
+    for text, field in (
+        (ming, "openid"),
+        (user.unionid, "unionid"),
+        ("小", "nickname"),
+        ("m-1", "external_id"),
+    ):
         response = await operator.get(f"/admin/users?q={quote(text)}")
         assert listed(response) == [ming], field
         export = unescape(re.search(r'href="(/admin/users\.csv[^"]*)"', text_of(response))[1])

@@ -37,7 +37,7 @@ def listed(response):
     return re.findall(r'href="/admin/users/([^/"]+/[^/"]+)"', text_of(response))
 
 
-async def test_users_are_listed_and_found_by_what_the_store_can_find(users, signed_in):
+async def test_users_are_listed_and_found_by_what_the_store_can_find(users, signed_in, service):
     viewer = signed_in(Role.VIEWER)
     newest_first = ["wx-other/o-0", f"{APPID}/o-2", f"{APPID}/o-1", f"{APPID}/o-0"]
     assert listed(await viewer.get("/admin/users")) == newest_first
@@ -46,6 +46,8 @@ async def test_users_are_listed_and_found_by_what_the_store_can_find(users, sign
     assert listed(await viewer.get("/admin/users?appid=wx-other")) == ["wx-other/o-0"]
     assert listed(await viewer.get("/admin/users?by=openid&match=exact&q=o-0")) == ["wx-other/o-0", f"{APPID}/o-0"]
     assert listed(await viewer.get("/admin/users?by=unionid&match=exact&q=u-1")) == ["wx-other/o-0", f"{APPID}/o-0"]
+    service.vault._store.set_external_id(APPID, "o-2", "m-2")
+    assert listed(await viewer.get("/admin/users?match=exact&q=m-2")) == [f"{APPID}/o-2"]
     others = await viewer.get(user_path(APPID, "o-0"))
     assert "/admin/users/wx-other/o-0" in text_of(others)
 
@@ -55,7 +57,11 @@ async def test_only_filters_and_orders_that_the_store_has_are_offered(users, sig
     form = page.partition('action="/admin/users"')[2].partition("</form>")[0]
     offered = set(re.findall(r'<(?:input|select)[^>]* name="(\w+)"', form))
     assert offered == {"by", "match", "q", "status", "appid"}
-    assert set(re.findall(r'<option value="(openid|unionid|nickname)"', page)) == {"openid", "unionid"}
+    assert set(re.findall(r'<option value="(openid|unionid|nickname|external_id)"', page)) == {
+        "openid",
+        "unionid",
+        "external_id",
+    }
     assert "starts with" not in page
     assert set(re.findall(r"[?&;]sort=(\w+)", page)) == {"id"}
 

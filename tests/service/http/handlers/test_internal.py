@@ -228,3 +228,47 @@ async def test_it_is_counted_which_key_was_answered_about_which_account(service,
     [use] = service.dashboard.api_key_uses.since(0)
     assert (use.name, use.appid, use.count) == ("billing", appid, 4)
     assert metric_value(service, "wechat_openid_api_key_uses_total", key="billing", appid=appid) == 4
+
+
+@pytest.fixture
+def set_external_id(http, private_url, service, clock):
+    key = service.api_keys.add("crm", clock.now(), KeyLimits(rights=frozenset({KeyRight.SET_EXTERNAL_ID})))
+
+    async def put(openid, body, key=key):
+        url = f"{private_url}/internal/authorizations/{service.settings.appid}/{openid}/external-id"
+        headers = {"Authorization": f"Bearer {key}"}
+        response = await http.fetch(url, method="PUT", headers=headers, body=body, raise_error=False)
+        return response.code, json.loads(response.body)
+
+    return put
+
+
+async def test_a_backend_says_by_what_it_knows_a_user(service, set_external_id, ask_user, clock, known_user):
+    openid = await known_user()
+    reader = service.api_keys.add("users", clock.now(), KeyLimits(rights=frozenset({KeyRight.READ_USERS})))
+    for external_id in ("会员-1", "m" * 128, None):
+        status, reply = await set_external_id(openid, json.dumps({"external_id": external_id}))
+        assert (status, reply["external_id"]) == (200, external_id)
+        assert (await ask_user(openid, reader))[1]["external_id"] == external_id
+    assert (await set_external_id("nobody", '{"external_id":"m-1"}'))[0] == 404
+
+
+async def test_what_is_no_external_id_changes_nothing(service, set_external_id, known_user, subtests):
+    openid = await known_user()
+    await set_external_id(openid, '{"external_id":"m-1"}')
+    bodies = ("", "[]", "{}", '{"external_id":7}', '{"external_id":""}', '{"external_id":" m-1"}')
+    control = (json.dumps({"external_id": text}) for text in ("m" * 129, "a\n1", "\0", "\ud800"))
+    for body in (*bodies, *control):
+        with subtests.test(body=body):
+            status, reply = await set_external_id(openid, body)
+            assert (status, reply["error"]) == (400, "request")
+    assert (await service.vault.get(service.settings.appid, openid)).external_id == "m-1"
+
+
+@STOLEN_KEY
+async def test_a_key_that_reads_sets_no_external_id(service, set_external_id, clock, known_user):
+    openid = await known_user()
+    rights = frozenset(KeyRight) - {KeyRight.SET_EXTERNAL_ID}
+    key = service.api_keys.add("reader", clock.now(), KeyLimits(rights=rights))
+    assert (await set_external_id(openid, '{"external_id":"m-1"}', key))[0] == 403
+    assert (await service.vault.get(service.settings.appid, openid)).external_id is None
