@@ -19,6 +19,7 @@ from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import OperatorSessions
+from storage.sql.accounts.user_history import UserHistory
 from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
 from storage.sql.work.jobs import JobAction, Jobs
@@ -239,6 +240,7 @@ class AdminServices:
     audit: AuditLog
     api_keys: ApiKeys
     api_key_uses: ApiKeyUses
+    user_history: UserHistory
     passwords: HashingPool
     clock: Clock
 

@@ -59,7 +59,7 @@ class TokenVault:
         wait_seconds: How long an exchange waits where it is not known yet whether the store takes its grant.
         relapse_seconds: How soon a code is risked again where a store failed that had seemed to be back.
         on_availability: Called with False when the store stops taking grants, with True when it takes them again.
-        on_ended: Called in a thread with the account and the user of each authorization that was revoked or erased.
+        on_ended: Called in a thread with the account and the user of what was revoked (False) or erased (True).
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TokenVault:
         wait_seconds: float = 2.0,
         relapse_seconds: float = 10.0,
         on_availability: Callable[[bool], None] = lambda _: None,
-        on_ended: Callable[[str, str], None] = lambda _appid, _openid: None,
+        on_ended: Callable[[str, str, bool], None] = lambda _appid, _openid, _erased: None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -243,12 +243,12 @@ class TokenVault:
 
     async def revoke(self, appid: str, openid: str) -> bool:
         """End an authorization and forget its tokens; False when there is none."""
-        return await self._write(lambda: self._ended(appid, openid, self._store.revoke(appid, openid)))
+        return await self._write(lambda: self._ended(appid, openid, self._store.revoke(appid, openid), erased=False))
 
     async def erase(self, appid: str, openid: str, *, authorized_before: int | None = None) -> bool:
         """Delete everything about a user who authorized before a moment, if one is given; False if nothing was."""
         erase = functools.partial(self._store.erase, appid, openid, authorized_before=authorized_before)
-        if erased := await self._write(lambda: self._ended(appid, openid, erase())):
+        if erased := await self._write(lambda: self._ended(appid, openid, erase(), erased=True)):
             _logger.info("erased user %s %s", appid, openid)  # `wechat-openid restored` reads such lines
         return erased
 
@@ -295,9 +295,9 @@ class TokenVault:
         self._readers.shutdown()
         self._store.close()
 
-    def _ended(self, appid: str, openid: str, was_there: bool) -> bool:
+    def _ended(self, appid: str, openid: str, was_there: bool, *, erased: bool) -> bool:
         if was_there:
-            self._on_ended(appid, openid)
+            self._on_ended(appid, openid, erased)
         return was_there
 
     def _new_owner(self) -> str:

@@ -1,6 +1,7 @@
 """What the pages call users' states and fields, the actions on users, and how these end."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from admin.services import ActionResult
 from admin.web.i18n import N_
@@ -11,6 +12,7 @@ from storage.users import Status
 __all__ = [
     "ACTION_LABELS",
     "ACTION_MEANINGS",
+    "EVENT_LABELS",
     "FILTER_LABELS",
     "RESULT_LABELS",
     "SCOPE_LABELS",
@@ -18,6 +20,7 @@ __all__ = [
     "SORT_LABELS",
     "STATUS_BADGES",
     "STATUS_LABELS",
+    "TimelineEvent",
 ]
 
 STATUS_LABELS: Mapping[str, str] = {
@@ -82,6 +85,25 @@ ACTION_MEANINGS: Mapping[str, str] = {
     JobAction.PROFILE: N_("Gets the nickname and avatar from WeChat."),
     JobAction.REVOKE: N_("Deletes the tokens. The user can authorize again."),
     JobAction.ERASE: N_("Deletes all data about the user. This cannot be undone."),
+}
+
+
+class TimelineEvent(StrEnum):
+    """What a user's timeline tells besides what operators did."""
+
+    FIRST_AUTHORIZED = "first_authorized"
+    AUTHORIZED = "authorized"
+    REFRESHED = "refreshed"
+    REFRESH_FAILED = "refresh_failed"
+    TOKEN_READ = "token_read"  # noqa: S105 - the name of an event
+
+
+EVENT_LABELS: Mapping[TimelineEvent, str] = {
+    TimelineEvent.FIRST_AUTHORIZED: N_("First authorized"),
+    TimelineEvent.AUTHORIZED: N_("Last authorized"),
+    TimelineEvent.REFRESHED: N_("Last refreshed"),
+    TimelineEvent.REFRESH_FAILED: N_("Refresh of the token"),
+    TimelineEvent.TOKEN_READ: N_("Token given to a backend"),
 }
 
 #: How an action on a user ended.

@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from admin.labels.api_keys import KEY_LIFETIME_DAYS, KEY_LIFETIME_LABELS, KEY_RIGHT_LABELS, KeyLifetime
+from admin.lists.counts import count_in_time, count_text
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
@@ -75,10 +77,14 @@ class _KeysHandler(AdminHandler):
         keys = await self.run(self.services.api_keys.list)
         today = day_of(self.services.clock.now())
         uses = await self.run(self.services.api_key_uses.since, today - (_SHOWN_DAYS - 1) * DAY_SECONDS)
+        sums = _sums_of(uses, today)
+        used_today = [key.name for key in keys if sums.get(key.name, (0, 0))[0]]
+        users = await self.run(self._users_of, used_today, today)
         self.render(
             "operators/api_keys.html",
             keys=keys[::-1],
-            uses=_sums_of(uses, today),
+            uses=sums,
+            users=users,
             days=_SHOWN_DAYS,
             accounts=self.services.account_names,
             rights=KEY_RIGHT_LABELS,
@@ -86,6 +92,12 @@ class _KeysHandler(AdminHandler):
             given=given,
             problem=problem,
         )
+
+    def _users_of(self, names: Iterable[str], day: int) -> dict[str, str]:
+        """Return of how many users each key was given a token on a day, as far as that is counted quickly."""
+        count = self.services.user_history.users_of_key
+        counts = {name: count_in_time(partial(count, day=day), name) for name in names}
+        return {name: count_text(found) for name, found in counts.items() if found is not None and found.number}
 
 
 class ApiKeysHandler(_KeysHandler):

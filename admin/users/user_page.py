@@ -3,7 +3,6 @@
 import asyncio
 from http import HTTPStatus
 
-from admin.labels.audit import describe_entry
 from admin.labels.users import (
     ACTION_LABELS,
     ACTION_MEANINGS,
@@ -15,6 +14,7 @@ from admin.services import ActionOutcome, ActionResult
 from admin.users.audit_actions import AUDIT_ACTIONS
 from admin.users.audited_action import perform_audited
 from admin.users.possible_actions import possible_actions
+from admin.users.timeline import MOST_ROWS, timeline_of
 from admin.web.avatars import avatar_of
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -32,7 +32,6 @@ from storage.users import AuthorizedUser, Status
 __all__ = ["routes"]
 
 _OTHERS = 20
-_ENTRIES = 20
 
 
 class UserHandler(AdminHandler):
@@ -45,7 +44,9 @@ class UserHandler(AdminHandler):
         user = await self.services.vault.get(parse_text(appid), parse_text(openid))
         if user is None:
             raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such user."))
-        others, entries = await asyncio.gather(self._others(user), self._entries(user))
+        others, entries, history = await asyncio.gather(
+            self._others(user), self._entries(user), self.run(self.services.user_history.of, user.appid, user.openid)
+        )
         self.render(
             "users/user.html",
             user=user,
@@ -54,7 +55,14 @@ class UserHandler(AdminHandler):
             avatar=avatar_of(user.avatar_url),
             account=self.services.account_names.get(appid, appid),
             others=others,
-            entries=entries,
+            timeline=timeline_of(
+                user,
+                history,
+                entries.entries,
+                lambda errcode: self.explain(errcode, "refresh_token"),
+                self.locale.translate,
+            ),
+            has_more_entries=entries.next_cursor is not None,
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             scopes=SCOPE_LABELS,
@@ -64,7 +72,6 @@ class UserHandler(AdminHandler):
             possible=possible_actions(user.status),
             harmless=(JobAction.REFRESH, JobAction.CHECK, JobAction.PROFILE),
             authorize_link=self._authorize_link(user),
-            describe=lambda entry: describe_entry(entry, self.locale.translate),
         )
 
     def _authorize_link(self, user: AuthorizedUser) -> str:
@@ -82,10 +89,10 @@ class UserHandler(AdminHandler):
         found = await self.run(search.page, UserQuery(filter=wanted, limit=_OTHERS))
         return [other for other in found.users if other.id != user.id]
 
-    async def _entries(self, user: AuthorizedUser) -> AuditPage | None:
+    async def _entries(self, user: AuthorizedUser) -> AuditPage:
         if not self.may(Role.OPERATOR):
-            return None
-        query = AuditQuery(appid=user.appid, openid=user.openid, limit=_ENTRIES)
+            return AuditPage([], None)
+        query = AuditQuery(appid=user.appid, openid=user.openid, limit=MOST_ROWS)
         return await self.run(self.services.audit.page, query)
 
 

@@ -44,6 +44,7 @@ from service.runtime.background.api_key_use_log import ApiKeyUseLog
 from service.runtime.background.audit_retention import AuditRetention
 from service.runtime.background.call_log import CallLog
 from service.runtime.background.heartbeat import Heartbeat
+from service.runtime.background.user_history_log import UserHistoryLog
 from service.settings import Settings
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager
@@ -62,6 +63,7 @@ from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.session_ends import SessionEnds
+from storage.sql.accounts.user_history import UserHistory
 from storage.sql.core.engine import Database
 from storage.sql.work.event_deliveries import EventDeliveries
 from storage.sql.work.instances import Instances
@@ -89,6 +91,7 @@ class Service:
     activity: ActivityLog
     calls: CallLog
     api_key_use_log: ApiKeyUseLog
+    user_history_log: UserHistoryLog
     heartbeat: Heartbeat
     jobs: JobRunner
     breaker: Breaker
@@ -113,6 +116,7 @@ class Service:
         await self.activity.stop()
         await self.calls.stop()
         await self.api_key_use_log.stop()
+        await self.user_history_log.stop()
         await self.heartbeat.stop()
         await self.counters.close()
 
@@ -129,13 +133,15 @@ def make_service(
     clock: Clock,
     metrics: Metrics,
     session_ends: SessionEnds,
+    history: UserHistory,
 ) -> Service:
     """Put the parts together. Call it in the event loop that will run them."""
     visitor_sessions = VisitorSessions(session_ends, vault, clock)
     counters = Counters.open(settings.rate_limit_storage, clock)
     policy = RefreshPolicy(settings.refresh_ahead_seconds, settings.refresh_active_within_days)
     breaker = Breaker(clock, metrics.pause)
-    refresher = TokenRefresher(vault, client, breaker, clock, policy)
+    history_log = UserHistoryLog(history, clock)
+    refresher = TokenRefresher(vault, client, breaker, clock, policy, note_failure=history_log.refresh_failed)
     tokens = TokenManager(vault, refresher, clock, policy)
     profiles = Profiles(vault, client, tokens, breaker, clock, cache_seconds=settings.profile_cache_seconds)
     api_keys = ApiKeys(database)
@@ -147,6 +153,7 @@ def make_service(
         keys=keys,
         database=database,
         api_keys=api_keys,
+        history=history,
         client=client,
         calls=calls,
         tokens=tokens,
@@ -167,6 +174,7 @@ def make_service(
         activity=activity,
         calls=calls,
         api_key_use_log=ApiKeyUseLog(ApiKeyUses(database), clock, metrics.api_key_use),
+        user_history_log=history_log,
         heartbeat=Heartbeat(
             Instances(database),
             name=vault.instance,
@@ -298,6 +306,7 @@ def make_private_app(service: Service) -> Application:
         service.vault,
         ApiKeyAccess(service.api_keys, service.counters, service.clock),
         service.api_key_use_log.note,
+        service.user_history_log.token_read,
     )
     return _application(
         service,

@@ -25,6 +25,7 @@ from storage.base.schema_report import SchemaReport, SchemaState
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_key_file
 from storage.sql.accounts.session_ends import SessionEnds
+from storage.sql.accounts.user_history import UserHistory
 from storage.sql.core.addresses import sqlite_file
 from storage.sql.core.engine import HOW_TO_MIGRATE, Database
 from storage.sql.core.revisions import schema_report
@@ -154,7 +155,13 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
     metrics = Metrics([account.appid for account in settings.all_accounts()])
     instance = f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
     clock = clock or SystemClock()
-    session_ends = SessionEnds(database)
+    session_ends, history = SessionEnds(database), UserHistory(database)
+
+    def note_end(appid: str, openid: str, erased: bool) -> None:
+        session_ends.end(appid, openid, clock.now())
+        if erased:
+            history.forget(appid, openid)
+
     vault = TokenVault(
         store,
         keys,
@@ -162,7 +169,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         # Each worker finds out for itself; all of them together risk a code no more often than one would.
         relapse_seconds=_RELAPSE_SECONDS * settings.workers,
         on_availability=metrics.store_up,
-        on_ended=lambda appid, openid: session_ends.end(appid, openid, clock.now()),
+        on_ended=note_end,
     )
     calls = CallLog(CallOutcomes(database), clock)
     client = open_client(settings, metrics, calls.ended)
@@ -181,6 +188,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             calls=calls,
             clock=clock,
             session_ends=session_ends,
+            history=history,
             metrics=metrics,
         )
     finally:

@@ -116,6 +116,7 @@ async def run_server(
             service.activity,
             service.calls,
             service.api_key_use_log,
+            service.user_history_log,
             service.heartbeat,
             service.jobs,
         ):

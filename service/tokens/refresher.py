@@ -5,6 +5,7 @@ lease, and its result is written only if the row has not changed hands since.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,16 +60,25 @@ class TokenRefresher:
 
     Args:
         policy: When to refresh.
+        note_failure: Called with the account, the user and the error of each refresh that failed for the user.
     """
 
     def __init__(
-        self, vault: TokenVault, client: WeChatClient, breaker: Breaker, clock: Clock, policy: RefreshPolicy
+        self,
+        vault: TokenVault,
+        client: WeChatClient,
+        breaker: Breaker,
+        clock: Clock,
+        policy: RefreshPolicy,
+        *,
+        note_failure: Callable[[str, str, WeChatError], None] = lambda _appid, _openid, _error: None,
     ) -> None:
         self._vault = vault
         self._client = client
         self._breaker = breaker
         self._clock = clock
         self._policy = policy
+        self._note_failure = note_failure
 
     async def refresh(self, lease: Lease) -> Refresh:
         """Refresh a leased authorization, write the result and end the lease. This is the only way a token is renewed.
@@ -143,6 +153,7 @@ class TokenRefresher:
         if error.kind is Kind.CONFIGURATION:
             await self._vault.settle(lease.released())
             return Refresh(RefreshResult.PAUSED, error)
+        self._note_failure(lease.authorization.appid, lease.authorization.openid, error)
         if error.kind is Kind.REAUTHORIZE:
             return await self._reject(lease, error.errcode, error)
         if error.errcode in STALE_TOKEN_ERRCODES and await self._has_successor(lease):

@@ -38,12 +38,14 @@ class InternalServices:
 
     Attributes:
         note_use: Called with the key's name and the account of each answer about a user.
+        note_token: Called with the key's name, the account and the user of each token that is given.
     """
 
     tokens: TokenManager
     vault: TokenVault
     access: ApiKeyAccess
     note_use: Callable[[str, str], None]
+    note_token: Callable[[str, str, str], None]
 
 
 class InternalHandler(JsonHandler):
@@ -81,6 +83,7 @@ class TokenHandler(InternalHandler):
             appid, openid, self._minimum_seconds(), refused=self._is_refused()
         )
         self.services.note_use(name, appid)
+        self.services.note_token(name, appid, openid)
         self.write_json({"access_token": fresh.access_token, "expires_at": fresh.expires_at, "scope": fresh.scope})
 
     def _minimum_seconds(self) -> int:

@@ -29,6 +29,7 @@ from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
 from storage.sql.accounts.operators import Operators
 from storage.sql.accounts.sessions import OperatorSessions
+from storage.sql.accounts.user_history import UserHistory
 from storage.sql.core.engine import Database
 from storage.sql.work.call_outcomes import CallOutcomes
 from storage.sql.work.instances import Instances
@@ -46,6 +47,7 @@ def make_admin_services(
     keys: KeyRing,
     database: Database,
     api_keys: ApiKeys,
+    history: UserHistory,
     client: WeChatClient,
     calls: CallLog,
     tokens: TokenManager,
@@ -63,6 +65,7 @@ def make_admin_services(
         keys: For the ids of the keys, and to derive keys that sign.
         database: For operators, their sessions, jobs and the audit log.
         api_keys: The keys of other backends.
+        history: What happened to users.
         client: For checks of accounts and tokens.
         calls: How calls to WeChat end, as far as this process has not stored it yet.
         tokens: For refreshes.
@@ -106,6 +109,7 @@ def make_admin_services(
         audit=AuditLog(database),
         api_keys=api_keys,
         api_key_uses=ApiKeyUses(database),
+        user_history=history,
         passwords=HashingPool(PasswordHashes()),
         clock=clock,
     )

@@ -38,6 +38,7 @@ __all__ = [
     "operators",
     "session_ends",
     "sign_in_attempts",
+    "user_history",
 ]
 
 metadata = MetaData(
@@ -308,6 +309,24 @@ session_ends = Table(
     Column("not_before", BigInteger, nullable=False),
     PrimaryKeyConstraint("openid", "appid"),
     Index(None, "not_before"),
+)
+
+#: What happened to users, counted by day; kept for a month.
+user_history = Table(
+    "user_history",
+    metadata,
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("openid", word(128), nullable=False),
+    Column("appid", word(64), nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Column("kind", word(32), nullable=False),
+    Column("name", word(64), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("rid", word(64), nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("openid", "appid", "day", "kind", "name"),
+    Index(None, "day", "kind", "name"),
 )
 
 #: How the last calls of each account to each endpoint of WeChat ended.

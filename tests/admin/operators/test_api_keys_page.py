@@ -7,6 +7,7 @@ import pytest
 from storage.sql.accounts.api_key_uses import ApiKeyUse, day_of
 from storage.sql.accounts.api_keys import KeyLimits, KeyRight
 from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.user_history import HistoryKind, UserHistoryEntry
 from tests.admin.operator_browser import text_of
 
 pytestmark = pytest.mark.gen_test
@@ -135,7 +136,12 @@ async def test_the_page_shows_how_often_each_key_was_used(signed_in, dashboard):
             ApiKeyUse(today - 40 * 86_400, "orders", "wx1", 99_999),
         ]
     )
-    assert "1,200 / 1,234" in text_of(await signed_in().get("/admin/api-keys"))
+    dashboard.user_history.add(
+        UserHistoryEntry("wx1", f"o-{number}", today, HistoryKind.TOKEN_READ, "orders", 1, now) for number in range(12)
+    )
+    page = text_of(await signed_in().get("/admin/api-keys"))
+    assert "1,200 / 1,234" in page
+    assert "users today: 12" in page
 
 
 async def test_a_key_whose_time_is_over_is_shown_as_expired(signed_in, dashboard):

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from service.simulator.faults import Fault
 from storage.sql.accounts.api_keys import KeyLimits, KeyRight
+from storage.sql.accounts.user_history import HistoryKind
 from storage.sql.core.engine import Database
 from tests.service.metric_values import metric_value
 
@@ -228,6 +229,9 @@ async def test_it_is_counted_which_key_was_answered_about_which_account(service,
     [use] = service.dashboard.api_key_uses.since(0)
     assert (use.name, use.appid, use.count) == ("billing", appid, 4)
     assert metric_value(service, "wechat_openid_api_key_uses_total", key="billing", appid=appid) == 4
+    await service.user_history_log.flush()
+    [read] = service.dashboard.user_history.of(appid, openid)
+    assert (read.kind, read.name, read.count) == (HistoryKind.TOKEN_READ, "billing", 3)
 
 
 @pytest.fixture
