@@ -90,7 +90,11 @@ class Slot:
         Returns whether that was done. If not, the worker before it serves on, with its settings.
         """
         async with self._starting:
-            successor = await self._start(words)
+            try:
+                successor = await self._start(words)
+            except OSError as error:  # no memory, no descriptors or no process left
+                _logger.error("no worker can be started: %s", error.strerror or error)  # noqa: TRY400 - it says all
+                return False
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LISTENS_WITHIN_SECONDS):
                     await first_of(successor.listening, successor.gone, self._stop)
