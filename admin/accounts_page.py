@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from admin.labels.overview import BROKEN_LABELS, CALL_LABELS, HEALTH_LABELS, HEALTH_TONES, WORK_LABELS
 from admin.labels.users import STATUS_BADGES, STATUS_LABELS
+from admin.overview.logins import SHOWN_DAYS, LoginDays
 from admin.overview.verdict import broken_calls, judge
 from admin.services import AccountCheck, AccountCheckResult, AccountSummary
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from storage.activity import ActivityKind
+from storage.activity import Activity, ActivityKind, hour_of
 from storage.base.clock import DAY_SECONDS
 from storage.base.errors import StoreUnavailable
 from storage.sql.accounts.audit import AuditAction, AuditResult
@@ -27,18 +29,24 @@ class _AccountsHandler(AdminHandler):
 
     requires = Role.OWNER
 
-    async def logins(self, now: int) -> Counter[str] | None:
-        """Return how many logins each account had in the last 24 hours; None where the token store does not say."""
+    async def activity(self, since: int) -> Sequence[Activity] | None:
+        """Return what happened in the hours from a time on; None where the token store does not say."""
         vault = self.services.vault
         if Capability.ACTIVITY not in vault.capabilities:
             return None
         try:
-            activity = await vault.activity(now - DAY_SECONDS)
+            return await vault.activity(since)
         except StoreUnavailable:
             return None
+
+    def logins(self, activity: Sequence[Activity] | None) -> Counter[str] | None:
+        """Return how many logins each account had in the last 24 hours; None where the token store does not say."""
+        if activity is None:
+            return None
+        since = hour_of(self.services.clock.now() - DAY_SECONDS)
         logins: Counter[str] = Counter()
         for one in activity:
-            if one.kind is ActivityKind.AUTHORIZED:
+            if one.kind is ActivityKind.AUTHORIZED and one.hour >= since:
                 logins[one.appid] += one.count
         return logins
 
@@ -51,10 +59,10 @@ class AccountsHandler(_AccountsHandler):
     async def get(self) -> None:
         """List them."""
         accounts = self.services.accounts
-        outcomes, counts, logins = await asyncio.gather(
+        outcomes, counts, activity = await asyncio.gather(
             self.run(self.services.call_outcomes.outcomes),
             self.services.counts.get(),
-            self.logins(self.services.clock.now()),
+            self.activity(self.services.clock.now() - DAY_SECONDS),
         )
         users: Counter[str] = Counter()
         for (appid, _), number in () if counts is None else counts.value.by_status.items():
@@ -64,7 +72,7 @@ class AccountsHandler(_AccountsHandler):
             accounts=accounts.summaries,
             verdicts=judge(accounts.summaries, outcomes, (), accounts.concern),
             users=None if counts is None else users,
-            logins=logins,
+            logins=self.logins(activity),
             works=WORK_LABELS,
             health_labels=HEALTH_LABELS,
             tones=HEALTH_TONES,
@@ -77,15 +85,18 @@ class _OneAccountHandler(_AccountsHandler):
     requires = Role.OWNER
 
     async def show(self, appid: str, check: AccountCheck | None = None) -> None:
-        """Show the account, and what a check has found."""
+        """Show the account, what a check has found, and the logins by hour of the day that the address names."""
         account, accounts, now = self.account(appid), self.services.accounts, self.services.clock.now()
-        files, counts, logins, outcomes, instances = await asyncio.gather(
+        files, counts, activity, outcomes, instances = await asyncio.gather(
             self.run(accounts.verification_files),
             self.services.counts.get(),
-            self.logins(now),
+            self.activity(now - SHOWN_DAYS * DAY_SECONDS),
             self.run(self.services.call_outcomes.outcomes),
             self.run(self.services.instances.live, now),
         )
+        logins = self.logins(activity)
+        days = None if activity is None else LoginDays.of(appid, activity, now, self.time_zone)
+        day = self.get_query_argument("day", "")
         told = [pause for instance in instances for pause in instance.pauses if pause.until > now]
         self.render(
             "accounts/account.html",
@@ -94,6 +105,9 @@ class _OneAccountHandler(_AccountsHandler):
             if counts is None
             else {status: counts.value.by_status.get((appid, status), 0) for status in Status},
             logins=None if logins is None else logins[appid],
+            days=days,
+            day=day,
+            hours=() if days is None else days.hours(day),
             statuses=STATUS_LABELS,
             badges=STATUS_BADGES,
             outcomes=[outcome for outcome in outcomes if outcome.appid == appid],

@@ -109,3 +109,38 @@ async def test_an_account_says_how_many_users_and_logins_it_has(signed_in, servi
         (f"/admin/users?appid={account.appid}&amp;authorized=last-24h", "2"),
         (f"/admin/users?appid={account.appid}", "2"),
     ]
+
+
+async def test_logins_lead_from_a_day_to_its_hours_and_to_the_users_of_an_hour(signed_in, service, clock, wechat):
+    account = service.settings.all_accounts()[0]
+
+    async def log_in(person):
+        return (await service.exchange.exchange(account, wechat.issue_code(person), Browser(b"b" * 32))).openid
+
+    clock.advance(86_400 - clock.now() % 86_400 + 9 * 3600)
+    first = await log_in("xiao-ming")
+    clock.advance(2 * 3600)
+    second = await log_in("li-na")
+    owner = signed_in()
+    page = text_of(await owner.get(PAGE))
+    assert rows_of(page)[:2] == ["2", "0"]
+    assert len(rows_of(page)) == 14
+    assert re.search(r"<strong>2</strong> <span[^>]*>Logins in the last 7 days", page)
+    day = unescape(re.search(rf'href="({PAGE}\?day=[^"#]*)', page)[1])
+    hours = text_of(await owner.get(day))
+    assert [hour for hour, count in enumerate(rows_of(hours)) if count == "1"] == [9, 11]
+    links = [
+        unescape(address)
+        for address in re.findall(
+            r'href="(/admin/users\?[^"]*authorized_from[^"]*)"', hours.partition("logins-heading")[2]
+        )
+    ]
+    for address, openid in zip(links, (first, second), strict=True):
+        users = text_of(await owner.get(address))
+        assert re.findall(r'href="/admin/users/[^/"]+/([^/"]+)"', users) == [openid]
+    for name in ("1999-01-01", "x" * 5000, "%00"):
+        assert len(rows_of(text_of(await owner.get(f"{PAGE}?day={name}")))) == 14
+
+
+def rows_of(page):
+    return re.findall(r'<td class="number" data-label="Logins">([^<]*)</td>', page)
