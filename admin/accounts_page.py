@@ -116,8 +116,18 @@ class _OneAccountHandler(_AccountsHandler):
             call_labels=CALL_LABELS,
             files=files,
             check=check,
+            tries=await self.run(self._tries, appid),
             AccountCheckResult=AccountCheckResult,
         )
+
+    def _tries(self, appid: str) -> dict[str, str]:
+        """Return the links by which a login of an account is tried, with their QR codes: silent, and with profile."""
+        accounts = self.services.accounts
+        pictures = {
+            accounts.authorize_link(appid, profile=profile): accounts.authorize_picture(appid, profile=profile)
+            for profile in (False, True)
+        }
+        return {address: picture for address, picture in pictures.items() if address}
 
     def account(self, appid: str) -> AccountSummary:
         """Return the account of an appid.

@@ -182,6 +182,9 @@ class Accounts(Protocol):
     def authorize_link(self, appid: str, *, profile: bool) -> str:
         """Return where a user of an account authorizes; empty where the service does not know its own address."""
 
+    def authorize_picture(self, appid: str, *, profile: bool) -> str:
+        """Return the QR code of that link as an element of HTML; empty where there is no link. Blocking."""
+
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
         """Return what a failed call means.
 

@@ -1,6 +1,8 @@
 """QR codes of addresses, as pictures that a page holds in itself."""
 
-__all__ = ["LONGEST_ADDRESS", "qr_code"]
+from typing import Any
+
+__all__ = ["LONGEST_ADDRESS", "qr_code", "qr_code_element"]
 
 #: A longer address gives a picture of more than 100 dots a side, which phones hardly read off a screen.
 LONGEST_ADDRESS = 600
@@ -19,6 +21,18 @@ def qr_code(address: str) -> str | None:
 
     Takes some milliseconds of computing: not for the event loop.
     """
+    drawn = _draw(address)
+    return None if drawn is None else drawn[0].svg_data_uri(**drawn[1], encode_minimal=True)
+
+
+def qr_code_element(address: str) -> str | None:
+    """Return the same picture as an element of HTML, for pages whose policy forbids `data:` URLs."""
+    drawn = _draw(address)
+    return None if drawn is None else drawn[0].svg_inline(**drawn[1])
+
+
+def _draw(address: str) -> tuple[Any, dict[str, Any]] | None:
+    """Return the code of an address, and how it is written; None where the address is too long."""
     if len(address) > LONGEST_ADDRESS:
         return None
     # Most processes never show one.
@@ -27,4 +41,4 @@ def qr_code(address: str) -> str | None:
     code = segno.make_qr(address, error="l", boost_error=False, mask=_MASK)
     dots = code.symbol_size(border=_BORDER)[0]
     scale = max(_LEAST_PIXELS, _WIDTH // dots)
-    return code.svg_data_uri(border=_BORDER, scale=scale, light="#fff", encode_minimal=True)
+    return code, {"border": _BORDER, "scale": scale, "light": "#fff"}

@@ -144,3 +144,21 @@ async def test_logins_lead_from_a_day_to_its_hours_and_to_the_users_of_an_hour(s
 
 def rows_of(page):
     return re.findall(r'<td class="number" data-label="Logins">([^<]*)</td>', page)
+
+
+class TestTrying:
+    @pytest.fixture
+    def settings(self, settings):
+        return replace(settings, public_url="https://service.example.com")
+
+    async def test_a_login_is_tried_by_links_and_their_qr_codes(self, signed_in):
+        page = text_of(await signed_in().get(PAGE))
+        links = [unescape(one) for one in re.findall(r'<span class="id">(https://[^<]*/authorize[^<]*)<', page)]
+        assert [re.search(r"scope=(\w+)", link)[1] for link in links] == ["snsapi_base", "snsapi_userinfo"]
+        assert len(re.findall(r'<div role="img"[^>]*><svg', page)) == 2
+
+
+async def test_without_an_address_of_its_own_the_service_has_no_link_to_try(signed_in):
+    page = text_of(await signed_in().get(PAGE))
+    assert "With PUBLIC_URL set" in page
+    assert "<svg" not in page.partition("try-heading")[2]

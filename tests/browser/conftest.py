@@ -129,13 +129,14 @@ def page(open_browser: Callable[..., BrowserContext]) -> Page:
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dashboard")
-    url, wechat = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    url, wechat, public = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
     settings = {
         "WECHAT_OPENID_APPID": DEFAULT_ACCOUNT.appid,
         "WECHAT_OPENID_SECRET": DEFAULT_ACCOUNT.secret,
         "WECHAT_OPENID_DATABASE_URL": f"sqlite:///{folder}/wechat-openid.db",
         "WECHAT_OPENID_SECRET_KEYS": generate_key(),
-        "WECHAT_OPENID_LISTEN": f"127.0.0.1:{free_port()}",
+        "WECHAT_OPENID_LISTEN": public.removeprefix("http://"),
+        "WECHAT_OPENID_PUBLIC_URL": public,
         "WECHAT_OPENID_ADMIN_LISTEN": url.removeprefix("http://"),
         "WECHAT_OPENID_WECHAT_API_URL": wechat,
         "WECHAT_OPENID_LOG_LEVEL": "WARNING",

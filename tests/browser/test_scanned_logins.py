@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from service.simulator.people import DEFAULT_ACCOUNT, DEFAULT_WEBSITE
 from tests.browser.conftest import none_is_here
+from tests.browser.operators import DESK
 from tests.browser.stack import running
 from tests.browser.test_h5_flow import consent
 from tests.service.harness import free_port
@@ -89,3 +90,13 @@ def test_a_website_application_signs_in_who_plays_the_scan(stack, service, page)
     page.wait_for_url(f"{stack.allowed}/away.html")
     assert page.request.get(f"{service}/session").json()["appid"] == DEFAULT_WEBSITE.appid
     assert page.request.get(f"{service}/userinfo").json()["nickname"] == "李娜😀"
+
+
+@pytest.mark.parametrize("colour_scheme", ["light", "dark"])
+def test_a_phone_reads_the_links_by_which_an_operator_tries_a_login(dashboard, chromium, tmp_path, colour_scheme):
+    with dashboard.open(chromium, viewport=DESK, color_scheme=colour_scheme) as context:
+        page = context.new_page()
+        page.goto(f"/admin/accounts/{DEFAULT_ACCOUNT.appid}")
+        links = page.locator("section:has(#try-heading) .id").all_inner_texts()
+        assert len(links) == 2
+        assert sorted(code_on(page, tmp_path).splitlines()) == sorted(links)

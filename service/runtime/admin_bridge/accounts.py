@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from admin.services import AccountCheck, AccountCheckResult, AccountSummary, Concern, ErrcodeText
 from service.http.origins import origin_of
+from service.http.qr_code import qr_code_element
 from service.runtime.background.call_log import CallLog
 from service.tokens.breaker import Breaker
 from service.wechat.account_check import CheckStatus, check_account
@@ -98,6 +99,11 @@ class OfficialAccounts:
             "redirect_uri": f"{origin}/",
         }
         return f"{self._public_url}/authorize?{urlencode(arguments)}"
+
+    def authorize_picture(self, appid: str, *, profile: bool) -> str:
+        """Return the QR code of `authorize_link` as an element of HTML; empty where there is no link. Blocking."""
+        address = self.authorize_link(appid, profile=profile)
+        return (qr_code_element(address) or "") if address else ""
 
     def explain(self, errcode: int | None, locale: str, endpoint: str | None) -> ErrcodeText:
         """Return what a failed call means; see `remedy_of` for the arguments."""
