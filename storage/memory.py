@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from storage.activity import Activity, ActivityKind, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.schema_report import SchemaReport, SchemaState
+from storage.credentials.memory import MemoryCredentials
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
 from storage.row import Row
@@ -22,7 +23,7 @@ __all__ = ["MemoryTokenStore"]
 Key = tuple[str, str]
 
 
-class MemoryTokenStore(TokenStore):
+class MemoryTokenStore(MemoryCredentials, TokenStore):
     """Keeps everything in dictionaries under one lock. **Nothing survives the process**, and no other one sees it.
 
     Args:
@@ -32,6 +33,7 @@ class MemoryTokenStore(TokenStore):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SHARING}
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self._clock = clock
         self._lock = RLock()
         self._rows: dict[Key, Row] = {}

@@ -1,13 +1,14 @@
-"""`KeyRotation`: seals every stored token anew with the newest key, while the service runs."""
+"""`KeyRotation`: seals all that is stored sealed anew with the newest key, while the service runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from storage.base.errors import SealError
+from storage.credentials.records import Credential
 from storage.grants import Resealing, SealedRow, SealedTokens
 from storage.sealing import KeyRing
-from storage.store import TokenStore
+from storage.store import Capability, TokenStore
 from storage.users import Status
 
 __all__ = ["KeyRotation", "RotationReport"]
@@ -23,7 +24,8 @@ class RotationReport:
     """What a rotation has done so far.
 
     Attributes:
-        rows_by_key: How many rows each key seals, by its id, as they were left; every key of the ring is there.
+        rows_by_key: How many rows each key seals, of users and of accounts' own credentials, by its id, as they were
+            left; every key of the ring is there.
         last_id: The row that the rotation has come to.
         stale: Rows that were not sealed with the newest key when they were read.
         resealed: Rows that are now.
@@ -77,6 +79,32 @@ class KeyRotation:
                 self._write(changes, report)
             report.last_id = page[-1].id
             yield report
+        if self._rotate_credentials(report, dry_run=dry_run):
+            yield report
+
+    def _rotate_credentials(self, report: RotationReport, *, dry_run: bool) -> bool:
+        """Do the same for accounts' own credentials, of which there are a few; return whether there are any."""
+        if Capability.ACCOUNT_CREDENTIALS not in self._store.capabilities:
+            return False
+        found = [one for one in self._store.credentials() if one.sealed]
+        for credential in found:
+            self._rotate_credential(credential, report, dry_run=dry_run)
+        return bool(found)
+
+    def _rotate_credential(self, credential: Credential, report: RotationReport, *, dry_run: bool) -> None:
+        try:
+            key_id = self._keys.credential_sealed_with(credential)
+            if key_id not in self._newest:
+                report.stale += 1
+                value = self._keys.open_credential(credential)
+                sealed = self._keys.seal_credential(credential.appid, credential.kind, value)
+                # One that is not written was renewed meanwhile, which seals it with the newest key.
+                if not dry_run and self._store.reseal_credential(credential, sealed):
+                    report.resealed += 1
+                    key_id = self._keys.key_ids[0]
+            report.rows_by_key[key_id] += 1
+        except SealError as error:
+            self._note_unopened(error, report)
 
     def _stale(self, rows: Iterable[SealedRow], report: RotationReport) -> list[SealedRow]:
         """Return the rows that are not sealed with the newest key alone; count the others."""
@@ -96,13 +124,16 @@ class KeyRotation:
                 tokens = self._sealed_anew(row, row.tokens)
                 fallback = None if row.fallback is None else self._sealed_anew(row, row.fallback)
             except SealError as error:
-                report.unopened += 1
-                if len(report.examples) < _EXAMPLES:
-                    report.examples.append(str(error))
+                self._note_unopened(error, report)
                 self._count([row], report)
             else:
                 changes.append(Resealing(row, tokens, fallback))
         return changes
+
+    def _note_unopened(self, error: SealError, report: RotationReport) -> None:
+        report.unopened += 1
+        if len(report.examples) < _EXAMPLES:
+            report.examples.append(str(error))
 
     def _write(self, changes: Sequence[Resealing], report: RotationReport) -> None:
         """Write changes; rows that were written meanwhile are read and checked again."""

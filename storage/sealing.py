@@ -3,7 +3,7 @@
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The additional authenticated data
 is `appid|openid|column`, so a value that is moved to another user or to the other column does not open. The tokens of
 both grants that a row may hold are sealed alike: which of the two a grant is, and when it becomes the other, the store
-decides in one write, and it cannot seal.
+decides in one write, and it cannot seal. An account's own credential is bound alike, to `appid|kind|credential`.
 
 Version 2 encrypts each row under a key of its own, derived by HKDF-Expand (RFC 5869) from `appid|openid`: random nonces
 of 96 bits serve one key 2**32 times (NIST SP 800-38D, 8.3), which all rows together would reach and one row never does.
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from storage.base.errors import CannotOpen, InvalidKey, NotMadeYet, UnknownKey
+from storage.credentials.records import Credential, CredentialKind
 from storage.grants import SealedTokens
 from storage.users import Authorization
 
@@ -37,6 +38,8 @@ _ID_BYTES = 4
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _HEADER_BYTES = len(_KEY_PER_ROW) + _ID_BYTES + _NONCE_BYTES
+#: The column that a credential is bound to, beside its account and kind; no column of users is named so.
+_CREDENTIAL = "credential"
 _HOW_TO_MAKE_ONE = "make one with: wechat-openid keys generate"
 
 
@@ -172,10 +175,7 @@ class KeyRing:
         Raises:
             CannotOpen: One of them is not a sealed value.
         """
-        values = (tokens.access_token, tokens.refresh_token)
-        if not all(map(_is_sealed, values)):
-            raise CannotOpen("a sealed value is not in a form this version knows")
-        return frozenset(value[1 : 1 + _ID_BYTES].hex() for value in values)
+        return frozenset(map(_key_id_of, (tokens.access_token, tokens.refresh_token)))
 
     def open(self, authorization: Authorization) -> Tokens:
         """Open both tokens of an authorization; see `open_tokens`."""
@@ -193,6 +193,29 @@ class KeyRing:
             self._open(tokens.access_token, row, "access_token"),
             self._open(tokens.refresh_token, row, "refresh_token"),
         )
+
+    def seal_credential(self, appid: str, kind: CredentialKind, value: str) -> bytes:
+        """Seal an account's own credential."""
+        row = _row(appid, kind)
+        cipher = self._newest.cipher(_KEY_PER_ROW, row)
+        return self._seal(cipher, value, os.urandom(_NONCE_BYTES), f"{row}|{_CREDENTIAL}")
+
+    def open_credential(self, credential: Credential) -> str:
+        """Open an account's own credential.
+
+        Raises:
+            UnknownKey: It was sealed with a key that is not in the ring.
+            CannotOpen: It was altered, or sealed for another account or kind, or there is none.
+        """
+        return self._open(credential.sealed, _row(credential.appid, credential.kind), _CREDENTIAL)
+
+    def credential_sealed_with(self, credential: Credential) -> str:
+        """Return the id of the key that a credential is sealed with, in the ring or not.
+
+        Raises:
+            CannotOpen: It is not a sealed value.
+        """
+        return _key_id_of(credential.sealed)
 
     def _seal(self, cipher: AESGCM, token: str, nonce: bytes, bound_to: str) -> bytes:
         return self._header + nonce + cipher.encrypt(nonce, token.encode(), bound_to.encode())
@@ -217,9 +240,16 @@ class KeyRing:
             ) from None
 
 
+def _key_id_of(value: bytes) -> str:
+    if not _is_sealed(value):
+        raise CannotOpen("a sealed value is not in a form this version knows")
+    return value[1 : 1 + _ID_BYTES].hex()
+
+
 def _is_sealed(value: bytes) -> bool:
     return len(value) > _HEADER_BYTES and value[:1] in _VERSIONS
 
 
-def _row(appid: str, openid: str) -> str:
-    return f"{appid}|{openid}"
+def _row(appid: str, name: str) -> str:
+    """Return what the values of a row are bound to: its account, and its user or its kind of credential."""
+    return f"{appid}|{name}"

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 from storage.activity import Activity
 from storage.base.risks import StoreRisk
 from storage.base.schema_report import SchemaReport
+from storage.credentials.contract import CredentialStore
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow
 from storage.leases import Lease, Outcome
 from storage.user_search import UserSearch
@@ -32,6 +33,7 @@ class Capability(StrEnum):
     PROFILES = "profiles"  #: names and avatars
     EXTERNAL_IDS = "external_ids"  #: by what backends know their users
     RESEALING = "resealing"  #: walking all rows to seal them with a new key
+    ACCOUNT_CREDENTIALS = "account_credentials"  #: accounts' own access tokens and tickets
     SHARING = "sharing"  #: other processes that open the same URL see the same data
 
 
@@ -43,11 +45,18 @@ METHODS_OF: Mapping[Capability, Sequence[str]] = {
     Capability.PROFILES: ("save_profile",),
     Capability.EXTERNAL_IDS: ("set_external_id",),
     Capability.RESEALING: ("sealed_page", "reseal"),
+    Capability.ACCOUNT_CREDENTIALS: (
+        "credentials",
+        "claim_credential",
+        "settle_credential",
+        "touch_credential",
+        "reseal_credential",
+    ),
     Capability.SHARING: (),
 }
 
 
-class TokenStore(ABC):
+class TokenStore(CredentialStore, ABC):
     """Keeps authorizations, one for each pair of appid and openid.
 
     Every method may raise `StoreUnavailable` when the store does not answer; the call may then be repeated.
@@ -55,7 +64,8 @@ class TokenStore(ABC):
     """
 
     api_version: ClassVar[tuple[int, int]] = API_VERSION
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    #: A store that says nothing keeps no credentials of accounts: earlier ones say nothing, and have not the methods.
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.ACCOUNT_CREDENTIALS}
 
     @classmethod
     @abstractmethod
@@ -223,7 +233,7 @@ class TokenStore(ABC):
         """
         raise NotImplementedError
 
-    def migrate(self, progress: Callable[[str], None]) -> None:  # noqa: B027 - most stores have nothing to do
+    def migrate(self, progress: Callable[[str], None]) -> None:
         """Bring what is stored to the layout that this version expects, where it is behind.
 
         Of several callers at once each may do a part; whatever broke off before is gone on with.

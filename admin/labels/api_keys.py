@@ -22,6 +22,7 @@ KEY_RIGHT_LABELS: Mapping[str, str] = {
     KeyRight.READ_TOKEN: N_("Get valid tokens of users"),
     KeyRight.READ_USERS: N_("See what is known of a user, without tokens"),
     KeyRight.SET_EXTERNAL_ID: N_("Set the external id of users"),
+    KeyRight.ACCOUNT_TOKEN: N_("Get the accounts' own access tokens"),
 }
 KEY_LIFETIME_LABELS: Mapping[str, str] = {
     KeyLifetime.UNLIMITED: N_("never expires"),

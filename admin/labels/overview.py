@@ -42,6 +42,8 @@ CALL_LABELS: Mapping[str, str] = {
     "refresh_token": N_("Token refresh"),
     "userinfo": N_("Profile"),
     "auth": N_("Token check"),
+    "stable_token": N_("Account's access token"),
+    "getticket": N_("JS-SDK and card tickets"),
 }
 #: What comes of it while calls to an endpoint fail.
 BROKEN_LABELS: Mapping[str, str] = {
@@ -49,6 +51,8 @@ BROKEN_LABELS: Mapping[str, str] = {
     "refresh_token": N_("Refreshes fail"),
     "userinfo": N_("Profiles cannot be fetched"),
     "auth": N_("Tokens cannot be checked"),
+    "stable_token": N_("The account's access token cannot be fetched"),
+    "getticket": N_("JS-SDK and card tickets cannot be fetched"),
 }
 WORK_LABELS: Mapping[str, str] = {Work.LOGIN: N_("Logins"), Work.REFRESH: N_("Refreshes")}
 WORK_LABELS_THIS_HOUR: Mapping[str, str] = {

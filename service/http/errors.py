@@ -6,13 +6,15 @@ from service.authorization.exchange import CodeRefused, ExchangeUnderWay
 from service.authorization.exchange_budget import BudgetSpent
 from service.authorization.profiles import ProfileNotGranted, SnapshotUser
 from service.authorization.states import InvalidState
+from service.tokens.account_credentials import UnknownAccount
 from service.tokens.breaker import AccountPaused
-from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.tokens.manager import NoAuthorization
+from service.tokens.unavailable import Unavailable
 from service.webhooks.receiver import PushesNotTaken
 from service.webhooks.signed_query import InvalidSignature
 from service.wechat.errcodes import Kind
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
-from storage.base.errors import InvalidRecord, SealError, StorageError, StoreBusy
+from storage.base.errors import InvalidRecord, NotKept, SealError, StorageError, StoreBusy
 
 __all__ = ["CODE_MISSING", "DECLINED", "ApiError", "api_error_for"]
 
@@ -100,7 +102,9 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return ApiError(404, "not_found", "this user has not authorized this account here")
         case NoAuthorization():
             return ApiError(409, Kind.REAUTHORIZE, "the user must authorize again")
-        case TokenUnavailable():
+        case UnknownAccount():
+            return ApiError(404, "not_found", str(error))
+        case Unavailable():
             return ApiError(503, Kind.RETRY, str(error), retry_after=error.retry_after)
         case StoreBusy():
             return ApiError(503, "busy", "too many requests at once", retry_after=_RETRY_AFTER_SECONDS)
@@ -108,6 +112,8 @@ def api_error_for(error: BaseException) -> ApiError | None:  # noqa: C901, PLR09
             return ApiError(502, Kind.UNKNOWN, "what WeChat answered about this user cannot be stored")
         case SealError():
             return ApiError(500, Kind.CONFIGURATION, _CONFIGURATION_MESSAGE)
+        case NotKept():
+            return ApiError(501, "unsupported", str(error))
         case StorageError():
             message = "authorizations cannot be stored or read just now"
             return ApiError(503, "store_unavailable", message, retry_after=_RETRY_AFTER_SECONDS)

@@ -11,12 +11,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from service.authorization.exchange import CODE_MALFORMED, CODE_USED
 from service.authorization.exchange_budget import Standing
 from service.observability.multiprocess import is_shared
+from service.tokens.credential_fetcher import FetchResult
 from service.tokens.refresher import Refresh, RefreshResult
 from service.webhooks.receiver import MessageKind
 from service.webhooks.relay import RelayOutcome
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError
+from storage.credentials.records import CredentialKind
 from storage.pauses import AccountPause
 
 __all__ = ["Metrics"]
@@ -48,6 +50,12 @@ class Metrics:
         )
         self._refreshes = Counter(
             "wechat_openid_refreshes", "Scheduled refreshes by result.", ["result"], registry=self._registry
+        )
+        self._credentials = Counter(
+            "wechat_openid_credential_refreshes",
+            "Fetches of accounts' own access tokens and tickets by result.",
+            ["kind", "result"],
+            registry=self._registry,
         )
         self._pauses = Counter(
             "wechat_openid_account_pauses",
@@ -110,6 +118,7 @@ class Metrics:
             for endpoint in Endpoint:
                 for kind in (Kind.CONFIGURATION, Kind.RATE_LIMITED):  # those that a breaker pauses for
                     self._pauses.labels(appid, endpoint, kind)
+        self._credentials_by = {(k, r): self._credentials.labels(k, r) for k in CredentialKind for r in FetchResult}
         self._refreshes_by = {result: self._refreshes.labels(result) for result in RefreshResult}
 
     def reply(self, handler: str, status: int) -> None:
@@ -140,6 +149,10 @@ class Metrics:
     def refresh(self, refresh: Refresh) -> None:
         """Count one scheduled refresh."""
         self._refreshes_by[refresh.result].inc()
+
+    def credential(self, kind: CredentialKind, result: FetchResult) -> None:
+        """Count one fetch of an account's own credential."""
+        self._credentials_by[kind, result].inc()
 
     def pause(self, pause: AccountPause) -> None:
         """Count the beginning of a pause."""

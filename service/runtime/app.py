@@ -46,6 +46,7 @@ from service.runtime.background.call_log import CallLog
 from service.runtime.background.heartbeat import Heartbeat
 from service.runtime.background.user_history_log import UserHistoryLog
 from service.settings import Settings
+from service.tokens.account_credentials import AccountCredentials
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager
 from service.tokens.refresh_policy import RefreshPolicy
@@ -58,6 +59,7 @@ from service.wechat.client import WeChatClient
 from service.wechat.protocol import AccountKind
 from storage.activity import ActivityKind
 from storage.base.clock import Clock
+from storage.credentials.vault import CredentialVault
 from storage.sealing import KeyRing
 from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
@@ -98,6 +100,7 @@ class Service:
     exchange: CodeExchange
     visitor_sessions: VisitorSessions
     tokens: TokenManager
+    credentials: AccountCredentials
     profiles: Profiles
     pushes: PushReceiver
     scheduler: RefreshScheduler
@@ -106,18 +109,13 @@ class Service:
 
     async def drain(self) -> None:
         """Finish exchanges and refreshes that are under way, and claim nothing more."""
-        await self.scheduler.stop()
-        await self.audit_retention.stop()
-        await self.jobs.stop()
-        await self.exchange.drain()
-        await self.profiles.drain()
-        await self.pushes.drain()
-        await self.tokens.drain()
-        await self.activity.stop()
-        await self.calls.stop()
-        await self.api_key_use_log.stop()
-        await self.user_history_log.stop()
-        await self.heartbeat.stop()
+        for background in (self.scheduler, self.audit_retention, self.jobs):
+            await background.stop()
+        for work in (self.exchange, self.profiles, self.pushes, self.tokens):
+            await work.drain()
+        await self.credentials.stop()
+        for log in (self.activity, self.calls, self.api_key_use_log, self.user_history_log, self.heartbeat):
+            await log.stop()
         await self.counters.close()
 
 
@@ -126,6 +124,7 @@ def make_service(
     *,
     keys: KeyRing,
     vault: TokenVault,
+    credential_vault: CredentialVault,
     database: Database,
     client: WeChatClient,
     relay: MessageRelay,
@@ -199,10 +198,20 @@ def make_service(
             is_signed_in=visitor_sessions.is_good,
             accepted=metrics.good_code,
             failed=metrics.failed_exchange,
-            refused=_noted_by(activity, calls),
+            refused=partial(_note_refused, activity, calls),
         ),
         visitor_sessions=visitor_sessions,
         tokens=tokens,
+        credentials=AccountCredentials(
+            settings.all_accounts(),
+            credential_vault,
+            client,
+            breaker,
+            clock=clock,
+            policy=policy,
+            every_seconds=settings.refresh_every_seconds,
+            observe=metrics.credential,
+        ),
         profiles=profiles,
         pushes=PushReceiver(
             {account.appid: account for account in settings.all_accounts()},
@@ -234,12 +243,9 @@ def _budget_of_process(settings: Settings) -> int:
     return max(1, settings.exchange_budget // settings.workers)
 
 
-def _noted_by(activity: ActivityLog, calls: CallLog) -> Callable[[FailedExchange], None]:
-    def note(failed: FailedExchange) -> None:
-        activity.note(failed.appid, ActivityKind.EXCHANGE_FAILED, failed.errcode)
-        calls.refused(failed)
-
-    return note
+def _note_refused(activity: ActivityLog, calls: CallLog, failed: FailedExchange) -> None:
+    activity.note(failed.appid, ActivityKind.EXCHANGE_FAILED, failed.errcode)
+    calls.refused(failed)
 
 
 def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> Application:
@@ -303,6 +309,7 @@ def make_private_app(service: Service) -> Application:
     )
     backends = InternalServices(
         service.tokens,
+        service.credentials,
         service.vault,
         ApiKeyAccess(service.api_keys, service.counters, service.clock),
         service.api_key_use_log.note,

@@ -22,6 +22,7 @@ from storage.base.clock import Clock, SystemClock
 from storage.base.errors import NotMadeYet, SchemaNotReady, StorageError, StoreUnavailable
 from storage.base.risks import RISK_SENTENCES
 from storage.base.schema_report import SchemaReport, SchemaState
+from storage.credentials.vault import CredentialVault
 from storage.registry import load_store
 from storage.sealing import KeyRing, read_key_file
 from storage.sql.accounts.session_ends import SessionEnds
@@ -182,6 +183,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             settings,
             keys=keys,
             vault=vault,
+            credential_vault=CredentialVault(store, keys, instance=instance),
             database=database,
             client=client,
             relay=relay,

@@ -112,6 +112,7 @@ async def run_server(
             server.add_sockets(sockets)
         service.scheduler.start()
         for background in (
+            service.credentials,
             service.audit_retention,
             service.activity,
             service.calls,

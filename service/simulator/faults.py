@@ -15,6 +15,9 @@ class Endpoint(StrEnum):
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a call
     USERINFO = "userinfo"
     AUTH = "auth"
+    STABLE_TOKEN = "stable_token"  # noqa: S105 - the name of a call
+    TOKEN = "token"  # noqa: S105 - the name of a call
+    GETTICKET = "getticket"
 
 
 class Breakage(StrEnum):

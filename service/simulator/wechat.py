@@ -6,6 +6,7 @@ The behaviour follows Tencent's description of web authorization (网页授权) 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from service.simulator.account_tokens import AccountTokens
 from service.simulator.errcodes import ErrorReply, require
 from service.simulator.faults import Faults
 from service.simulator.issued import (
@@ -53,6 +54,7 @@ class SimulatedWeChat:
         outcomes: For each endpoint, how often a call ended in `ok`, in an errcode, or in a breakage; for the page in
             `asked`, `code`, `denied` or the number of its error.
         quirks: May be replaced at any time.
+        account_tokens: Accounts' own access tokens and tickets.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class SimulatedWeChat:
         self._first_quirks = quirks
         self._secrets = {account.secret for account in accounts}
         self._issued = IssuedTokens()
+        self.account_tokens = AccountTokens(self.now, self._check_secret)
         self.accounts = {account.appid: account for account in accounts}
         if len(self.accounts) != len(accounts):
             raise ValueError("an appid is given twice")
@@ -86,8 +89,9 @@ class SimulatedWeChat:
         self.faults.clear()
         self.reset_counts()
         self._offset = 0
-        self._secrets |= self._issued.secrets()
+        self._secrets = self.issued_secrets()
         self._issued = IssuedTokens()
+        self.account_tokens = AccountTokens(self.now, self._check_secret)
 
     def now(self) -> int:
         """Return this WeChat's time: whole seconds since the epoch, UTC."""
@@ -261,8 +265,8 @@ class SimulatedWeChat:
         return [authorization.grant for authorization in self._issued.authorizations()]
 
     def issued_secrets(self) -> set[str]:
-        """Return every code, token and app secret there ever was, across resets, for searching logs and files."""
-        return self._secrets | self._issued.secrets()
+        """Return all codes, tokens, tickets and app secrets there ever were, across resets, for searches in logs."""
+        return self._secrets | self._issued.secrets() | self.account_tokens.secrets()
 
     def _check_secret(self, appid: str, secret: str) -> None:
         account = self.accounts.get(appid)

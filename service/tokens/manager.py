@@ -4,26 +4,24 @@ Callers in one process share one call, processes share a lease: however many ask
 asking again and again make the service ask WeChat each time, whether the last refresh failed or succeeded.
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from service.tokens.leased_refresh import LeasedRefresh
 from service.tokens.refresh_policy import RefreshPolicy
 from service.tokens.refresher import Refresh, RefreshResult, TokenRefresher
 from service.tokens.single_flight import SingleFlight
+from service.tokens.unavailable import Unavailable, UnavailableReason
 from storage.base.clock import HOUR_SECONDS, Clock, was_set_back
 from storage.base.errors import SealError, StorageError
 from storage.leases import Lease
 from storage.users import Authorization, Status, Use
 from storage.vault import TokenVault
 
-__all__ = ["NoAuthorization", "TokenManager", "TokenUnavailable", "UnavailableReason", "ValidToken"]
+__all__ = ["NoAuthorization", "TokenManager", "TokenUnavailable", "ValidToken"]
 
 #: A use is written down at most this often for each user.
 _NOTE_USE_SECONDS = HOUR_SECONDS
-#: Pauses before each new look at a row whose lease somebody else holds; together the longest wait.
-_WAIT_FOR_WINNER_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 0.8, 0.8, 0.8)
 
 _logger = logging.getLogger(__name__)
 
@@ -59,34 +57,16 @@ class NoAuthorization(Exception):
         self.status = status
 
 
-class UnavailableReason(StrEnum):
-    """Why a token cannot be refreshed just now."""
-
-    WAITING_AFTER_FAILURE = "the last refresh failed, and the next one waits"
-    JUST_REFRESHED = "it was refreshed a moment ago, and the next refresh waits"
-    REFRESH_IN_PROGRESS = "somebody else is refreshing it"
-    REFRESH_FAILED = "the refresh failed"
-    ACCOUNT_PAUSED = "the account's calls pause"
-
-
-class TokenUnavailable(Exception):
-    """The token has expired, or WeChat refused it, and there is no other just now.
-
-    Attributes:
-        retry_after: Seconds after which asking again makes sense.
-        errcode: WeChat's answer to the refresh that failed, if it gave a number.
-    """
+class TokenUnavailable(Unavailable):
+    """A user's token has expired, or WeChat refused it, and there is no other just now."""
 
     def __init__(
         self, appid: str, openid: str, retry_after: int, reason: UnavailableReason, errcode: int | None = None
     ) -> None:
-        because = reason if errcode is None else f"{reason} (errcode {errcode})"
-        super().__init__(f"no usable token for {openid} of {appid}: {because}")
+        super().__init__(f"token for {openid} of {appid}", retry_after, reason, errcode)
         self.appid = appid
         self.openid = openid
-        self.reason = reason
-        self.errcode = errcode
-        self.retry_after = max(1, retry_after)
+        self.reason: UnavailableReason = reason
 
 
 #: Why there is no token where a refresh ended so, other than that it failed.
@@ -196,15 +176,15 @@ class TokenManager:
 
     async def _obtain(self, row: Authorization, wanted: _Wanted) -> Authorization:
         """Refresh, or wait for another refresh to end, and return the row as it is then."""
-        for pause in (0.0, *_WAIT_FOR_WINNER_SECONDS):
-            await asyncio.sleep(pause)
-            if self._is_settled(row, wanted):
-                return row
-            lease = await self._vault.claim(row.appid, row.openid, self._lease_ttl)
-            if lease is not None:
-                return await self._refresh_leased(lease, wanted)
-            row = await self._active(row.appid, row.openid)
-        return self._use_while_valid(row, wanted, 1, UnavailableReason.REFRESH_IN_PROGRESS)
+        user = row.appid, row.openid
+        refresh: LeasedRefresh[Authorization, Lease] = LeasedRefresh(
+            is_settled=lambda found: self._is_settled(found, wanted),
+            claim=lambda: self._vault.claim(*user, self._lease_ttl),
+            refresh=lambda lease: self._refresh_leased(lease, wanted),
+            read=lambda: self._active(*user),
+            give_up=lambda found: self._use_while_valid(found, wanted, 1, UnavailableReason.REFRESH_IN_PROGRESS),
+        )
+        return await refresh.run(row)
 
     def _is_settled(self, row: Authorization, wanted: _Wanted) -> bool:
         """Return whether a row is the answer as it is, because it serves or because WeChat is not to be asked now.
@@ -214,9 +194,9 @@ class TokenManager:
         """
         if self._serves(row, wanted):
             return True
-        failed_at = row.last_error_at if row.refresh_failures else None
-        if failed_at is not None and not was_set_back(failed_at, self._clock.now()):
-            wait = self._policy.retry_on_use_at(failed_at, row.next_refresh_at) - self._clock.now()
+        after_failure = self._policy.wait_after_failure(row, self._clock.now())
+        if after_failure is not None:
+            wait = after_failure
             reason, errcode = UnavailableReason.WAITING_AFTER_FAILURE, row.last_error_code
         else:
             wait = self._policy.refresh_again_seconds if self._was_just_refreshed(row) else 0

@@ -2,10 +2,11 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from storage.base.clock import DAY_SECONDS
+from storage.base.clock import DAY_SECONDS, was_set_back
 
-__all__ = ["RefreshPolicy"]
+__all__ = ["Failing", "RefreshPolicy"]
 
 
 #: The first pause after a failed refresh, and the longest.
@@ -13,6 +14,27 @@ _FIRST_BACKOFF_SECONDS = 10
 _LONGEST_BACKOFF_SECONDS = 900
 #: Somebody who needs the token now does not wait longer than this after a failure before WeChat is asked again.
 _LONGEST_WAIT_ON_USE_SECONDS = 60
+
+#: How long before its end WeChat replaces an account's access token (获取稳定版接口调用凭据).
+_CREDENTIAL_AHEAD_SECONDS = 300
+#: How much later at most the service asks for it: after the moment by WeChat's clock, and not all processes at once.
+_CREDENTIAL_JITTER_SECONDS = 40
+
+
+class Failing(Protocol):
+    """What a row tells of refreshes that failed."""
+
+    @property
+    def refresh_failures(self) -> int:
+        """How many in a row."""
+
+    @property
+    def last_error_at(self) -> int | None:
+        """When the last one failed."""
+
+    @property
+    def next_refresh_at(self) -> int | None:
+        """When the next one is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +68,15 @@ class RefreshPolicy:
         jitter = self.randomness.randint(0, tenth)
         return max(expires_at - lead - jitter, now + max(1, lifetime // 2))
 
+    def credential_refresh_at(self, now: int, expires_at: int) -> int:
+        """Return when an account's own credential that was just obtained is to be fetched anew.
+
+        WeChat gives a new access token only in the last 5 minutes of the one there is, which lives on to its end; one
+        that is fetched earlier is the same again. Where it was the same, the next try comes soon, but not at once.
+        """
+        jitter = self.randomness.randint(_CREDENTIAL_JITTER_SECONDS // 4, _CREDENTIAL_JITTER_SECONDS)
+        return max(expires_at - _CREDENTIAL_AHEAD_SECONDS + jitter, now + jitter)
+
     def is_active(self, now: int, last_used_at: int) -> bool:
         """Return whether a user was seen recently enough to be refreshed on schedule."""
         return now - last_used_at < self.active_within_days * DAY_SECONDS
@@ -59,3 +90,10 @@ class RefreshPolicy:
         """Return when a refresh on use may ask WeChat again after a failure."""
         longest = last_error_at + _LONGEST_WAIT_ON_USE_SECONDS
         return longest if next_refresh_at is None else min(next_refresh_at, longest)
+
+    def wait_after_failure(self, row: Failing, now: int) -> int | None:
+        """Return in how many seconds a refresh on use may ask WeChat; None where the last one did not fail."""
+        failed_at = row.last_error_at if row.refresh_failures else None
+        if failed_at is None or was_set_back(failed_at, now):
+            return None
+        return self.retry_on_use_at(failed_at, row.next_refresh_at) - now

@@ -3,10 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
+from service.wechat.account_protocol import (
+    CredentialReply,
+    parse_stable_token,
+    parse_ticket,
+    stable_token_body,
+    ticket_url,
+)
 from service.wechat.addresses import ApiAddresses
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import FaultReason, WeChatError, WeChatFault
@@ -23,7 +30,7 @@ from service.wechat.protocol import (
     refresh_url,
     userinfo_url,
 )
-from service.wechat.transports import RawReply, Transport, TransportFault
+from service.wechat.transports import PostingTransport, RawReply, TransportFault
 
 __all__ = ["WeChatClient"]
 
@@ -33,6 +40,7 @@ _OK: Final = 200
 #: A second try of an exchange at the same address begins only this soon after the first, so that both end before the
 #: page gives up.
 _SECOND_TRY_WITHIN_SECONDS: Final = 0.5
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 class WeChatClient:
@@ -53,7 +61,7 @@ class WeChatClient:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: PostingTransport,
         *,
         api_url: str = "https://api.weixin.qq.com",
         further_api_urls: Sequence[str] = (),
@@ -79,7 +87,7 @@ class WeChatClient:
         """
 
         async def ask() -> TokenReply:
-            return await self._ask(
+            return await self._get(
                 Endpoint.EXCHANGE, account.appid, lambda api: exchange_url(api, account, code), parse_token_reply
             )
 
@@ -101,31 +109,61 @@ class WeChatClient:
 
     async def refresh_token(self, appid: str, refresh_token: str) -> TokenReply:
         """Refresh an access token, with one try: the caller decides when to try again."""
-        return await self._ask(
+        return await self._get(
             Endpoint.REFRESH, appid, lambda api: refresh_url(api, appid, refresh_token), parse_refresh_reply
         )
 
     async def userinfo(self, appid: str, access_token: str, openid: str, lang: str = "zh_CN") -> UserInfo:
         """Fetch a user's profile; the token must have been granted with scope `snsapi_userinfo`."""
-        return await self._ask(
+        return await self._get(
             Endpoint.USERINFO, appid, lambda api: userinfo_url(api, access_token, openid, lang), parse_userinfo
         )
 
     async def check_token(self, appid: str, access_token: str, openid: str) -> bool:
         """Return whether an access token is valid for a user. Anything but a clear yes or no raises."""
-        return await self._ask(Endpoint.AUTH, appid, lambda api: auth_url(api, access_token, openid), parse_auth_reply)
+        return await self._get(Endpoint.AUTH, appid, lambda api: auth_url(api, access_token, openid), parse_auth_reply)
+
+    async def stable_token(self, account: Account, *, force: bool = False) -> CredentialReply:
+        """Fetch the account's own access token.
+
+        Args:
+            account: Whose.
+            force: End the one there is and make another; see `stable_token_body`.
+        """
+
+        async def send(api: str) -> RawReply:
+            body = stable_token_body(account, force=force)
+            url = f"{api}{Endpoint.STABLE_TOKEN.path}"
+            return await self._transport.post(url, body, _JSON, timeout_seconds=self._timeout_seconds)
+
+        return await self._ask(Endpoint.STABLE_TOKEN, account.appid, send, parse_stable_token)
+
+    async def ticket(self, appid: str, access_token: str, ticket_type: str) -> CredentialReply:
+        """Fetch a ticket of an account with its own access token."""
+        return await self._get(
+            Endpoint.TICKET, appid, lambda api: ticket_url(api, access_token, ticket_type), parse_ticket
+        )
 
     async def close(self) -> None:
         """Wait for calls under way and close the connections."""
         await self._addresses.close()
         await self._transport.close()
 
-    async def _ask(
+    async def _get(
         self, endpoint: Endpoint, appid: str, url_at: Callable[[str], str], parse: Callable[[bytes, str], T]
+    ) -> T:
+        return await self._ask(endpoint, appid, lambda api: self._transport.get(url_at(api)), parse)
+
+    async def _ask(
+        self,
+        endpoint: Endpoint,
+        appid: str,
+        send: Callable[[str], Awaitable[RawReply]],
+        parse: Callable[[bytes, str], T],
     ) -> T:
         started = time.monotonic()
         try:
-            reply = await self._fetch(endpoint, appid, url_at)
+            reply = await self._reply_to(send, endpoint, appid)
             answer = (
                 parse(reply.body, appid) if reply.status == _OK else _answer_in_spite(reply, endpoint, appid, parse)
             )
@@ -137,10 +175,10 @@ class WeChatClient:
         self._ended(endpoint, appid, None)
         return answer
 
-    async def _fetch(self, endpoint: Endpoint, appid: str, url_at: Callable[[str], str]) -> RawReply:
+    async def _reply_to(self, send: Callable[[str], Awaitable[RawReply]], endpoint: Endpoint, appid: str) -> RawReply:
         address = self._addresses.current
         try:
-            reply = await self._transport.get(url_at(address))
+            reply = await send(address)
         except TransportFault as error:
             if error.is_unanswered:
                 self._addresses.note_unanswered(address)

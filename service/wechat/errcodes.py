@@ -1,9 +1,9 @@
 """What each errcode of WeChat means for the service, and what a person can do about it, in two languages.
 
 Sources, all of Tencent's documentation: the pages on web authorization (网页授权), the table of global return codes
-(全局返回码), and the return codes of `cgi-bin/token` (获取接口调用凭据), which speak of the secret, the address and the
-account as the exchange does. Console pages are named as they are since 2025: AppSecret, IP list and message push in
-微信开发者平台, the domains in mp.weixin.qq.com.
+(全局返回码), and the return codes of `cgi-bin/token` (获取接口调用凭据) and of `stable_token` (获取稳定版接口调用凭据),
+which speak of the secret, the address and the account as the exchange does. Console pages are named as they are since
+2025: AppSecret, IP list and message push in 微信开发者平台, the domains in mp.weixin.qq.com.
 """
 
 from dataclasses import dataclass
@@ -136,6 +136,17 @@ _CHECK_PERMISSION = Text(
     "(网页授权), and that the appid is its own, as 微信开发者平台 shows it (我的业务 → 服务号).",
     "请在 mp.weixin.qq.com 确认账号为已认证的服务号且具备网页授权权限，"
     "并在微信开发者平台（我的业务 → 服务号）确认 AppID 属于该账号。",
+)
+_CHECK_JSSDK = Text(
+    "Check in 微信开发者平台 (我的业务 → 服务号) that the account is verified and has the permission for this call, "
+    "such as that of the JS-SDK.",
+    "请在微信开发者平台（我的业务 → 服务号）确认账号已认证，且具备该接口的权限（如 JS-SDK）。",
+)
+_TOKEN_FETCHED = Text(
+    "Nothing to do: the service fetches the account's current access token and asks once more. If it lasts, another "
+    "server forces new tokens of this account (force_refresh): let it ask this service instead.",
+    "无需处理：服务会自动重新获取该公众号的 access_token 并重试一次。若持续出现，说明有其他服务器在强制刷新"
+    "（force_refresh）该公众号的 access_token，请改为从本服务获取。",
 )
 _NO_PLATFORM = Text(
     "This concerns a third-party platform (第三方平台). The settings need the appid and AppSecret of the Official "
@@ -463,6 +474,11 @@ _KINDS_BY_ENDPOINT: dict[tuple[int, str], Kind] = {
     # No token takes part in an exchange: what is wrong there is the secret.
     (40001, Endpoint.EXCHANGE): Kind.CONFIGURATION,
     **{(errcode, Endpoint.REFRESH): Kind.RETRY for errcode in STALE_TOKEN_ERRCODES},
+    # As in an exchange, the secret is all there is.
+    (40001, Endpoint.STABLE_TOKEN): Kind.CONFIGURATION,
+    # No user has granted anything: the account itself lacks the permission.
+    (48001, Endpoint.STABLE_TOKEN): Kind.CONFIGURATION,
+    (48001, Endpoint.TICKET): Kind.CONFIGURATION,
 }
 _REMEDIES_BY_ENDPOINT: dict[tuple[int | None, str], Text] = {
     (None, Endpoint.EXCHANGE): _UNREACHABLE,
@@ -471,12 +487,18 @@ _REMEDIES_BY_ENDPOINT: dict[tuple[int | None, str], Text] = {
     (40001, Endpoint.AUTH): _REFRESHED,
     # No grant exists yet whose scope could be too narrow.
     (48001, Endpoint.EXCHANGE): _CHECK_PERMISSION,
+    (40001, Endpoint.STABLE_TOKEN): _CHECK_SECRET,
+    (48001, Endpoint.STABLE_TOKEN): _CHECK_JSSDK,
+    (48001, Endpoint.TICKET): _CHECK_JSSDK,
+    **{(errcode, Endpoint.TICKET): _TOKEN_FETCHED for errcode in STALE_TOKEN_ERRCODES},
 }
 #: Where the kind says more about what happens next than the number does.
 _REMEDIES_BY_KIND: dict[tuple[Kind, str], Text] = {
     (Kind.RETRY, Endpoint.EXCHANGE): EXCHANGE_FAILED,
     (Kind.REFRESH, Endpoint.EXCHANGE): EXCHANGE_FAILED,
     (Kind.RETRY, Endpoint.REFRESH): _RETRIED,
+    (Kind.RETRY, Endpoint.STABLE_TOKEN): _RETRIED,
+    (Kind.RETRY, Endpoint.TICKET): _RETRIED,
 }
 
 #: For calls other than the exchange, which are made again when a pause is over, or with a newer token.

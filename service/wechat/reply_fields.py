@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PADDING: Final = "\0 \t\r\n"
+#: Replies with tokens hold no text of users, which could look like a field.
+_WITHOUT_TEXT: Final = frozenset({Endpoint.EXCHANGE, Endpoint.REFRESH, Endpoint.STABLE_TOKEN, Endpoint.TICKET})
 #: Numbers of more digits are none: databases keep 64 bits.
 _DIGITS_LIMIT: Final = 18
 
@@ -44,8 +46,7 @@ class ReplyFields:
     def __init__(self, endpoint: Endpoint, body: bytes, appid: str) -> None:
         self._endpoint = endpoint
         self._appid = appid
-        # Replies with tokens hold no text of users, which could look like a field.
-        fields = read_fields(body, salvage=endpoint in {Endpoint.EXCHANGE, Endpoint.REFRESH})
+        fields = read_fields(body, salvage=endpoint in _WITHOUT_TEXT)
         if fields is None:
             raise WeChatFault(endpoint, appid, FaultReason.NOT_JSON, reply_started=True)
         self._fields = fields

@@ -7,6 +7,7 @@ StorageError
 ├── StoreBusy            too many writes wait; refused before anything was done
 ├── InvalidRecord        the store refuses this record; the same call fails again
 ├── SchemaNotReady       the tables are missing or behind the code
+├── NotKept              the store leaves out what is asked of it; another store is needed
 ├── NotMadeYet           no database or key file is there; only a first start makes one
 ├── SealError
 │   ├── UnknownKey       sealed with a key that is not in SECRET_KEYS
@@ -19,6 +20,7 @@ __all__ = [
     "CannotOpen",
     "InvalidKey",
     "InvalidRecord",
+    "NotKept",
     "NotMadeYet",
     "RegistryError",
     "SchemaNotReady",
@@ -74,6 +76,10 @@ class CannotOpen(SealError):
 
 class InvalidKey(SealError):
     """The value given as a key is not one. The text says how to make one."""
+
+
+class NotKept(StorageError):
+    """The store lacks the capability for what is asked of it."""
 
 
 class NotMadeYet(StorageError):

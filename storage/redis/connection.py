@@ -42,17 +42,9 @@ UNAVAILABLE = (
     RedisClusterException,
 )
 SCRIPTS = (
-    "save",
-    "claim",
-    "claim_due",
-    "settle",
-    "touch",
-    "save_profile",
-    "set_external_id",
-    "revoke",
-    "erase",
-    "reseal",
-    "migrate",
+    *("save", "claim", "claim_due", "settle", "touch", "save_profile", "set_external_id"),
+    *("revoke", "erase", "reseal", "migrate"),
+    *("claim_credential", "settle_credential", "touch_credential", "reseal_credential"),
 )
 
 

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from storage.activity import Activity, count_grants, count_outcomes, hour_of, sum_by_hour
 from storage.base.errors import InvalidRecord
@@ -14,6 +14,7 @@ from storage.base.schema_report import SchemaReport, SchemaState
 from storage.grants import Grant, RedeemedCode, Resealing, SealedRow, grant_fields
 from storage.leases import Lease, Outcome, outcome_fields
 from storage.redis.connection import Connection
+from storage.redis.credentials import RedisCredentials
 from storage.redis.fields import (
     SEALED_FIELDS,
     Argument,
@@ -28,7 +29,7 @@ from storage.redis.fields import (
     user_name,
 )
 from storage.redis.user_search import RedisUserSearch, names_by_id
-from storage.store import TokenStore
+from storage.store import Capability, TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
 from storage.validation import require_storable, require_unicode
 
@@ -42,14 +43,17 @@ LAYOUT = 2
 MIGRATION_BATCH = 1000
 
 
-class RedisTokenStore(TokenStore):
+class RedisTokenStore(RedisCredentials, TokenStore):
     """Keeps authorizations in a Redis server, or in one slot of a Redis Cluster.
 
     Every change is a script, so it happens whole or not at all. Leases are timed by the server's clock, to the
     millisecond. An appid must not contain `|`; WeChat's never do.
     """
 
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
     def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
         self._redis = connection
 
     @classmethod

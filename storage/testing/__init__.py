@@ -21,6 +21,7 @@ overrides `let_pass`; any other is waited for, a few seconds in all. It needs py
 the line `pytest.register_assert_rewrite("storage.testing")` makes failures explain themselves.
 """
 
+from storage.testing.credentials import CredentialContract
 from storage.testing.ending import EndingContract
 from storage.testing.fallback import FallbackContract
 from storage.testing.leasing import LeasingContract
@@ -41,6 +42,7 @@ class TokenStoreContract(
     SchedulingContract,
     ListingContract,
     EndingContract,
+    CredentialContract,
     SharingContract,
     ModelContract,
 ):

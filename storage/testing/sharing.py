@@ -27,7 +27,7 @@ from storage.testing.samples import (
     stored,
 )
 
-__all__ = ["SharingContract"]
+__all__ = ["PROCESSES", "SharingContract", "in_processes"]
 
 PROCESSES = 3
 #: How long a process may take to start and to do its work, in seconds.
@@ -55,7 +55,7 @@ class SharingContract(Contract):
         """A lock within the process is not enough."""
         skip_without(store, Capability.SHARING)
         store.save([a_grant(openid) for openid in RACED_FOR])
-        claims = _in_processes(PROCESSES, _claim_one_after_the_other, store, url)
+        claims = in_processes(PROCESSES, _claim_one_after_the_other, store, url)
         assert Counter(openid for won in claims for openid in won) == Counter(RACED_FOR)
 
     def test_processes_claim_each_due_user_once(self, store: TokenStore, url: str) -> None:
@@ -63,7 +63,7 @@ class SharingContract(Contract):
         skip_without(store, Capability.SHARING)
         skip_without(store, Capability.SCHEDULING)
         store.save([a_grant(openid, next_refresh_at=NOW) for openid in DUE])
-        claims = _in_processes(PROCESSES, _claim_what_is_due, store, url)
+        claims = in_processes(PROCESSES, _claim_what_is_due, store, url)
         # Who meets rows that others are about to lease may find none for a moment, and stop early.
         claims.append(_claim_what_is_due(store, PROCESSES))
         assert Counter(openid for batch in claims for openid in batch) == Counter(DUE)
@@ -71,7 +71,7 @@ class SharingContract(Contract):
     def test_what_a_killed_process_did_stays_and_its_lease_ends(self, store: TokenStore, url: str) -> None:
         """Its grants are kept; its lease keeps others out until its time, and is fenced from then on."""
         skip_without(store, Capability.SHARING)
-        [(long, short)] = _in_processes(1, _save_and_claim, store, url)
+        [(long, short)] = in_processes(1, _save_and_claim, store, url)
         assert stored(store, "o-long") == long.authorization
         assert store.claim(APPID, "o-long", "second", LONG_TTL) is None
         self.claimed_when_free(store, "second", "o-short")
@@ -94,7 +94,7 @@ def _save_and_claim(store: TokenStore, _number: int) -> tuple[Lease, Lease]:
     return claimed(store, openid="o-long"), claimed(store, openid="o-short", ttl=SHORT_TTL)
 
 
-def _in_processes(count: int, work: Work, store: TokenStore, url: str) -> list[Any]:
+def in_processes(count: int, work: Work, store: TokenStore, url: str) -> list[Any]:
     """Do the same work in several processes, all at once, and return what each of them answers."""
     context = _context_for(type(store))
     start = context.Barrier(count)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from storage.credentials.records import CredentialKind
 from storage.grants import SealedTokens
 from storage.memory import MemoryTokenStore
 from storage.rotation import KeyRotation
@@ -150,3 +151,29 @@ def test_row_that_is_written_again_and_again_is_counted_under_the_key_it_has():
 
 def test_nothing_stored_is_nothing_to_report():
     assert list(KeyRotation(MemoryTokenStore(), BOTH).run()) == []
+
+
+def test_credentials_of_accounts_open_with_the_new_key_alone():
+    store = MemoryTokenStore()
+    for kind in CredentialKind:
+        lease = store.claim_credential(APPID, kind, "first", 60)
+        sealed = OLD_RING.seal_credential(APPID, kind, f"value of {kind}")
+        store.settle_credential(lease.renewed(sealed, obtained_at=1, expires_at=2, next_refresh_at=2))
+    store.claim_credential("wx-never-obtained", CredentialKind.ACCESS_TOKEN, "first", 60)
+    assert rotate(store, dry_run=True).stale == 3
+    report = rotate(store)
+    assert (report.stale, report.resealed, report.unopened) == (3, 3, 0)
+    assert dict(report.rows_by_key) == {NEW_ID: 3, OLD_ID: 0}
+    assert [NEW_RING.open_credential(one) for one in store.credentials(APPID)] == [
+        f"value of {kind}" for kind in sorted(CredentialKind)
+    ]
+
+
+def test_a_credential_that_no_key_opens_is_counted_and_left():
+    store = MemoryTokenStore()
+    lease = store.claim_credential(APPID, CredentialKind.ACCESS_TOKEN, "first", 60)
+    sealed = OLD_RING.seal_credential(APPID, CredentialKind.ACCESS_TOKEN, "value")
+    store.settle_credential(lease.renewed(sealed, obtained_at=1, expires_at=2, next_refresh_at=2))
+    report = rotate(store, NEW_RING)
+    assert (report.stale, report.resealed, report.unopened) == (1, 0, 1)
+    assert store.credentials()[0].sealed == sealed

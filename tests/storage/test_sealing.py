@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.base.errors import CannotOpen, InvalidKey, UnknownKey
+from storage.credentials.records import Credential, CredentialKind
 from storage.grants import SealedTokens
 from storage.sealing import KeyRing, Tokens, create_key_file, generate_key, read_key_file
 from storage.users import Authorization, Status
@@ -313,3 +314,18 @@ def test_keys_that_seal_a_row_are_told_without_opening_it():
     assert first.sealed_with(mixed) == {first.key_ids[0], second.key_ids[0]}
     with pytest.raises(CannotOpen):
         first.sealed_with(SealedTokens(b"", b""))
+
+
+def test_a_credential_opens_only_as_what_it_was_sealed_for():
+    ring = KeyRing.parse(generate_key())
+    value = "t" * 4096
+    sealed = ring.seal_credential("wx1", CredentialKind.ACCESS_TOKEN, value)
+    assert value.encode() not in sealed
+    good = Credential("wx1", CredentialKind.ACCESS_TOKEN, sealed)
+    assert ring.open_credential(good) == value
+    moved = [replace(good, appid="wx2"), replace(good, kind=CredentialKind.JSAPI_TICKET), replace(good, sealed=b"")]
+    for other in moved:
+        with pytest.raises(CannotOpen):
+            ring.open_credential(other)
+    with pytest.raises(CannotOpen):
+        ring.open_tokens("wx1", "access_token", SealedTokens(sealed, sealed))

@@ -1,4 +1,4 @@
-"""The API for other backends: live tokens, users, and what backends call them; for holders of a good API key."""
+"""The API for other backends: live tokens, users, what backends call them, and accounts' access tokens; by API keys."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from service.http.api_key_access import ApiKeyAccess
 from service.http.body import InvalidBody, read_fields
 from service.http.errors import ApiError
 from service.http.handlers.base import JsonHandler, Route
+from service.tokens.account_credentials import AccountCredentials
 from service.tokens.manager import NoAuthorization, TokenManager
 from storage.base.clock import HOUR_SECONDS
 from storage.base.text import is_text
@@ -37,11 +38,12 @@ class InternalServices:
     """What the handlers for backends need.
 
     Attributes:
-        note_use: Called with the key's name and the account of each answer about a user.
+        note_use: Called with the key's name and the account of each answer.
         note_token: Called with the key's name, the account and the user of each token that is given.
     """
 
     tokens: TokenManager
+    credentials: AccountCredentials
     vault: TokenVault
     access: ApiKeyAccess
     note_use: Callable[[str, str], None]
@@ -55,18 +57,26 @@ class InternalHandler(JsonHandler):
         """Take what the handler needs."""
         self.services = services
 
-    async def admit(self, appid: str, openid: str, right: KeyRight) -> str:
+    async def admit(self, appid: str, right: KeyRight) -> str:
+        """Return the name of the key that asks about an account.
+
+        Raises:
+            ApiError: It is not good for this.
+        """
+        header = self.request.headers.get("Authorization", "")
+        return (await self.services.access.admit(header, appid, right)).name
+
+    async def admit_for_user(self, appid: str, openid: str, right: KeyRight) -> str:
         """Return the name of the key that asks about a user.
 
         Raises:
             ApiError: It is not good for this.
             NoAuthorization: Nobody can be called so.
         """
-        header = self.request.headers.get("Authorization", "")
-        key = await self.services.access.admit(header, appid, right)
+        name = await self.admit(appid, right)
         if not (is_text(appid, _LONGEST_APPID) and is_text(openid, _LONGEST_OPENID)):
             raise NoAuthorization(appid, openid, None)
-        return key.name
+        return name
 
 
 class TokenHandler(InternalHandler):
@@ -78,7 +88,7 @@ class TokenHandler(InternalHandler):
 
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the token, when it ends, and its scope."""
-        name = await self.admit(appid, openid, KeyRight.READ_TOKEN)
+        name = await self.admit_for_user(appid, openid, KeyRight.READ_TOKEN)
         fresh = await self.services.tokens.get_valid_token(
             appid, openid, self._minimum_seconds(), refused=self._is_refused()
         )
@@ -104,7 +114,7 @@ class UserHandler(InternalHandler):
 
     async def get(self, appid: str, openid: str) -> None:
         """Answer with the user."""
-        name = await self.admit(appid, openid, KeyRight.READ_USERS)
+        name = await self.admit_for_user(appid, openid, KeyRight.READ_USERS)
         user = await self.services.vault.get(appid, openid)
         if user is None:
             raise NoAuthorization(appid, openid, None)
@@ -117,7 +127,7 @@ class ExternalIdHandler(InternalHandler):
 
     async def put(self, appid: str, openid: str) -> None:
         """Store it; null forgets it. Answer with what is stored."""
-        name = await self.admit(appid, openid, KeyRight.SET_EXTERNAL_ID)
+        name = await self.admit_for_user(appid, openid, KeyRight.SET_EXTERNAL_ID)
         external_id = self._external_id()
         vault = self.services.vault
         if Capability.EXTERNAL_IDS not in vault.capabilities:
@@ -143,6 +153,22 @@ class ExternalIdHandler(InternalHandler):
         return given
 
 
+class AccountTokenHandler(InternalHandler):
+    """`GET /internal/accounts/{appid}/access-token`: the account's own access token, as all its callers have it.
+
+    With `refused=TOKEN`, for a caller whose last one WeChat refused (40001): if it is not the one that is kept, that is
+    the answer; if it is, WeChat is asked which one it gives.
+    """
+
+    async def get(self, appid: str) -> None:
+        """Answer with the token, and when it ends."""
+        name = await self.admit(appid, KeyRight.ACCOUNT_TOKEN)
+        refused = self.get_query_argument("refused", "") or None
+        live = await self.services.credentials.access_token(appid, refused)
+        self.services.note_use(name, appid)
+        self.write_json({"access_token": live.value, "expires_at": live.expires_at})
+
+
 def routes(services: InternalServices) -> list[Route]:
     """Return the routes for other backends."""
     arguments = {"services": services}
@@ -150,4 +176,5 @@ def routes(services: InternalServices) -> list[Route]:
         (r"/internal/authorizations/([^/]+)/([^/]+)/token", TokenHandler, arguments),
         (r"/internal/authorizations/([^/]+)/([^/]+)/external-id", ExternalIdHandler, arguments),
         (r"/internal/authorizations/([^/]+)/([^/]+)", UserHandler, arguments),
+        (r"/internal/accounts/([^/]+)/access-token", AccountTokenHandler, arguments),
     ]

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from admin.services import ActionOutcome, ActionResult
 from service.authorization.profiles import ProfileNotGranted, Profiles, SnapshotUser
 from service.tokens.breaker import AccountPaused, Breaker
-from service.tokens.manager import NoAuthorization, TokenManager, TokenUnavailable, UnavailableReason
+from service.tokens.manager import NoAuthorization, TokenManager, TokenUnavailable
 from service.tokens.refresher import RefreshResult
+from service.tokens.unavailable import UnavailableReason
 from service.wechat.client import WeChatClient
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatError

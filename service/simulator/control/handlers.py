@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from types import NoneType
 from typing import Any
 
+from service.simulator.control.account_tokens import ForcedTokensHandler, IpListHandler
 from service.simulator.control.base import BadRequest, ControlHandler
 from service.simulator.control.events import EventsHandler
 from service.simulator.faults import Endpoint, Fault
@@ -190,6 +191,8 @@ control_handlers: list[tuple[str, type[ControlHandler]]] = [
     (r"/simulator/faults", FaultsHandler),
     (r"/simulator/calls", CallsHandler),
     (r"/simulator/issued", IssuedHandler),
+    (r"/simulator/ip-list", IpListHandler),
+    (r"/simulator/forced-tokens", ForcedTokensHandler),
     (r"/simulator/quirks", QuirksHandler),
     (r"/simulator/reset", ResetHandler),
 ]

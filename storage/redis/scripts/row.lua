@@ -9,6 +9,7 @@
 --   unionid:<unionid>       set of users
 --   external_id:<id>        set of users
 --   appids                  set
+-- Accounts' own credentials are hashes `credential:<appid>|<kind>`, and `credentials` is the set of their names.
 -- Ids in the names of members have a fixed width, so that they sort as numbers.
 
 local prefix = KEYS[1]
@@ -51,12 +52,16 @@ local function to_pairs(row)
   return flat
 end
 
-local function read(user)
-  local flat = redis.call('HGETALL', key('user', user))
+local function read_hash(name)
+  local flat = redis.call('HGETALL', name)
   if #flat == 0 then
     return nil
   end
   return from_pairs(flat, 1, #flat / 2)
+end
+
+local function read(user)
+  return read_hash(key('user', user))
 end
 
 local function copied(row)
@@ -147,15 +152,17 @@ local function raise_version(row)
   row.version = whole(tonumber(row.version) + 1)
 end
 
+-- Tells whether somebody has the lease of a row. One of more time than any is given was given before this server's clock
+-- was set back.
+local function is_leased(row, now)
+  local left = row.lease_owner and tonumber(row.lease_until) - now or 0
+  return left > 0 and left <= LONGEST_LEASE
+end
+
 -- Leases a row, if it is active and nobody has it; returns the row as it is then, or nil.
 local function claim(user, owner, ttl, now)
   local old = read(user)
-  if not old or old.status ~= 'active' then
-    return nil
-  end
-  -- A lease of more time than any is given was given before this server's clock was set back.
-  local left = old.lease_owner and tonumber(old.lease_until) - now or 0
-  if left > 0 and left <= LONGEST_LEASE then
+  if not old or old.status ~= 'active' or is_leased(old, now) then
     return nil
   end
   local new = copied(old)

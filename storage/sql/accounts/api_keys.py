@@ -31,6 +31,7 @@ class KeyRight(StrEnum):
     READ_TOKEN = "read-token"  # noqa: S105 - the name of a right
     READ_USERS = "read-users"
     SET_EXTERNAL_ID = "set-external-id"
+    ACCOUNT_TOKEN = "account-token"  # noqa: S105 - the name of a right
 
 
 @dataclass(frozen=True, slots=True)

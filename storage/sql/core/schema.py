@@ -23,6 +23,7 @@ from storage.sql.core.column_types import digest, long_text, row_id, searched, w
 from storage.sql.core.table_options import IDS_ONCE, only_where
 
 __all__ = [
+    "account_credentials",
     "activity",
     "api_key_uses",
     "api_keys",
@@ -354,4 +355,28 @@ call_failures = Table(
     Column("last_at", BigInteger, nullable=False),
     Column("latest", long_text(), nullable=False),
     PrimaryKeyConstraint("appid", "endpoint", "errcode"),
+)
+
+#: Accounts' own credentials: the basic access token, and the tickets that are had with it.
+account_credentials = Table(
+    "account_credentials",
+    metadata,
+    Column("appid", word(64), nullable=False),
+    Column("kind", word(32), nullable=False),
+    # Sealed; WeChat asks for room for 512 characters of a token at least. Empty until the first is obtained.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("obtained_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("next_refresh_at", BigInteger),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("refresh_failures", Integer, nullable=False),
+    Column("last_error_code", BigInteger),
+    Column("last_error_kind", word(64)),
+    Column("last_error_at", BigInteger),
+    Column("forced_at", BigInteger),
+    Column("forced_count", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("lease_owner", word(128)),
+    Column("lease_until", BigInteger),
+    PrimaryKeyConstraint("appid", "kind"),
 )

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection, Executable
 
@@ -17,10 +17,11 @@ from storage.sql.core.dialects.base import Step
 from storage.sql.core.engine import Database
 from storage.sql.core.revisions import schema_report
 from storage.sql.tokens import statements
+from storage.sql.tokens.credentials import SqlCredentials
 from storage.sql.tokens.resealing import write_resealed
 from storage.sql.tokens.rows import read_authorization, read_sealed_row
 from storage.sql.tokens.user_search import SqlUserSearch
-from storage.store import TokenStore
+from storage.store import Capability, TokenStore
 from storage.users import Authorization, Counts, Profile, Status, Use
 from storage.validation import require_storable, require_unicode
 
@@ -38,13 +39,16 @@ _RESCHEDULED_AT_ONCE = 10_000
 Values = dict[str, Any]
 
 
-class SqlTokenStore(TokenStore):
+class SqlTokenStore(SqlCredentials, TokenStore):
     """Keeps authorizations in SQLite, PostgreSQL, MySQL or MariaDB.
 
     Leases are counted in whole seconds of the database's clock: one lasts its `ttl` at least, and up to a second more.
     """
 
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
     def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._database = database
         self._statements = statements.Statements(database.dialect)
         self._skips_locked_rows: bool | None = None

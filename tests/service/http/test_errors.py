@@ -3,7 +3,8 @@ import pytest
 from service.authorization.exchange import CODE_MALFORMED, CODE_USED, CodeRefused
 from service.http.errors import ApiError, api_error_for
 from service.tokens.breaker import AccountPaused
-from service.tokens.manager import NoAuthorization, TokenUnavailable, UnavailableReason
+from service.tokens.manager import NoAuthorization, TokenUnavailable
+from service.tokens.unavailable import UnavailableReason
 from service.wechat.endpoints import Endpoint
 from service.wechat.errcodes import ERRCODES, Kind, kind_of
 from service.wechat.errors import FaultReason, WeChatFault, WeChatRefusal

@@ -5,8 +5,8 @@ import pytest
 from service.authorization.exchange import Browser
 from service.runtime.admin_bridge.user_actions import REFRESH_RESULTS, STATUS_RESULTS, UNAVAILABLE_RESULTS
 from service.simulator.faults import Fault
-from service.tokens.manager import UnavailableReason
 from service.tokens.refresher import RefreshResult
+from service.tokens.unavailable import UnavailableReason
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.sql.work.jobs import JobAction

@@ -309,7 +309,7 @@ async def test_other_methods_are_not_allowed(fetch, method):
     assert response.headers["Allow"] == "GET, HEAD, POST"
 
 
-@pytest.mark.parametrize("path", ["/", "/sns", "/sns/auth/", "/cgi-bin/token", "/simulator/nothing"])
+@pytest.mark.parametrize("path", ["/", "/sns", "/sns/auth/", "/cgi-bin/user/info", "/simulator/nothing"])
 async def test_an_unknown_path_is_not_found_in_plain_words(fetch, path):
     response = await fetch(path)
     assert (response.code, response.body) == (404, b"404 Not Found\n")

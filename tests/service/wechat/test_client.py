@@ -198,11 +198,13 @@ async def test_nothing_but_an_exchange_is_sent_again(start_peer, transport, misb
         client.refresh_token(ACCOUNT.appid, REFRESH_TOKEN),
         client.userinfo(ACCOUNT.appid, ACCESS_TOKEN, OPENID),
         client.check_token(ACCOUNT.appid, ACCESS_TOKEN, OPENID),
+        client.stable_token(ACCOUNT),
+        client.ticket(ACCOUNT.appid, ACCESS_TOKEN, "jsapi"),
     ):
         with pytest.raises(WeChatFault):
             await call
 
-    assert len(peer.heads) == 3
+    assert len(peer.heads) == 5
 
 
 class SlowToFail(Transport):

@@ -17,17 +17,22 @@ CODE = "061cOdE_cOdE-cOdE0123456789012ab"
 ACCESS_TOKEN = "75_" + "aCcEs5-_" * 16
 REFRESH_TOKEN = "75_" + "rEfRe5-_" * 16
 OPENID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
-CREDENTIALS = (ACCOUNT.secret, CODE, ACCESS_TOKEN, REFRESH_TOKEN)
+TICKET = "tIcKeT-_" * 11
+CREDENTIALS = (ACCOUNT.secret, CODE, ACCESS_TOKEN, REFRESH_TOKEN, TICKET)
 ANSWER = {
     "access_token": ACCESS_TOKEN,
     "expires_in": 7200,
     "refresh_token": REFRESH_TOKEN,
+    "ticket": TICKET,
     "openid": OPENID,
     "scope": "snsapi_userinfo",
     "nickname": "某某",
     "headimgurl": "",
 }
-REFUSAL = {"errcode": 40001, "errmsg": f"invalid {ACCESS_TOKEN} {CODE}&secret={ACCOUNT.secret}, {REFRESH_TOKEN}"}
+REFUSAL = {
+    "errcode": 40001,
+    "errmsg": f"invalid {ACCESS_TOKEN} {CODE}&secret={ACCOUNT.secret}, {REFRESH_TOKEN}, {TICKET}",
+}
 HALF_JSON = json.dumps(ANSWER).encode()[:-1]
 
 
@@ -106,6 +111,9 @@ async def errors_of_every_call(client):
         client.refresh_token(ACCOUNT.appid, REFRESH_TOKEN),
         client.userinfo(ACCOUNT.appid, ACCESS_TOKEN, OPENID),
         client.check_token(ACCOUNT.appid, ACCESS_TOKEN, OPENID),
+        client.stable_token(ACCOUNT),
+        client.stable_token(ACCOUNT, force=True),
+        client.ticket(ACCOUNT.appid, ACCESS_TOKEN, "jsapi"),
     )
     errors = []
     for call in calls:
@@ -134,7 +142,7 @@ async def test_successes_and_refusals_log_and_raise_no_credential(
         acts.update({endpoint.path: answering(http_reply(json.dumps(reply).encode())) for endpoint in Endpoint})
         errors += await errors_of_every_call(client)
 
-    assert len(errors) == 1 + 3  # `sns/auth` misses its errcode once, and is not refused but answered by 40001
+    assert len(errors) == 1 + 6  # `sns/auth` misses its errcode once, and is not refused but answered by 40001
     assert_hidden(text for error in errors for text in texts_of(error))
     assert_hidden(everything_logged.texts)
 
@@ -158,7 +166,7 @@ async def test_faults_log_and_raise_no_credential(everything_logged, start_peer,
     await peer.stop()
     errors = await errors_of_every_call(client)
 
-    assert len(errors) == 4
+    assert len(errors) == 7
     assert_hidden(text for error in errors for text in texts_of(error))
     assert_hidden(everything_logged.texts)
 
