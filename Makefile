@@ -86,6 +86,7 @@ bench: $(READY) ## Measure exchanges beside other stacks, into docs/performance.
 	$(BIN)/python -m tests.bench.exchanges --write
 	$(BIN)/python -m tests.bench.latency --write
 	$(BIN)/python -m tests.bench.refreshes --write
+	$(BIN)/python -m tests.bench.workers --write
 
 .PHONY: bench-growth
 bench-growth: $(READY) ## Measure exchanges over many users (USERS="0 1000000")

@@ -35,6 +35,11 @@ class Cluster:
         state = Path(f"/proc/{file.read_text().split()[0]}/stat")
         return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"  # dead, and nobody's child
 
+    @property
+    def pid(self) -> int:
+        """Its first process, whose children the others are."""
+        return int((Path(self._data) / "postmaster.pid").read_text().split()[0])
+
     def make(self) -> None:
         self._run("initdb", "--auth=trust", f"--username={OWNER}", "--encoding=UTF8", "--no-sync", "-D", self._data)
 
@@ -48,9 +53,7 @@ class Cluster:
 
     def kill(self) -> None:
         """End all its processes as a machine ends that loses its power."""
-        postmaster = int((Path(self._data) / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        for process in (postmaster, *map(int, children)):
+        for process in self._processes():
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
@@ -71,10 +74,12 @@ class Cluster:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for one in (first, *map(int, children)):
-            os.kill(one, number)
+        for process in self._processes():
+            os.kill(process, number)
+
+    def _processes(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
 
     @property
     def _data(self) -> str:

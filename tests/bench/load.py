@@ -24,7 +24,7 @@ class Sample:
     megabytes: float
 
 
-def sample(pid, seconds, connections, *, port=PORT, warm_seconds=1):
+def sample(pid, seconds, connections, *, port=PORT, warm_seconds=1, people=0):
     """Load a server for a while, after a moment of warming up.
 
     Args:
@@ -33,12 +33,13 @@ def sample(pid, seconds, connections, *, port=PORT, warm_seconds=1):
         connections: Pages that post at once.
         port: Where it listens.
         warm_seconds: How long it is loaded before; 0 for one that is warm.
+        people: How many post by turns; 0 for somebody new each time.
     """
     run = f"{time.time_ns()}"
     if warm_seconds:
-        load(f"{run}w", warm_seconds, connections, port)
+        load(f"{run}w", warm_seconds, connections, port, people)
     before = cpu_seconds(pid)
-    result = load(run, seconds, connections, port)
+    result = load(run, seconds, connections, port, people)
     used = cpu_seconds(pid) - before
     if result["errors"]:
         raise SystemExit(f"{result['errors']} of {result['requests']} requests failed; a cost would mean nothing")
@@ -56,11 +57,11 @@ def median(samples, figure):
     return statistics.median(getattr(one, figure) for one in samples)
 
 
-def load(run, seconds, connections, port=PORT):
+def load(run, seconds, connections, port=PORT, people=0):
     """Post new codes, as many as the server takes; return what `wrk` counted."""
     wrk = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "10s"]
     output = subprocess.run(
-        [*wrk, "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--", run],
+        [*wrk, "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--", run, str(people)],
         check=True,
         capture_output=True,
         text=True,

@@ -1,4 +1,5 @@
--- Posts a new code with every request. The first argument keeps the codes of one run apart from those of another.
+-- Posts a new code with every request. The first argument keeps the codes of one run apart from those of another; the
+-- second is among how many people they go round, 0 for somebody new each time (see upstream.py).
 local threads = 0
 
 function setup(thread)
@@ -8,13 +9,15 @@ end
 
 function init(arguments)
   prefix = string.format("%s-%d-", arguments[1], number)
+  people = tonumber(arguments[2])
   counter = 0
   headers = { ["Content-Type"] = "application/json", ["User-Agent"] = "MicroMessenger/8.0" }
 end
 
 function request()
   counter = counter + 1
-  return wrk.format("POST", "/getCode", headers, '{"code":"' .. prefix .. counter .. '"}')
+  local person = people > 0 and "person-" .. counter % people .. "_" or ""
+  return wrk.format("POST", "/getCode", headers, '{"code":"' .. person .. prefix .. counter .. '"}')
 end
 
 function done(summary, latency, requests)

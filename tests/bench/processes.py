@@ -1,6 +1,7 @@
 """What the operating system says of a process and its children: processor time and resident memory."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
@@ -11,17 +12,19 @@ def family(pid):
     members = [pid]
     for member in members:
         for task in Path(f"/proc/{member}/task").glob("*/children"):
-            members.extend(int(child) for child in task.read_text().split())
+            with suppress(FileNotFoundError, ProcessLookupError):
+                members.extend(int(child) for child in task.read_text().split())
     return members
 
 
 def cpu_seconds(pid):
-    """Return the processor time of a process and its children, in seconds."""
+    """Return the processor time of a process and its children that are there, in seconds."""
     total = 0.0
     for member in family(pid):
-        # The name, in brackets, may hold blanks; utime and stime are the 12th and 13th words after it.
-        words = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        total += (int(words[11]) + int(words[12])) * _TICK_SECONDS
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
+            # The name, in brackets, may hold blanks; utime and stime are the 12th and 13th words after it.
+            words = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            total += (int(words[11]) + int(words[12])) * _TICK_SECONDS
     return total
 
 
