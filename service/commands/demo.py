@@ -97,7 +97,7 @@ async def _demo(settings: Settings, simulator_listen: Address) -> None:
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     click.echo(_introduction(settings, simulator.url, api_key, password, path))
     try:
-        await run_server(settings, listeners, stop, extra_routes=routes())
+        await run_server(settings, listeners, stop, extra_routes=routes(simulator.script_url))
     finally:
         await simulator.stop()
 

@@ -24,7 +24,7 @@ from service.http.api_key_access import ApiKeyAccess
 from service.http.clients import Clients
 from service.http.cookies import CookiePolicy
 from service.http.cors import RefusedOrigins
-from service.http.handlers import authorize, callback, events, files, h5, internal, jwks, ops, profile, session
+from service.http.handlers import authorize, callback, events, files, h5, internal, jssdk, jwks, ops, profile, session
 from service.http.handlers.base import NotFoundHandler, Route
 from service.http.handlers.internal import InternalServices
 from service.http.handlers.page import PageServices
@@ -56,7 +56,6 @@ from service.webhooks.processor import EventProcessor
 from service.webhooks.receiver import PushReceiver
 from service.webhooks.relay import MessageRelay
 from service.wechat.client import WeChatClient
-from service.wechat.protocol import AccountKind
 from storage.activity import ActivityKind
 from storage.base.clock import Clock
 from storage.credentials.vault import CredentialVault
@@ -252,8 +251,9 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
     """Return the application of the public listener."""
     settings = service.settings
     page_services = _page_services(service)
+    for_pages = (h5, authorize, callback, profile, session, jssdk)
     routes: list[Route] = [
-        *(route for module in (h5, authorize, callback, profile, session) for route in module.routes(page_services)),
+        *(route for module in for_pages for route in module.routes(page_services)),
         *jwks.routes(public_keys(service.keys)),
         *files.routes(settings.verification_files),
         *events.routes(service.pushes),
@@ -285,15 +285,15 @@ def _page_services(service: Service) -> PageServices:
         begin_limit=limit("begin"),
         profile_limit=limit("profile"),
         profile_limit_of_user=limit("profile of user", divided_by=_PROFILES_OF_USER_DIVIDED_BY),
+        jssdk_limit=limit("wx.config"),
+        credentials=service.credentials,
+        clock=service.clock,
         known_networks=KnownNetworks(),
         clients=Clients(settings.trusted_proxies, settings.public_url),
         origins=origins,
         refused_origins=RefusedOrigins(service.clock),
         cookies=cookies,
-        authorize_pages={
-            AccountKind.OFFICIAL: settings.wechat_authorize_url,
-            AccountKind.WEBSITE: settings.wechat_qrconnect_url,
-        },
+        authorize_pages=settings.authorize_pages(),
         outside_wechat=OutsideWeChat(settings.outside_wechat, settings.wechat_authorize_url),
         require_state=settings.require_state,
     )

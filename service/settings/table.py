@@ -36,7 +36,7 @@ from service.settings.values import (
     parse_transport,
     plain_text,
 )
-from service.wechat.protocol import Account
+from service.wechat.protocol import Account, AccountKind
 from service.wechat.transports import TransportName
 
 __all__ = ["Settings"]
@@ -215,10 +215,7 @@ class Settings:
         "https://open.weixin.qq.com/connect/oauth2/authorize", parse_http_url, "WeChat's authorize page.", quotable=True
     )
     wechat_qrconnect_url: str = _setting(
-        "https://open.weixin.qq.com/connect/qrconnect",
-        parse_http_url,
-        "WeChat's page for website applications (网站应用), with the QR code to scan.",
-        quotable=True,
+        "https://open.weixin.qq.com/connect/qrconnect", parse_http_url, "WeChat's page for websites.", quotable=True
     )
     outside_wechat: str = _setting(
         "",
@@ -319,6 +316,10 @@ class Settings:
         "Log a line for each request: the client's address, method, path, status, milliseconds and request id.",
         quotable=True,
     )
+
+    def authorize_pages(self) -> dict[AccountKind, str]:
+        """Return WeChat's authorize page for each kind of account."""
+        return {AccountKind.OFFICIAL: self.wechat_authorize_url, AccountKind.WEBSITE: self.wechat_qrconnect_url}
 
     def all_accounts(self) -> tuple[Account, ...]:
         """Return the configured accounts, the default one first.

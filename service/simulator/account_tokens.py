@@ -4,6 +4,7 @@ The behaviour follows Tencent's descriptions (获取稳定版接口调用凭据,
 the limits of forced tokens names no errcodes; here they are those of spent quotas.
 """
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class _Issued:
     value: str = field(repr=False)
     expires_at: int
     is_ended: bool = False
+    type: str = "access_token"
 
 
 class AccountTokens:
@@ -111,10 +113,18 @@ class AccountTokens:
             raise ErrorReply(40097)
         latest = self._latest_tickets.get((appid, ticket_type))
         if latest is None or not self._lives_on(latest):
-            latest = _Issued(appid, secrets.token_urlsafe(64), self._now() + _LIFETIME)
+            latest = _Issued(appid, secrets.token_urlsafe(64), self._now() + _LIFETIME, type=ticket_type)
             self._latest_tickets[appid, ticket_type] = latest
             self._tickets.append(latest)
         return {"errcode": 0, "errmsg": "ok", "ticket": latest.value, "expires_in": latest.expires_at - self._now()}
+
+    def is_signed(self, appid: str, url: str, noncestr: str, timestamp: str, signature: str) -> bool:
+        """Return whether a page's address is signed with a jsapi ticket of the account that lives."""
+        return any(
+            signature == _signature(ticket.value, noncestr, timestamp, url)
+            for ticket in self._tickets
+            if ticket.appid == appid and ticket.type == "jsapi" and self._now() < ticket.expires_at
+        )
 
     def secrets(self) -> set[str]:
         """Return every token and ticket."""
@@ -153,3 +163,8 @@ class AccountTokens:
 
     def _token_reply(self, token: _Issued) -> Reply:
         return {"access_token": token.value, "expires_in": token.expires_at - self._now()}
+
+
+def _signature(ticket: str, noncestr: str, timestamp: str, url: str) -> str:
+    text = "&".join((f"jsapi_ticket={ticket}", f"noncestr={noncestr}", f"timestamp={timestamp}", f"url={url}"))
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

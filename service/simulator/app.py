@@ -12,6 +12,7 @@ from service.simulator.cgi import cgi_handlers
 from service.simulator.control.handlers import control_handlers
 from service.simulator.handler import NotFoundHandler, UnknownHostHandler
 from service.simulator.hosts import AcceptedHosts
+from service.simulator.jssdk import jssdk_handlers
 from service.simulator.sns import sns_handlers
 from service.simulator.wechat import SimulatedWeChat
 
@@ -43,7 +44,7 @@ def make_simulator_app(wechat: SimulatedWeChat, *, control: bool = True, hosts: 
         control: Whether the control API is there. Any program that reaches the port may use it.
         hosts: Names, beside addresses in numbers and `localhost`, by which it may be addressed.
     """
-    table = [*authorize_handlers, *sns_handlers, *cgi_handlers, *(control_handlers if control else [])]
+    table = [*authorize_handlers, *sns_handlers, *cgi_handlers, *jssdk_handlers, *(control_handlers if control else [])]
     return _SimulatorApplication(
         wechat,
         AcceptedHosts(hosts),

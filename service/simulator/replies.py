@@ -33,6 +33,8 @@ class Quirks:
         keep_older_tokens: A second exchange leaves the access tokens of earlier ones valid.
         silent_login_takes_over: A silent exchange ends the refresh tokens of the user's earlier `snsapi_userinfo`
             grants, and its own tokens read the profile.
+        landing_signed_everywhere: `wx.config` must sign the address at which the page landed on other phones than
+            iPhones too.
     """
 
     numbers_as_strings: bool = False
@@ -46,6 +48,7 @@ class Quirks:
     authdeny: bool = False
     keep_older_tokens: bool = False
     silent_login_takes_over: bool = False
+    landing_signed_everywhere: bool = False
 
 
 PLAIN = Quirks()

@@ -7,6 +7,7 @@ from tornado.netutil import bind_sockets
 
 from service.simulator.app import make_simulator_app
 from service.simulator.authorize.page import AUTHORIZE_PATH, QRCONNECT_PATH
+from service.simulator.jssdk import SCRIPT_PATH
 from service.simulator.wechat import SimulatedWeChat
 
 __all__ = ["RunningSimulator", "start_simulator"]
@@ -35,6 +36,11 @@ class RunningSimulator:
     def authorize_url(self) -> str:
         """The address of the authorize page, without a query."""
         return self.url + AUTHORIZE_PATH
+
+    @property
+    def script_url(self) -> str:
+        """The address of the script that stands for WeChat's JS-SDK."""
+        return self.url + SCRIPT_PATH
 
     @property
     def qrconnect_url(self) -> str:

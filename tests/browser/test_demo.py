@@ -78,3 +78,9 @@ def test_nothing_is_wider_than_a_phone(demo_page):
     demo_page.click("button.allow")
     shows(demo_page, "GET /userinfo")
     assert demo_page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_wx_config_succeeds(demo_page):
+    demo_page.click("#sdk")
+    shows(demo_page, "wx.config 成功")
+    assert "scanQRCode:ok" in demo_page.text_content("#log")

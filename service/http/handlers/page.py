@@ -24,10 +24,11 @@ from service.http.origins import AllowedOrigins, origin_of
 from service.http.outside_wechat import OutsideWeChat
 from service.http.rate_limit import RateLimit
 from service.http.return_address import without_answer
+from service.tokens.account_credentials import AccountCredentials
 from service.wechat.errcodes import Kind
 from service.wechat.errors import WeChatError
 from service.wechat.protocol import Account, AccountKind
-from storage.base.clock import DAY_SECONDS
+from storage.base.clock import DAY_SECONDS, Clock
 from storage.grants import RedeemedCode
 
 __all__ = ["PageHandler", "PageServices"]
@@ -52,6 +53,7 @@ class PageServices:
         begin_limit: For starts of authorizations.
         profile_limit: For profiles, by address.
         profile_limit_of_user: For profiles, by user.
+        jssdk_limit: For signatures for `wx.config`.
         require_state: Whether a code must come with a state issued here.
         id_tokens: None where identity tokens are not configured.
     """
@@ -67,6 +69,9 @@ class PageServices:
     begin_limit: RateLimit
     profile_limit: RateLimit
     profile_limit_of_user: RateLimit
+    jssdk_limit: RateLimit
+    credentials: AccountCredentials
+    clock: Clock
     clients: Clients
     known_networks: KnownNetworks
     origins: AllowedOrigins

@@ -95,6 +95,18 @@
     }).catch(showFailure);
   }
 
+  function configureSdk() {
+    var calls = ['updateAppMessageShareData', 'scanQRCode'];
+    WechatOpenid.config({ jsApiList: calls, load: element('sdk').dataset.script }).then(function () {
+      wx.scanQRCode({
+        complete: function (result) {
+          log('wx.config', { jsApiList: calls, scanQRCode: result.errMsg });
+          say('wx.config 成功：可以分享、扫码 · wx.config succeeded: the page may share and scan');
+        }
+      });
+    }).catch(showFailure);
+  }
+
   function logOut() {
     WechatOpenid.logout().then(function () {
       log('DELETE /session', {});
@@ -108,6 +120,7 @@
 
   element('silent').addEventListener('click', function () { login('snsapi_base'); });
   element('profile').addEventListener('click', function () { login('snsapi_userinfo'); });
+  element('sdk').addEventListener('click', configureSdk);
   element('log-out').addEventListener('click', logOut);
   element('no-script').href = '/authorize?flow=callback&redirect_uri=' + encodeURIComponent(location.origin + '/');
 

@@ -1,13 +1,8 @@
 /*
  * wechat-openid.js: an H5 page in WeChat's browser asks who its visitor is. ES5 and Promise; no dependency.
  *
- *   WechatOpenid.login({scope, appid, id_token, nonce, server})  the reply of POST /getCode, by WeChat if need be
- *   WechatOpenid.userinfo({lang, server})                        the visitor's profile
- *   WechatOpenid.logout({server})                                ends the session
- *   getWebOpenId(code)                        {result: reply}, for pages that get their code themselves
- *
- * A promise is rejected with an Error that has the members of the service's refusal (error, errcode, errmsg,
- * authorize_url …), or with an `error` of this file: access_denied, tap_needed, loop, cancelled, network.
+ * WechatOpenid.login, userinfo, logout, config and getWebOpenId(code) give promises. One that is rejected has an Error
+ * with the members of the service's refusal, or an `error` of this file: see docs/h5.md.
  */
 (function (window, document) {
   'use strict';
@@ -22,6 +17,7 @@
   var ID_TOKEN_GOOD_FOR = 4 * 60 * 1000;
   var TAP_GOOD_FOR = 1000;
   var GIVE_UP_AFTER = 15000;
+  var NO_ERROR_FOR = 2000;
 
   var location = window.location;
   var home = homeOfThisScript();
@@ -31,6 +27,8 @@
   var leaving = null;
   var waiting = [];
   var tappedAt = 0;
+  var landed = here();
+  var onConfigError = null;
 
   function homeOfThisScript() {
     var scripts = document.currentScript ? [document.currentScript] : document.getElementsByTagName('script');
@@ -310,6 +308,52 @@
     return reply.then(function (content) { return { result: content }; });
   }
 
+  function here() { return location.href.split('#')[0]; }
+
+  function loadSdk(from) {
+    return new Promise(function (resolve, reject) {
+      if (window.wx || !from) { resolve(); return; }
+      var script = document.createElement('script');
+      script.onload = resolve;
+      script.onerror = function () { reject(failure({ error: 'network' })); };
+      script.src = from === true ? 'https://res.wx.qq.com/open/js/jweixin-1.6.0.js' : from;
+      document.head.appendChild(script);
+    });
+  }
+
+  function configure(url, given, options) {
+    return request(options.server, 'GET', '/jssdk/config?url=' + encodeURIComponent(url) +
+      (options.appid ? '&appid=' + encodeURIComponent(options.appid) : '')).then(function (signed) {
+      return new Promise(function (resolve, reject) {
+        var wx = window.wx;
+        var isFirst = !onConfigError;
+        onConfigError = function (result) { reject(failure({ error: 'config', errmsg: result.errMsg })); };
+        signed.debug = given.debug;
+        signed.jsApiList = given.jsApiList || [];
+        signed.openTagList = given.openTagList;
+        wx.config(signed);
+        if (isFirst) {
+          wx.error(function (result) { onConfigError(result); });
+          wx.ready(resolve); // also after a failure, which was told first
+        } else { setTimeout(resolve, NO_ERROR_FOR); } // wx.ready tells of the first only
+      });
+    });
+  }
+
+  // WeChat wants the address signed at which the page landed on iPhones, elsewhere the current one; mostly.
+  function config(given) {
+    given = given || {};
+    var options = optionsOf(given);
+    return loadSdk(given.load).then(function () {
+      var urls = [here(), landed];
+      if (/iP(hone|ad|od)/.test(window.navigator.userAgent)) { urls.reverse(); }
+      return configure(urls[0], given, options).then(null, function (error) {
+        if (urls[0] === urls[1] || !/invalid signature/.test(error.errmsg)) { throw error; }
+        return configure(urls[1], given, options);
+      });
+    }).then(nothing);
+  }
+
   ['click', 'touchend', 'keydown'].forEach(function (name) {
     document.addEventListener(name, function (event) {
       if (event.isTrusted !== false) { tappedAt = Date.now(); }
@@ -330,6 +374,6 @@
     });
   });
 
-  window.WechatOpenid = { login: login, userinfo: userinfo, logout: logout };
+  window.WechatOpenid = { login: login, userinfo: userinfo, logout: logout, config: config };
   if (!window.getWebOpenId) { window.getWebOpenId = getWebOpenId; }
 })(window, document);

@@ -8,6 +8,7 @@ import pytest
 
 from service.simulator.people import DEFAULT_ACCOUNT, DEFAULT_WEBSITE, openid_of
 from service.simulator.wechat import SimulatedWeChat
+from service.tokens.account_credentials import UnknownAccount
 from service.wechat.protocol import Account, AccountKind
 from tests.service.http.handlers.h5_browser import PAGE, PAGE_ORIGIN, query_of, reply_of
 
@@ -216,3 +217,10 @@ async def test_head_is_answered_as_get_without_a_body(browser, browser_told_to_e
     assert sent.headers["Location"].endswith("#wechat_redirect")
     explained = await (await browser_told_to_explain()).fetch(authorize(), method="HEAD", headers=CHROME)
     assert (explained.code, explained.body) == (200, b"")
+
+
+async def test_a_website_has_no_access_token_of_its_own(service, wechat):
+    with pytest.raises(UnknownAccount):
+        await service.credentials.access_token(WEBSITE)
+    assert (await service.credentials.access_token(OFFICIAL)).value
+    assert wechat.calls["stable_token"] == 1
