@@ -5,23 +5,28 @@ from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from admin.labels.accounts import CREDENTIAL_LABELS
 from admin.labels.overview import BROKEN_LABELS, CALL_LABELS, HEALTH_LABELS, HEALTH_TONES, WORK_LABELS
 from admin.labels.users import STATUS_BADGES, STATUS_LABELS
 from admin.overview.logins import SHOWN_DAYS, LoginDays
 from admin.overview.verdict import broken_calls, judge
-from admin.services import AccountCheck, AccountCheckResult, AccountSummary
+from admin.services import AccountCheck, AccountCheckResult, AccountSummary, ForcedToken
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
+from admin.web.inputs import parse_text
 from storage.activity import Activity, ActivityKind, hour_of
 from storage.base.clock import DAY_SECONDS
-from storage.base.errors import StoreUnavailable
+from storage.base.errors import StorageError, StoreUnavailable
+from storage.credentials.records import Credential
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
 from storage.store import Capability
 from storage.users import Status
 
 __all__ = ["routes"]
+
+_LONGEST_REASON = 200
 
 
 class _AccountsHandler(AdminHandler):
@@ -84,15 +89,25 @@ class _OneAccountHandler(_AccountsHandler):
 
     requires = Role.OWNER
 
-    async def show(self, appid: str, check: AccountCheck | None = None) -> None:
-        """Show the account, what a check has found, and the logins by hour of the day that the address names."""
+    async def show(
+        self, appid: str, check: AccountCheck | None = None, forced: ForcedToken | None = None, reason: str = ""
+    ) -> None:
+        """Show the account, and the logins by hour of the day that the address names.
+
+        Args:
+            appid: The account.
+            check: What a check has found.
+            forced: How forcing an access token has ended; None if none was.
+            reason: Why one was to be forced, so that a form that was refused keeps it.
+        """
         account, accounts, now = self.account(appid), self.services.accounts, self.services.clock.now()
-        files, counts, activity, outcomes, instances = await asyncio.gather(
+        files, counts, activity, outcomes, instances, credentials = await asyncio.gather(
             self.run(accounts.verification_files),
             self.services.counts.get(),
             self.activity(now - SHOWN_DAYS * DAY_SECONDS),
             self.run(self.services.call_outcomes.outcomes),
             self.run(self.services.instances.live, now),
+            self._credentials(account),
         )
         logins = self.logins(activity)
         days = None if activity is None else LoginDays.of(appid, activity, now, self.time_zone)
@@ -116,9 +131,23 @@ class _OneAccountHandler(_AccountsHandler):
             call_labels=CALL_LABELS,
             files=files,
             check=check,
+            credentials=credentials,
+            credential_labels=CREDENTIAL_LABELS,
+            forced=forced,
+            reason=reason,
+            longest_reason=_LONGEST_REASON,
             tries=await self.run(self._tries, appid),
             AccountCheckResult=AccountCheckResult,
         )
+
+    async def _credentials(self, account: AccountSummary) -> Sequence[Credential] | None:
+        """Return the account's own credentials; None where it has none, or the token store keeps or tells none."""
+        if not account.is_official or Capability.ACCOUNT_CREDENTIALS not in self.services.vault.capabilities:
+            return None
+        try:
+            return await self.services.accounts.credentials(account.appid)
+        except StoreUnavailable:
+            return None
 
     def _tries(self, appid: str) -> dict[str, str]:
         """Return the links by which a login of an account is tried, with their QR codes: silent, and with profile."""
@@ -164,8 +193,38 @@ class CheckAccountHandler(_OneAccountHandler):
         await self.show(appid, check)
 
 
+class ForceTokenHandler(_OneAccountHandler):
+    """`POST /admin/accounts/{appid}/access-token`: makes WeChat end the account's access token and give another."""
+
+    requires = Role.OWNER
+
+    async def post(self, appid: str) -> None:
+        """Write it down with its reason, do it, and show how it ended."""
+        account = self.account(appid)
+        reason = parse_text(self.get_body_argument("reason", ""), _LONGEST_REASON)
+        if not reason:
+            raise PageError(HTTPStatus.BAD_REQUEST, N_("Give a reason."))
+        if await self._credentials(account) is None:
+            raise PageError(HTTPStatus.CONFLICT, N_("This account has no access token of its own here."))
+        # Before it is done: other servers that hold the token are refused from then on, and somebody will ask why.
+        await self.audit(AuditAction.ACCOUNT_TOKEN_FORCE, result=AuditResult.SUCCESS, appid=appid, comment=reason)
+        try:
+            forced = await self.services.accounts.force_token(appid, self.session.operator)
+        except StorageError:
+            await self._failed(appid, reason)
+            raise
+        if not forced.succeeded:
+            await self._failed(appid, reason, forced.errcode)
+        await self.show(appid, forced=forced, reason="" if forced.succeeded else reason)
+
+    async def _failed(self, appid: str, reason: str, errcode: int | None = None) -> None:
+        failed = AuditResult.FAILED
+        await self.audit(AuditAction.ACCOUNT_TOKEN_FORCE, result=failed, appid=appid, comment=reason, errcode=errcode)
+
+
 routes: list[AdminRoute] = [
     (r"/admin/accounts", AccountsHandler),
     (r"/admin/accounts/([A-Za-z0-9_-]{1,64})", AccountHandler),
     (r"/admin/accounts/([A-Za-z0-9_-]{1,64})/check", CheckAccountHandler),
+    (r"/admin/accounts/([A-Za-z0-9_-]{1,64})/access-token", ForceTokenHandler),
 ]

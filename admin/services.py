@@ -13,6 +13,7 @@ from admin.operators.known_browsers import KnownBrowsers
 from admin.operators.sign_in_throttle import SignInThrottle
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
+from storage.credentials.records import Credential
 from storage.pauses import AccountPause
 from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
@@ -37,6 +38,7 @@ __all__ = [
     "AdminServices",
     "Concern",
     "ErrcodeText",
+    "ForcedToken",
     "RequestOrigins",
     "UserActions",
 ]
@@ -121,12 +123,14 @@ class AccountSummary:
 
     Attributes:
         name: For people; the appid where none is set.
+        is_official: Whether it is an Official Account, which has credentials of its own, and no website.
         takes_events: Whether WeChat's pushed events are taken for it.
         forwards_to: Where they are passed on to, without what may be a key; empty where they are not.
     """
 
     appid: str
     name: str
+    is_official: bool = True
     takes_events: bool = False
     forwards_to: str = ""
 
@@ -145,6 +149,20 @@ class AccountCheck:
 
     result: AccountCheckResult
     errcode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedToken:
+    """How forcing a new access token of an account ended.
+
+    Attributes:
+        errcode: WeChat's number, where it refused with one.
+        retry_after: Seconds after which it may be tried again, where there is none.
+    """
+
+    succeeded: bool
+    errcode: int | None = None
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +193,20 @@ class Accounts(Protocol):
 
     async def check(self, appid: str) -> AccountCheck:
         """Ask WeChat whether an account's appid, secret and this server's address are good."""
+
+    async def credentials(self, appid: str) -> Sequence[Credential]:
+        """Return an account's own credentials, sealed; none where the store keeps none.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+
+    async def force_token(self, appid: str, by: str) -> ForcedToken:
+        """Make WeChat end an Official Account's access token and give another; `by` is the operator, for the log.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
 
     def verification_files(self) -> Sequence[str]:
         """Return the names of the files by which WeChat checks the domains of pages. Blocking."""

@@ -60,6 +60,7 @@ AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.API_KEY_ADD: N_("Create an API key"),
     AuditAction.API_KEY_REVOKE: N_("Revoke an API key"),
     AuditAction.ACCOUNT_CHECK: N_("Check an account"),
+    AuditAction.ACCOUNT_TOKEN_FORCE: N_("Force an account's access token"),
     AuditAction.ACCESS: N_("Use a page that the role does not allow"),
 }
 
@@ -82,6 +83,7 @@ _OPERATOR_LABELS: Mapping[str, str] = {COMMAND_LINE: N_("(command line)")}
 #: The names of an entry's details.
 DETAIL_LABELS: Mapping[str, str] = {
     "reason": N_("Reason"),
+    "comment": N_("Reason given"),
     "role": N_("Role"),
     "before": N_("Before"),
     "after": N_("After"),

@@ -8,11 +8,12 @@ the parts reserved for known visitors are left.
 from collections.abc import Callable
 from enum import StrEnum
 
-from service.authorization.counters import Counters
+from service.authorization.counters import Counters, counts_in_process
+from service.settings import Settings
 from service.settings.rates import Rate
 from storage.base.clock import Clock
 
-__all__ = ["BudgetSpent", "ExchangeBudget", "Standing"]
+__all__ = ["BudgetSpent", "ExchangeBudget", "Standing", "budget_of_process"]
 
 
 class Standing(StrEnum):
@@ -42,6 +43,13 @@ class BudgetSpent(Exception):
         super().__init__("too many exchanges at once; the same code may be posted again")
         self.appid = appid
         self.retry_after = retry_after
+
+
+def budget_of_process(settings: Settings) -> int:
+    """Return how many exchanges a minute this process may spend: all, or its share where each counts by itself."""
+    if not settings.exchange_budget or not counts_in_process(settings.rate_limit_storage):
+        return settings.exchange_budget
+    return max(1, settings.exchange_budget // settings.workers)
 
 
 class ExchangeBudget:

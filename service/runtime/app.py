@@ -12,9 +12,9 @@ from tornado.web import Application, RequestHandler
 from admin.jobs.runner import JobRunner
 from admin.routes import make_admin_routes
 from admin.services import AdminServices
-from service.authorization.counters import Counters, counts_in_process
+from service.authorization.counters import Counters
 from service.authorization.exchange import CodeExchange, FailedExchange
-from service.authorization.exchange_budget import ExchangeBudget
+from service.authorization.exchange_budget import ExchangeBudget, budget_of_process
 from service.authorization.id_tokens import IdTokens, public_keys
 from service.authorization.profiles import Profiles
 from service.authorization.sessions import SessionSigner
@@ -145,6 +145,16 @@ def make_service(
     api_keys = ApiKeys(database)
     activity = ActivityLog(vault, clock)
     operators = Clients(settings.trusted_proxies, settings.admin_url)
+    credentials = AccountCredentials(
+        settings.all_accounts(),
+        credential_vault,
+        client,
+        breaker,
+        clock=clock,
+        policy=policy,
+        every_seconds=settings.refresh_every_seconds,
+        observe=metrics.credential,
+    )
     dashboard = make_admin_services(
         settings,
         vault=vault,
@@ -156,6 +166,7 @@ def make_service(
         calls=calls,
         tokens=tokens,
         profiles=profiles,
+        credentials=credentials,
         breaker=breaker,
         clock=clock,
         client_address=operators.address,
@@ -193,7 +204,7 @@ def make_service(
             breaker,
             clock,
             policy,
-            budget=ExchangeBudget(_budget_of_process(settings), counters, clock, refused=metrics.budget_refusal),
+            budget=ExchangeBudget(budget_of_process(settings), counters, clock, refused=metrics.budget_refusal),
             is_signed_in=visitor_sessions.is_good,
             accepted=metrics.good_code,
             failed=metrics.failed_exchange,
@@ -201,16 +212,7 @@ def make_service(
         ),
         visitor_sessions=visitor_sessions,
         tokens=tokens,
-        credentials=AccountCredentials(
-            settings.all_accounts(),
-            credential_vault,
-            client,
-            breaker,
-            clock=clock,
-            policy=policy,
-            every_seconds=settings.refresh_every_seconds,
-            observe=metrics.credential,
-        ),
+        credentials=credentials,
         profiles=profiles,
         pushes=PushReceiver(
             {account.appid: account for account in settings.all_accounts()},
@@ -233,13 +235,6 @@ def make_service(
         metrics=metrics,
         counters=counters,
     )
-
-
-def _budget_of_process(settings: Settings) -> int:
-    """Return how many exchanges a minute this process may spend: all, or its share where each counts by itself."""
-    if not settings.exchange_budget or not counts_in_process(settings.rate_limit_storage):
-        return settings.exchange_budget
-    return max(1, settings.exchange_budget // settings.workers)
 
 
 def _note_refused(activity: ActivityLog, calls: CallLog, failed: FailedExchange) -> None:

@@ -7,9 +7,11 @@ import pytest
 from service.authorization.exchange import Browser
 from service.simulator.faults import Fault
 from service.simulator.people import DEFAULT_ACCOUNT
+from service.tokens.account_credentials import CredentialUnavailable
 from service.wechat.endpoints import Endpoint
 from service.wechat.errors import WeChatRefusal
 from storage.sql.accounts.audit import AuditQuery
+from storage.sql.accounts.operators import Role
 from tests.admin.operator_browser import text_of
 
 pytestmark = pytest.mark.gen_test
@@ -162,3 +164,59 @@ async def test_without_an_address_of_its_own_the_service_has_no_link_to_try(sign
     page = text_of(await signed_in().get(PAGE))
     assert "With PUBLIC_URL set" in page
     assert "<svg" not in page.partition("try-heading")[2]
+
+
+class TestCredentials:
+    async def test_each_is_shown_with_its_times_and_never_its_value(self, signed_in, service):
+        appid = DEFAULT_ACCOUNT.appid
+        owner = signed_in()
+        assert "Nobody has asked for one yet." in text_of(await owner.get(PAGE))
+        ticket = await service.credentials.jsapi_ticket(appid)
+        token = await service.credentials.access_token(appid)
+        page = text_of(await owner.get(PAGE))
+        assert "Access token (basic)" in page
+        assert "JS-SDK ticket" in page
+        assert "Card ticket" not in page
+        assert ticket.value not in page
+        assert token.value not in page
+
+    async def test_why_one_cannot_be_had_is_shown_with_its_remedy(self, signed_in, service, wechat):
+        wechat.faults.add(Fault(endpoint="stable_token", errcode=40164))
+        with pytest.raises(CredentialUnavailable):
+            await service.credentials.access_token(DEFAULT_ACCOUNT.appid)
+        owner = signed_in()
+        owner.headers["Accept-Language"] = "zh"
+        page = unescape(text_of(await owner.get(PAGE)))
+        assert service.dashboard.accounts.explain(40164, "zh_CN", "stable_token").remedy in page
+
+    async def test_an_owner_forces_a_token_with_a_reason_that_is_kept(self, signed_in, service, dashboard):
+        appid = DEFAULT_ACCOUNT.appid
+        before = await service.credentials.access_token(appid)
+        page = text_of(await signed_in().post(f"{PAGE}/access-token", reason="it was in a public log"))
+        assert "WeChat gave a new access token." in page
+        after = await service.credentials.access_token(appid)
+        assert after.value != before.value
+        assert after.value not in page
+        [entry] = dashboard.audit.page(AuditQuery()).entries
+        assert (entry.action, entry.result, entry.appid) == ("account_token_force", "success", appid)
+        assert entry.details == {"comment": "it was in a public log"}
+
+    async def test_a_second_one_at_once_is_refused_and_the_form_kept(self, signed_in, wechat, dashboard):
+        owner = signed_in()
+        await owner.post(f"{PAGE}/access-token", reason="first")
+        page = text_of(await owner.post(f"{PAGE}/access-token", reason="second"))
+        assert "it may be tried again in 30 seconds" in page
+        assert 'value="second"' in page
+        assert wechat.calls["stable_token"] == 1
+        assert [entry.result for entry in dashboard.audit.page(AuditQuery()).entries][:2] == ["failed", "success"]
+
+    async def test_without_a_reason_none_is_forced(self, signed_in, wechat):
+        response = await signed_in().post(f"{PAGE}/access-token", reason="")
+        assert response.code == 400
+        assert "Give a reason." in text_of(response)
+        assert not wechat.calls["stable_token"]
+
+    async def test_only_owners_force_one(self, signed_in, wechat):
+        response = await signed_in(Role.OPERATOR).post(f"{PAGE}/access-token", reason="curious")
+        assert response.code == 403
+        assert not wechat.calls["stable_token"]

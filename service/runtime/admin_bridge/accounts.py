@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
-from admin.services import AccountCheck, AccountCheckResult, AccountSummary, Concern, ErrcodeText
+from admin.services import AccountCheck, AccountCheckResult, AccountSummary, Concern, ErrcodeText, ForcedToken
 from service.http.origins import origin_of
 from service.http.qr_code import qr_code_element
 from service.runtime.background.call_log import CallLog
+from service.tokens.account_credentials import AccountCredentials, CredentialUnavailable
 from service.tokens.breaker import Breaker
+from service.tokens.forced_tokens import ForceRefused
 from service.wechat.account_check import CheckStatus, check_account
 from service.wechat.client import WeChatClient
 from service.wechat.errcodes import concern_of, remedy_of, summary_of
-from service.wechat.protocol import Account
+from service.wechat.protocol import Account, AccountKind
+from storage.credentials.records import Credential
 from storage.pauses import AccountPause
 
 __all__ = ["OfficialAccounts"]
@@ -24,6 +27,7 @@ class OfficialAccounts:
     Args:
         accounts: The accounts, whose secrets never leave this object.
         calls: Records how checks end, as it does for other calls.
+        credentials: Keeps the accounts' own credentials.
         verification_folder: Where the verification files are, if anywhere.
         public_url: The service's own address; empty where it is not known.
         allowed_origins: Those of pages that use the service.
@@ -37,6 +41,7 @@ class OfficialAccounts:
         breaker: Breaker,
         verification_folder: Path | None,
         *,
+        credentials: AccountCredentials,
         public_url: str = "",
         allowed_origins: Sequence[str] = (),
     ) -> None:
@@ -44,6 +49,7 @@ class OfficialAccounts:
         self._client = client
         self._calls = calls
         self._breaker = breaker
+        self._credentials = credentials
         self._verification_folder = verification_folder
         self._public_url = public_url.rstrip("/")
         self._allowed_origins = allowed_origins
@@ -55,6 +61,7 @@ class OfficialAccounts:
             AccountSummary(
                 account.appid,
                 account.name or account.appid,
+                is_official=account.kind is AccountKind.OFFICIAL,
                 takes_events=bool(account.event_token),
                 forwards_to=account.event_forward_address,
             )
@@ -76,6 +83,20 @@ class OfficialAccounts:
                 return AccountCheck(AccountCheckResult.NOT_WECHAT)
             case CheckStatus.BAD:
                 return AccountCheck(AccountCheckResult.REFUSED, check.errcode)
+
+    async def credentials(self, appid: str) -> Sequence[Credential]:
+        """Return an account's own credentials, sealed; none where the store keeps none."""
+        return await self._credentials.status(appid)
+
+    async def force_token(self, appid: str, by: str) -> ForcedToken:
+        """Make WeChat end an account's access token and give another; see `AccountCredentials.force`."""
+        try:
+            await self._credentials.force(appid, by)
+        except ForceRefused as error:
+            return ForcedToken(succeeded=False, retry_after=error.retry_after)
+        except CredentialUnavailable as error:
+            return ForcedToken(succeeded=False, errcode=error.errcode, retry_after=error.retry_after)
+        return ForcedToken(succeeded=True)
 
     def verification_files(self) -> Sequence[str]:
         """Return the names of the files by which WeChat checks the domains of pages. Blocking."""

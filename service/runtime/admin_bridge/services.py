@@ -16,6 +16,7 @@ from service.runtime.admin_bridge.origins import BrowserOrigins
 from service.runtime.admin_bridge.user_actions import OperatorActions
 from service.runtime.background.call_log import CallLog
 from service.settings import Settings
+from service.tokens.account_credentials import AccountCredentials
 from service.tokens.breaker import Breaker
 from service.tokens.manager import TokenManager
 from service.wechat.client import WeChatClient
@@ -52,6 +53,7 @@ def make_admin_services(
     calls: CallLog,
     tokens: TokenManager,
     profiles: Profiles,
+    credentials: AccountCredentials,
     breaker: Breaker,
     clock: Clock,
     client_address: Callable[[HTTPServerRequest], str],
@@ -70,6 +72,7 @@ def make_admin_services(
         calls: How calls to WeChat end, as far as this process has not stored it yet.
         tokens: For refreshes.
         profiles: For fetching profiles.
+        credentials: The accounts' own.
         breaker: For pauses.
         clock: The time.
         client_address: Returns the address that a request comes from.
@@ -86,6 +89,7 @@ def make_admin_services(
             calls,
             breaker,
             settings.verification_files,
+            credentials=credentials,
             public_url=settings.public_url,
             allowed_origins=settings.allowed_origins,
         ),

@@ -63,6 +63,7 @@ class AuditAction(StrEnum):
     API_KEY_ADD = "api_key_add"
     API_KEY_REVOKE = "api_key_revoke"
     ACCOUNT_CHECK = "account_check"
+    ACCOUNT_TOKEN_FORCE = "account_token_force"  # noqa: S105 - the name of an action
     ACCESS = "access"
 
 

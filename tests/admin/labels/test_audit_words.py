@@ -21,7 +21,7 @@ WRITERS = {name: set(inspect.signature(AdminHandler.audit_entry).parameters) for
 GIVERS = {"described": set(KeyLimits(frozenset({"wx"}), frozenset(KeyRight), 1, 1).described())}
 #: Details whose values are numbers, names or days; `filter` and `outcome` are put into words in ways of their own.
 PLAIN = {"accounts", "errcode", "expires", "filter", "job", "outcome", "per_minute", "revoke_info", "sessions_ended"}
-PLAIN |= {"users"}
+PLAIN |= {"comment", "users"}
 
 
 def calls():
