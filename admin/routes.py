@@ -7,6 +7,7 @@ from tornado.web import RequestHandler
 from admin import accounts_page, audit_page
 from admin.jobs import pages as jobs_pages
 from admin.operators import api_keys_page, own_account_page, sign_in_page, team_page
+from admin.operators.provider import pages as provider_pages
 from admin.overview import failed_calls_page, overview_page
 from admin.services import AdminServices
 from admin.users import list_page, user_page
@@ -21,6 +22,7 @@ __all__ = ["make_admin_routes"]
 _PAGES: list[AdminRoute] = [
     *home.routes,
     *sign_in_page.routes,
+    *provider_pages.routes,
     *own_account_page.routes,
     *overview_page.routes,
     *failed_calls_page.routes,

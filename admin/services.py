@@ -11,6 +11,8 @@ from tornado.httputil import HTTPServerRequest
 from admin.operators.hashing_pool import HashingPool
 from admin.operators.known_browsers import KnownBrowsers
 from admin.operators.sign_in_throttle import SignInThrottle
+from admin.operators.sign_in_ways import SignInWays
+from admin.operators.step_cookies import StepCookies
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from storage.base.clock import Clock
 from storage.credentials.records import Credential
@@ -18,7 +20,9 @@ from storage.pauses import AccountPause
 from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.factors.operator_factors import OperatorFactors
 from storage.sql.accounts.operators import Operators
+from storage.sql.accounts.provider_operators import ProviderOperators
 from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.accounts.user_history import UserHistory
 from storage.sql.work.call_outcomes import CallOutcomes
@@ -251,6 +255,7 @@ class AdminServices:
         store: The token store's name.
         shares_database: Whether the token store is in the dashboard's own database.
         time_zone: What pages are written in where the viewer's own zone is not known.
+        ways: By what operators may sign in.
         key_ids: The keys that open tokens, the one that seals first.
     """
 
@@ -268,7 +273,11 @@ class AdminServices:
     shares_database: bool
     key_ids: Sequence[str]
     time_zone: ZoneInfo
+    ways: SignInWays
+    steps: StepCookies
     operators: Operators
+    provider_operators: ProviderOperators
+    factors: OperatorFactors
     sessions: OperatorSessions
     throttle: SignInThrottle
     known_browsers: KnownBrowsers

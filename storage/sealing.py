@@ -1,4 +1,4 @@
-"""Sealing of tokens at rest: AES-256-GCM under a ring of keys, each value bound to its row and column.
+"""Sealing of secrets at rest: AES-256-GCM under a ring of keys, each value bound to its row and column.
 
 A sealed value is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The additional authenticated data
 is `appid|openid|column`, so a value that is moved to another user or to the other column does not open. The tokens of
@@ -176,6 +176,23 @@ class KeyRing:
             CannotOpen: One of them is not a sealed value.
         """
         return frozenset(map(_key_id_of, (tokens.access_token, tokens.refresh_token)))
+
+    def seal_value(self, row: str, column: str, text: str) -> bytes:
+        """Seal a text that is no token. The row is named so that it is one in all tables, such as `operator|7`."""
+        return self._seal(self._newest.cipher(_KEY_PER_ROW, row), text, os.urandom(_NONCE_BYTES), f"{row}|{column}")
+
+    def open_value(self, row: str, column: str, sealed: bytes) -> str:
+        """Open what `seal_value` sealed.
+
+        Raises:
+            UnknownKey: It was sealed with a key that is not in the ring.
+            CannotOpen: It was altered, or sealed for another row or column.
+        """
+        return self._open(sealed, row, column)
+
+    def is_sealed_with_newest(self, sealed: bytes) -> bool:
+        """Return whether a sealed value needs no other key than the newest."""
+        return sealed[: len(self._header)] == self._header
 
     def open(self, authorization: Authorization) -> Tokens:
         """Open both tokens of an authorization; see `open_tokens`."""

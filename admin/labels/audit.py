@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from admin.labels.api_keys import KEY_RIGHT_LABELS
-from admin.labels.operators import ROLE_LABELS
+from admin.labels.operators import FACTOR_LABELS, ROLE_LABELS
 from admin.labels.time_ranges import RELATIVE_RANGE_LABELS
 from admin.labels.users import (
     ACTION_LABELS,
@@ -16,9 +16,10 @@ from admin.labels.users import (
     STATUS_LABELS,
 )
 from admin.operators.sign_in_refusal import SignInRefusal
+from admin.operators.sign_in_ways import SignInWay
 from admin.services import ActionResult
 from admin.web.i18n import N_
-from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditEntry, AuditResult
+from storage.sql.accounts.audit import COMMAND_LINE, IDENTITY_PROVIDER, AuditAction, AuditEntry, AuditResult
 
 __all__ = [
     "AUDIT_ACTION_LABELS",
@@ -39,6 +40,9 @@ AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.SIGN_IN_UNLOCK: N_("Forget attempts to sign in"),
     AuditAction.SIGN_OUT: N_("Sign out"),
     AuditAction.SESSION_END: N_("End sessions"),
+    AuditAction.FACTOR_ADD: N_("Add a second factor"),
+    AuditAction.FACTOR_REMOVE: N_("Remove a second factor"),
+    AuditAction.RECOVERY_CODES: N_("Make recovery codes"),
     AuditAction.PASSWORD_CHANGE: N_("Change own password"),
     AuditAction.USER_REFRESH: N_("Refresh a token"),
     AuditAction.USER_CHECK: N_("Verify a token"),
@@ -56,6 +60,7 @@ AUDIT_ACTION_LABELS: Mapping[str, str] = {
     AuditAction.OPERATOR_ROLE: N_("Change a role"),
     AuditAction.OPERATOR_DISABLE: N_("Disable an operator"),
     AuditAction.OPERATOR_ENABLE: N_("Enable an operator"),
+    AuditAction.OPERATOR_FACTORS: N_("Remove an operator's second factors"),
     AuditAction.OPERATOR_PASSWORD: N_("Reset a password"),
     AuditAction.API_KEY_ADD: N_("Create an API key"),
     AuditAction.API_KEY_REVOKE: N_("Revoke an API key"),
@@ -78,12 +83,17 @@ _RESULT_BADGES: Mapping[str, str] = {
 }
 
 #: Who did it, where that is a word of ours and no operator's name.
-_OPERATOR_LABELS: Mapping[str, str] = {COMMAND_LINE: N_("(command line)")}
+_OPERATOR_LABELS: Mapping[str, str] = {
+    COMMAND_LINE: N_("(command line)"),
+    IDENTITY_PROVIDER: N_("(identity provider)"),
+}
 
 #: The names of an entry's details.
 DETAIL_LABELS: Mapping[str, str] = {
     "reason": N_("Reason"),
     "comment": N_("Reason given"),
+    "by": N_("By"),
+    "factor": N_("Second factor"),
     "role": N_("Role"),
     "before": N_("Before"),
     "after": N_("After"),
@@ -108,10 +118,22 @@ DETAIL_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {
         SignInRefusal.WRONG_PASSWORD: N_("wrong password"),
         SignInRefusal.DISABLED: N_("operator disabled"),
         SignInRefusal.TOO_MANY_ATTEMPTS: N_("too many attempts"),
+        SignInRefusal.WRONG_CODE: N_("wrong code"),
+        SignInRefusal.BAD_PASSKEY: N_("passkey not accepted"),
+        SignInRefusal.NO_GROUP: N_("in no allowed group"),
+        SignInRefusal.PROVIDER: N_("refused by the identity provider"),
         # Events of WeChat's.
         "user_authorization_revoke": N_("revoked by the user in WeChat"),
         "user_authorization_cancellation": N_("WeChat account closed by the user"),
     },
+    "by": {
+        SignInWay.PASSWORD: N_("password"),
+        SignInWay.APP_CODE: N_("password and authenticator app"),
+        SignInWay.RECOVERY_CODE: N_("password and recovery code"),
+        SignInWay.PASSKEY: N_("passkey"),
+        SignInWay.PROVIDER: N_("identity provider"),
+    },
+    "factor": FACTOR_LABELS,
     "role": ROLE_LABELS,
     "before": ROLE_LABELS,
     "after": ROLE_LABELS,

@@ -8,6 +8,7 @@ from admin.web.notices import Notice
 from storage.base.password_rules import PasswordFault
 from storage.sql.accounts.audit import AuditAction, AuditResult
 from storage.sql.accounts.operators import Role
+from storage.sql.accounts.provider_operators import is_provider_name
 
 __all__ = ["routes"]
 
@@ -28,7 +29,12 @@ class OwnAccountHandler(AdminHandler):
         """Show the sessions, and the form for another password."""
         now = self.services.clock.now()
         sessions = await self.run(self.services.sessions.list, self.session.operator_id, now)
-        self.render("operators/own_account.html", sessions=sessions, roles=ROLE_LABELS)
+        self.render(
+            "operators/own_account.html",
+            sessions=sessions,
+            roles=ROLE_LABELS,
+            has_password=self.services.ways.takes_passwords and not is_provider_name(self.session.operator),
+        )
 
 
 class OwnPasswordHandler(AdminHandler):

@@ -2,40 +2,49 @@
 
 from http import HTTPStatus
 
-from admin.operators.known_browsers import KNOWN_FOR_DAYS
+from admin.operators.sign_in_base import SignInBase
 from admin.operators.sign_in_refusal import SignInRefusal
 from admin.operators.sign_in_throttle import Attempt, Throttled
+from admin.operators.sign_in_ways import SignInWay
 from admin.web.cookies import KNOWN_BROWSER, SESSION
+from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
 from admin.web.i18n import N_
-from admin.web.links import is_own_path
+from admin.web.links import link
 from storage.base.text import is_text
-from storage.sql.accounts.audit import AuditAction, AuditResult
+from storage.sql.accounts.audit import AuditAction
 from storage.sql.accounts.operators import Operator, Role
+from storage.sql.accounts.provider_operators import is_provider_name
 
 __all__ = ["routes"]
 
 #: Said of everything that can be wrong, so that nobody learns which names exist.
 _WRONG = N_("Wrong user name or password.")
-_TOO_OFTEN = N_("Too many attempts. Try again later.")
 #: How the first operator is made, on the server.
 _ADD_FIRST = "wechat-openid operators add NAME"
 
 
-class SignInHandler(AdminHandler):
-    """`/admin/sign-in`: asks for name and password, and begins a session."""
+class SignInHandler(SignInBase):
+    """`/admin/sign-in`: offers the ways in, and takes names and passwords."""
 
     requires = None
 
     async def get(self) -> None:
-        """Show the form; who is signed in already goes on. Where nobody can, say how the first operator is made."""
+        """Show the ways in; who is signed in already goes on. Where nobody can, say how the first operator is made."""
         if self.session_if_any is not None:
-            self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
+            self.redirect(self.next_path, status=HTTPStatus.SEE_OTHER)
             return
-        self._show(first_command="" if await self.run(self.services.operators.has_any) else _ADD_FIRST)
+        ways = self.services.ways
+        needs_first = ways.provider is None and not await self.run(self.services.operators.has_any)
+        self.show_sign_in(
+            first_command=_ADD_FIRST if needs_first else "",
+            is_signed_in_there=self.get_query_argument("left", "") == "provider",
+        )
 
     async def post(self) -> None:
-        """Begin a session, under a new id, for the right name and password."""
+        """Begin a session for the right name and password, or ask for the second factor."""
+        if not self.services.ways.takes_passwords:
+            raise PageError(HTTPStatus.FORBIDDEN, N_("Nobody signs in by a password here."))
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
         known = self.services.known_browsers.recognize(self.private_cookies.get(KNOWN_BROWSER), name)
@@ -43,16 +52,16 @@ class SignInHandler(AdminHandler):
         try:
             is_noteworthy = await self.run(self.services.throttle.check, attempt)
         except Throttled as throttled:
-            await self._refuse_for_now(name, throttled)
+            await self.refuse_for_now(name, throttled)
             return
         operator = await self._verified(attempt, password, is_noteworthy=is_noteworthy)
         if operator is None:
             self.set_status(HTTPStatus.UNAUTHORIZED)
-            self._show(_WRONG, name)
+            self.show_sign_in(_WRONG, name)
             return
         await self.run(self.services.throttle.forgive, attempt)
-        await self._begin_session(operator)
-        self.redirect(self._next(), status=HTTPStatus.SEE_OTHER)
+        await self.begin_session(operator, SignInWay.PASSWORD)
+        self.redirect(self.next_path, status=HTTPStatus.SEE_OTHER)
 
     async def _verified(self, attempt: Attempt, password: str, *, is_noteworthy: bool) -> Operator | None:
         """Return the operator if name and password are right.
@@ -74,13 +83,7 @@ class SignInHandler(AdminHandler):
             reason = SignInRefusal.UNKNOWN_NAME
         else:
             reason = SignInRefusal.DISABLED if is_right else SignInRefusal.WRONG_PASSWORD
-        await self.audit(
-            AuditAction.SIGN_IN,
-            result=AuditResult.REFUSED,
-            operator="",
-            subject=operator.name if operator else "",
-            reason=reason,
-        )
+        await self.audit_refusal(reason, operator.name if operator else "")
         return None
 
     async def _renew_hash(self, name: str, password_hash: str, password: str) -> None:
@@ -88,40 +91,6 @@ class SignInHandler(AdminHandler):
         renewed = await self.services.passwords.renewed(password_hash, password)
         if renewed is not None:
             await self.run(self.services.operators.renew_hash, name, password_hash, renewed)
-
-    async def _refuse_for_now(self, name: str, throttled: Throttled) -> None:
-        if throttled.is_first:
-            await self.audit(
-                AuditAction.SIGN_IN,
-                result=AuditResult.REFUSED,
-                operator="",
-                reason=SignInRefusal.TOO_MANY_ATTEMPTS,
-            )
-        self.set_status(HTTPStatus.TOO_MANY_REQUESTS)
-        self.set_header("Retry-After", str(throttled.retry_after))
-        self._show(_TOO_OFTEN, name)
-
-    async def _begin_session(self, operator: Operator) -> None:
-        now = self.services.clock.now()
-        services = self.services
-        await self.run(services.sessions.trim, now)
-        before = self.session_if_any
-        if before is not None:
-            await self.run(services.sessions.end, before.operator_id, before.id)
-        token = await self.run(services.sessions.begin, operator.id, now, self.client_address, self.user_agent)
-        await self.run(services.operators.note_sign_in, operator.name, now)
-        self.private_cookies.set(SESSION, token)
-        self.private_cookies.set(KNOWN_BROWSER, services.known_browsers.remember(operator.name), KNOWN_FOR_DAYS)
-        await self.audit(AuditAction.SIGN_IN, operator=operator.name)
-
-    def _next(self) -> str:
-        asked = self.get_argument("next", "")
-        return asked if is_own_path(asked) else "/admin/"
-
-    def _show(self, refusal: str = "", name: str = "", *, first_command: str = "") -> None:
-        self.render(
-            "operators/sign_in.html", refusal=refusal, name=name, next=self._next(), first_command=first_command
-        )
 
 
 class SignOutHandler(AdminHandler):
@@ -134,7 +103,8 @@ class SignOutHandler(AdminHandler):
         await self.run(self.services.sessions.end, self.session.operator_id, self.session.id)
         await self.audit(AuditAction.SIGN_OUT)
         self.private_cookies.clear(SESSION)
-        self.redirect("/admin/sign-in", status=HTTPStatus.SEE_OTHER)
+        left = "provider" if is_provider_name(self.session.operator) else None
+        self.redirect(link("/admin/sign-in", ("left", left)), status=HTTPStatus.SEE_OTHER)
 
 
 routes: list[AdminRoute] = [

@@ -11,4 +11,8 @@ class SignInRefusal(StrEnum):
     UNKNOWN_NAME = "unknown name"
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - a reason
     DISABLED = "disabled"
+    WRONG_CODE = "wrong code"
+    BAD_PASSKEY = "bad passkey"
+    NO_GROUP = "no allowed group"
+    PROVIDER = "refused by provider"
     TOO_MANY_ATTEMPTS = "too many attempts"

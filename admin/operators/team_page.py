@@ -34,6 +34,8 @@ class _TeamHandler(AdminHandler):
             meanings=ROLE_MEANINGS,
             given={"name": name, "role": role},
             problem=problem,
+            with_factor=await self.run(self.services.factors.operator_ids),
+            takes_passwords=self.services.ways.takes_passwords,
         )
 
 
@@ -62,6 +64,17 @@ class _ChangeHandler(_TeamHandler):
         if found is None:
             raise PageError(HTTPStatus.NOT_FOUND, N_("There is no such operator."))
         return found[0]
+
+    async def found_with_password(self) -> Operator:
+        """Return the operator that the form names, who signs in by a password here.
+
+        Raises:
+            PageError: There is none, or a provider vouches for them.
+        """
+        operator = await self.found()
+        if operator.issuer is not None:
+            raise PageError(HTTPStatus.CONFLICT, N_("This operator is managed at the identity provider."))
+        return operator
 
     def role(self) -> Role:
         """Return the role that the form names.
@@ -114,7 +127,7 @@ class ResetPasswordHandler(_ChangeHandler):
 
     async def post(self) -> None:
         """Replace the password, end the operator's sessions, show the new one."""
-        operator, services = await self.found(), self.services
+        operator, services = await self.found_with_password(), self.services
         password = generate_password()
         password_hash = await services.passwords.hash(password)
         entry = self.audit_entry(AuditAction.OPERATOR_PASSWORD, subject=operator.name)
@@ -131,7 +144,7 @@ class ChangeRoleHandler(_ChangeHandler):
 
     async def post(self) -> None:
         """Change it."""
-        operator, role = await self.found(), self.role()
+        operator, role = await self.found_with_password(), self.role()
         entry = self.audit_entry(AuditAction.OPERATOR_ROLE, subject=operator.name, before=operator.role, after=role)
         try:
             await self.run(self.services.operators.set_role, operator.name, role, entry=entry)

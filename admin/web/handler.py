@@ -24,7 +24,7 @@ from admin.web.headers import set_protective_headers
 from admin.web.i18n import N_, locale_for
 from admin.web.links import is_own_path, link
 from admin.web.moments import moment_html
-from admin.web.navigation import NAVIGATION
+from admin.web.navigation import FACTORS_PAGE, NAVIGATION
 from admin.web.notices import Notice, NoticeText, sign_notice, sign_outcome, verify_notice
 from admin.web.time_zones import TIME_ZONE_COOKIE, PageTime, time_zone_of
 from storage.base.errors import InvalidRecord, StoreTooSlow, StoreUnavailable, UnsupportedSearch
@@ -56,6 +56,8 @@ class AdminHandler(RequestHandler):
 
     #: The least role that may use the handler. Each class names its own.
     requires: ClassVar[Role | None] = Role.OWNER
+    #: Whether it is there for operators who must set up a second factor first.
+    serves_set_up: ClassVar[bool] = False
 
     services: AdminServices
     languages: Mapping[str, Locale]
@@ -87,6 +89,8 @@ class AdminHandler(RequestHandler):
             return
         if self._session is None:
             self._ask_to_sign_in()
+        elif self._session.lacks_factor and not self.serves_set_up:
+            self.redirect(FACTORS_PAGE, status=HTTPStatus.SEE_OTHER)
         elif not self._session.role.covers(self.requires):
             await self.audit(AuditAction.ACCESS, result=AuditResult.REFUSED, subject=self.request.path)
             raise PageError(HTTPStatus.FORBIDDEN, N_("Your role does not allow this."))
@@ -316,8 +320,7 @@ class AdminHandler(RequestHandler):
         return self.request.query_arguments.get("lang", [b""])[-1].decode("utf-8", "replace")
 
     def _remember_language(self) -> None:
-        chosen = self._language_argument
-        if chosen in self.languages:
+        if (chosen := self._language_argument) in self.languages:
             self.private_cookies.set(LANGUAGE, chosen, expires_days=_YEAR_DAYS)
 
     def _with_language(self, code: str) -> str:

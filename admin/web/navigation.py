@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from admin.web.i18n import N_
 from storage.sql.accounts.operators import Role
 
-__all__ = ["NAVIGATION", "NavigationItem"]
+__all__ = ["FACTORS_PAGE", "NAVIGATION", "NavigationItem"]
+
+#: Where operators set up second factors; who must do so first is sent there from every page.
+FACTORS_PAGE = "/admin/me/factors"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from service.settings.sign_in import sign_in_problems
 from service.settings.sources import PREFIX, Raw, SettingsError, raw_value, read_toml, unknown_names
 from service.settings.table import Settings
 from storage.base.quoting import quoted
@@ -90,6 +91,7 @@ def _parse(found: Mapping[str, Raw], problems: list[str]) -> dict[str, Any]:
         problems.append(f"{PREFIX}ID_TOKEN_AUDIENCE needs {PREFIX}PUBLIC_URL, which identity tokens name as issuer")
     if values.get("event_forward_url") and not values.get("event_token"):
         problems.append(f"{PREFIX}EVENT_FORWARD_URL needs {PREFIX}EVENT_TOKEN, by which messages are known as WeChat's")
+    problems += sign_in_problems(values)
     if problems:
         raise SettingsError("\n".join(problems))
     return values

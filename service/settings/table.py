@@ -1,9 +1,7 @@
 """Every setting: one table of names, defaults, meanings and parsers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from service.settings.accounts import parse_accounts
@@ -21,6 +19,8 @@ from service.settings.addresses import (
     parse_proxy,
     parse_public_url,
 )
+from service.settings.rows import setting as _setting
+from service.settings.sign_in import SignInSettings
 from service.settings.sources import PREFIX, SettingsError
 from service.settings.values import (
     number_from,
@@ -41,41 +41,10 @@ from service.wechat.transports import TransportName
 
 __all__ = ["Settings"]
 
-T = TypeVar("T")
 
-
-def _setting(
-    default: str,
-    parse: Callable[[str], T],
-    about: str,
-    *,
-    secret: bool = False,
-    quotable: bool = False,
-    needs_restart: bool = False,
-) -> T:
-    """Describe one row of the table.
-
-    Args:
-        default: Its default, as the environment would write it.
-        parse: Reads a text, or raises a ValueError that completes "must be …" with an example, and repeats nothing.
-        about: What it means, for people.
-        secret: Whether it holds a secret, or may: it is left out of `repr`.
-        quotable: Whether a refusal says what was given. Not where a right value can hold a secret.
-        needs_restart: Whether a reload leaves it as it was.
-    """
-    metadata = {
-        "default": default,
-        "parse": parse,
-        "about": about,
-        "quotable": quotable,
-        "needs_restart": needs_restart,
-    }
-    return cast("T", field(repr=not secret, metadata=metadata))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The settings, parsed. Each field is a row of the table; its name in capitals is the setting's name."""
+@dataclass(frozen=True, kw_only=True)
+class _ServiceSettings:
+    """The settings but for how operators sign in."""
 
     appid: str = _setting("", parse_appid, "The AppID of your Official Account.", quotable=True)
     secret: str = _setting("", plain_text, "Its AppSecret. It never leaves the server.", secret=True)
@@ -348,3 +317,8 @@ class Settings:
             event_forward_url=self.event_forward_url,
         )
         return (account,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(SignInSettings, _ServiceSettings):
+    """The settings, parsed. Each field is a row of the table; its name in capitals is the setting's name."""

@@ -8,11 +8,13 @@ from tornado.httputil import HTTPServerRequest
 from admin.operators.hashing_pool import HashingPool
 from admin.operators.known_browsers import KnownBrowsers
 from admin.operators.sign_in_throttle import SignInThrottle
+from admin.operators.step_cookies import StepCookies
 from admin.overview.stale_while_revalidate import StaleWhileRevalidate
 from admin.services import AdminServices
 from service.authorization.profiles import Profiles
 from service.runtime.admin_bridge.accounts import OfficialAccounts
 from service.runtime.admin_bridge.origins import BrowserOrigins
+from service.runtime.admin_bridge.sign_in import make_sign_in_ways
 from service.runtime.admin_bridge.user_actions import OperatorActions
 from service.runtime.background.call_log import CallLog
 from service.settings import Settings
@@ -28,7 +30,9 @@ from storage.sql.accounts.api_key_uses import ApiKeyUses
 from storage.sql.accounts.api_keys import ApiKeys
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog
+from storage.sql.accounts.factors.operator_factors import OperatorFactors
 from storage.sql.accounts.operators import Operators
+from storage.sql.accounts.provider_operators import ProviderOperators
 from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.accounts.user_history import UserHistory
 from storage.sql.core.engine import Database
@@ -106,7 +110,11 @@ def make_admin_services(
         and settings.token_store_url in {"", settings.database_url},
         key_ids=keys.key_ids,
         time_zone=settings.admin_timezone,
+        ways=make_sign_in_ways(settings, clock),
+        steps=StepCookies(keys.derived_keys("steps of signing in"), clock),
         operators=Operators(database),
+        provider_operators=ProviderOperators(database),
+        factors=OperatorFactors(database, keys),
         sessions=OperatorSessions(database),
         throttle=SignInThrottle(SignInAttempts(database), clock),
         known_browsers=KnownBrowsers(keys.derived_keys("known browser"), clock),

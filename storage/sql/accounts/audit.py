@@ -16,6 +16,7 @@ from storage.user_search import CappedCount
 
 __all__ = [
     "COMMAND_LINE",
+    "IDENTITY_PROVIDER",
     "AuditAction",
     "AuditEntry",
     "AuditLog",
@@ -42,6 +43,9 @@ class AuditAction(StrEnum):
     SIGN_IN_UNLOCK = "sign_in_unlock"
     SIGN_OUT = "sign_out"
     SESSION_END = "session_end"
+    FACTOR_ADD = "factor_add"
+    FACTOR_REMOVE = "factor_remove"
+    RECOVERY_CODES = "recovery_codes"
     PASSWORD_CHANGE = "password_change"  # noqa: S105 - the name of an action
     USER_REFRESH = "user_refresh"
     USER_CHECK = "user_check"
@@ -59,6 +63,7 @@ class AuditAction(StrEnum):
     OPERATOR_ROLE = "operator_role"
     OPERATOR_DISABLE = "operator_disable"
     OPERATOR_ENABLE = "operator_enable"
+    OPERATOR_FACTORS = "operator_factors"
     OPERATOR_PASSWORD = "operator_password"  # noqa: S105 - the name of an action
     API_KEY_ADD = "api_key_add"
     API_KEY_REVOKE = "api_key_revoke"
@@ -69,6 +74,7 @@ class AuditAction(StrEnum):
 
 #: Who acts when it is not somebody signed in to the dashboard. No operator's name may hold a space or a bracket.
 COMMAND_LINE = "(command line)"
+IDENTITY_PROVIDER = "(identity provider)"
 
 
 class AuditResult(StrEnum):

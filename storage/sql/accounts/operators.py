@@ -3,15 +3,16 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from storage.base.errors import InvalidRecord
 from storage.sql.accounts.audit import NewAuditEntry, write_entry
 from storage.sql.core.engine import Database
-from storage.sql.core.schema import operators
+from storage.sql.core.schema import operator_identities, operators
 
-__all__ = ["Operator", "Operators", "Role"]
+__all__ = ["Operator", "Operators", "Role", "operator_of", "select_operators"]
 
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 
@@ -34,7 +35,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator as lists show them: without the hash of the password."""
+    """An operator as lists show them: without the hash of the password.
+
+    Attributes:
+        issuer: The identity provider that vouches for them; None for an operator with a password here.
+        subject: Who they are there.
+    """
 
     id: int
     name: str
@@ -43,6 +49,8 @@ class Operator:
     password_changed_at: int
     last_signed_in_at: int | None
     disabled_at: int | None
+    issuer: str | None = None
+    subject: str | None = None
 
 
 class Operators:
@@ -84,10 +92,13 @@ class Operators:
             raise InvalidRecord(f"There is an operator named {name!r} already.")
 
     def find(self, name: str) -> tuple[Operator, str] | None:
-        """Return an operator, disabled ones too, and the hash of their password; None when there is none."""
-        wanted = select(operators).where(operators.c.name == name)
+        """Return an operator, disabled ones too, and the hash of their password; None when there is none.
+
+        The hash is empty for an operator of an identity provider: no password is theirs.
+        """
+        wanted = select_operators().where(operators.c.name == name)
         row = self._database.read(lambda connection: connection.execute(wanted).first())
-        return None if row is None else (_operator(row), row.password_hash)
+        return None if row is None else (operator_of(row), row.password_hash)
 
     def has_any(self) -> bool:
         """Return whether there is an operator at all, disabled ones too."""
@@ -96,11 +107,18 @@ class Operators:
 
     def list(self) -> list[Operator]:
         """Return all operators, disabled ones too, by name."""
-        wanted = select(operators).order_by(operators.c.name)
-        return [_operator(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
+        wanted = select_operators().order_by(operators.c.name)
+        return [operator_of(row) for row in self._database.read(lambda connection: connection.execute(wanted).all())]
 
     def set_password(self, name: str, password_hash: str, at: int, *, entry: NewAuditEntry | None = None) -> bool:
-        """Replace the hash of a password. False when there is no such operator."""
+        """Replace the hash of a password. False when there is no such operator.
+
+        Raises:
+            InvalidRecord: An identity provider vouches for the operator: no password of ours does.
+        """
+        found = self.find(name)
+        if found is not None and found[0].issuer is not None:
+            raise InvalidRecord(f"{name} signs in at an identity provider and has no password here.")
         return self._change(name, entry, password_hash=password_hash, password_changed_at=at)
 
     def renew_hash(self, name: str, old_hash: str, new_hash: str) -> None:
@@ -160,7 +178,16 @@ class Operators:
         return done
 
 
-def _operator(row: Row[tuple[object, ...]]) -> Operator:
+def select_operators() -> Select[Any]:
+    """Return the question for operators; each row of its answer is what `operator_of` reads."""
+    identity = operator_identities.c
+    return select(operators, identity.issuer, identity.subject).outerjoin(
+        operator_identities, identity.operator_id == operators.c.id
+    )
+
+
+def operator_of(row: Row[Any]) -> Operator:
+    """Read an operator of a row."""
     return Operator(
         id=row.id,
         name=row.name,
@@ -169,4 +196,6 @@ def _operator(row: Row[tuple[object, ...]]) -> Operator:
         password_changed_at=row.password_changed_at,
         last_signed_in_at=row.last_signed_in_at,
         disabled_at=row.disabled_at,
+        issuer=row.issuer,
+        subject=row.subject,
     )

@@ -29,7 +29,11 @@ _ROW = operator_sessions.c
 
 @dataclass(frozen=True, slots=True)
 class OperatorSession:
-    """A session in force, and whose it is."""
+    """A session in force, and whose it is.
+
+    Attributes:
+        lacks_factor: Whether it may do no more than set up a second factor.
+    """
 
     id: int
     operator_id: int
@@ -39,6 +43,7 @@ class OperatorSession:
     seen_at: int
     address: str
     user_agent: str
+    lacks_factor: bool = False
 
 
 class OperatorSessions:
@@ -50,7 +55,7 @@ class OperatorSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, operator_id: int, at: int, address: str, user_agent: str) -> str:
+    def begin(self, operator_id: int, at: int, address: str, user_agent: str, *, lacks_factor: bool = False) -> str:
         """Begin a session and return its token: the only time it can be seen."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         values = {
@@ -60,6 +65,7 @@ class OperatorSessions:
             "seen_at": at,
             "address": address[:_ADDRESS_LENGTH],
             "user_agent": user_agent[:_USER_AGENT_LENGTH],
+            "lacks_factor": lacks_factor,
         }
         self._database.write(lambda connection: connection.execute(insert(operator_sessions), values))
         return token
@@ -98,6 +104,11 @@ class OperatorSessions:
         """End all sessions of all operators; return how many ended."""
         return self._database.write(lambda connection: connection.execute(delete(operator_sessions)).rowcount)
 
+    def note_factor(self, operator_id: int) -> None:
+        """Let an operator's sessions do everything, now that there is a second factor."""
+        noted = update(operator_sessions).where(_ROW.operator_id == operator_id).values(lacks_factor=False)
+        self._database.write(lambda connection: connection.execute(noted))
+
     def trim(self, at: int) -> None:
         """Delete sessions that have ended by themselves."""
         over = (_ROW.seen_at <= at - IDLE_SECONDS) | (_ROW.began_at <= at - LONGEST_SECONDS)
@@ -130,6 +141,7 @@ def _session(row: Row[Any]) -> OperatorSession:
         seen_at=row.seen_at,
         address=row.address,
         user_agent=row.user_agent,
+        lacks_factor=bool(row.lacks_factor),  # NULL in rows of the version before
     )
 
 

@@ -35,10 +35,15 @@ __all__ = [
     "instances",
     "jobs",
     "metadata",
+    "operator_identities",
+    "operator_passkeys",
+    "operator_recovery_codes",
     "operator_sessions",
+    "operator_totp",
     "operators",
     "session_ends",
     "sign_in_attempts",
+    "spent_challenges",
     "user_history",
 ]
 
@@ -207,10 +212,71 @@ operator_sessions = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("address", word(64), nullable=False),
     Column("user_agent", String(255), nullable=False),
+    # Whether it may do no more than set up a second factor.
+    Column("lacks_factor", Boolean),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("token_hash"),
     Index(None, "operator_id"),
     info=IDS_ONCE,
+)
+
+operator_identities = Table(
+    "operator_identities",
+    metadata,
+    # Together they are one person for ever (OpenID Connect Core 1.0, 5.7); a name or an email address is not.
+    Column("issuer", word(255), nullable=False),
+    Column("subject", word(255), nullable=False),
+    Column("operator_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("issuer", "subject"),
+    UniqueConstraint("operator_id"),
+)
+
+operator_totp = Table(
+    "operator_totp",
+    metadata,
+    Column("operator_id", BigInteger, autoincrement=False, nullable=False),
+    # Sealed.
+    Column("secret", LargeBinary, nullable=False),
+    # NULL until the operator has shown a code of it.
+    Column("set_up_at", BigInteger),
+    # The step of the last code that was taken: codes of it and of those before are taken no more.
+    Column("last_step", BigInteger, nullable=False),
+    PrimaryKeyConstraint("operator_id"),
+)
+
+operator_passkeys = Table(
+    "operator_passkeys",
+    metadata,
+    Column("id", row_id(), autoincrement=True, nullable=False),
+    Column("operator_id", BigInteger, nullable=False),
+    # Of the credential's id, which may have 1,023 bytes.
+    Column("digest", digest(), nullable=False),
+    # Attested credential data: the id and the public key (WebAuthn Level 2, 6.5.1).
+    Column("credential", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("digest"),
+    Index(None, "operator_id"),
+    info=IDS_ONCE,
+)
+
+operator_recovery_codes = Table(
+    "operator_recovery_codes",
+    metadata,
+    Column("operator_id", BigInteger, autoincrement=False, nullable=False),
+    Column("code_hash", digest(), nullable=False),
+    PrimaryKeyConstraint("operator_id", "code_hash"),
+)
+
+spent_challenges = Table(
+    "spent_challenges",
+    metadata,
+    Column("digest", digest(), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("digest"),
 )
 
 sign_in_attempts = Table(

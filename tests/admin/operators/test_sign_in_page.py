@@ -59,7 +59,7 @@ async def test_each_attempt_is_written_down_without_what_was_typed_as_an_unknown
     await browser.sign_in("ada", PASSWORD)
     entries = entries_of(dashboard)
     assert [(entry.operator, entry.subject, entry.result, entry.details) for entry in entries] == [
-        ("ada", "", "success", {}),
+        ("ada", "", "success", {"by": "password"}),
         ("", "ada", "refused", {"reason": "wrong password"}),
         ("", "", "refused", {"reason": "unknown name"}),
     ]

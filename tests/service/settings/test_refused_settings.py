@@ -36,6 +36,21 @@ REFUSED = [
     ("PUBLIC_URL", "http://127.1:8888", "as browsers write it", "'http://127.1:8888'"),
     ("PUBLIC_URL", "https://a.cn,https://b.cn", "as browsers write it", "'https://a.cn,https://b.cn'"),
     ("ADMIN_URL", "http://127.0.0.1:8889/admin", "without a path", "'http://127.0.0.1:8889/admin'"),
+    ("ACCESS_LOG", "maybe", "true or false", "'maybe'"),
+    ("ADMIN_PASSWORD_SIGN_IN", "never", "true or false", "'never'"),
+    ("ADMIN_REQUIRE_SECOND_FACTOR", "totp", "true or false", "'totp'"),
+    ("OIDC_ISSUER", "login.example.com", "the https:// URL", "'login.example.com'"),
+    ("OIDC_ISSUER", "http://login.example.com", "the https:// URL", "'http://login.example.com'"),
+    ("OIDC_ISSUER", "https://login.example.com/?a=1", "the https:// URL", "'https://login.example.com/?…'"),
+    ("OIDC_ISSUER", "https://[::1", "the https:// URL", "'https://[::1'"),
+    ("OIDC_ISSUER", "https://ada@login.example.com", "the https:// URL", "'https://…@login.example.com'"),
+    ("OIDC_SCOPES", "profile groups", "`openid` among them", "'profile groups'"),
+    ("OIDC_SCOPES", 'openid "', "scopes separated by spaces", "'openid \"'"),
+    ("OIDC_ROLES", "wechat-owners", "groups with their roles", "'wechat-owners'"),
+    ("OIDC_ROLES", "=owner", "groups with their roles", "'=…'"),
+    ("OIDC_ROLES", "staff=admin", "the roles are viewer, operator, owner", "'staff=…'"),
+    ("OIDC_ROLES", "a=owner,a=viewer", "each group once", "'a=…'"),
+    ("OIDC_CA_FILE", "/nope", "an existing file", "'/nope'"),
     ("ADMIN_TIMEZONE", "Beijing", "such as Asia/Shanghai", "'Beijing'"),
     ("ADMIN_HOSTS", "admin.example.com:443", "without a port", "'admin.example.com:443'"),
     ("TRUSTED_PROXIES", "nginx", "addresses or networks", "'nginx'"),
@@ -89,6 +104,11 @@ REFUSED = [
 EXAMPLE = re.compile(r"such as (?!/)([^\s;()]+?),?(?= |;|$)|from (\S+) to|one of: (\w+)|(true) or false")
 
 
+#: What these need beside them.
+COMPANY = {"ADMIN_URL": "https://admin.example.com", "OIDC_CLIENT_ID": "dashboard", "OIDC_ROLES": "owners=owner"}
+BESIDE = {"OIDC_ISSUER": COMPANY}
+
+
 def test_what_cannot_work_is_refused_with_what_it_must_be_and_what_was_given(subtests):
     for name, text, says, shown in REFUSED:
         with subtests.test(name=name, text=text):
@@ -110,10 +130,10 @@ def test_what_a_refusal_gives_as_an_example_is_taken(subtests):
             load(**{name: text})
         expected = str(caught.value).removesuffix(f", not {shown}")
         for groups in EXAMPLE.findall(expected) if shown is not None else ():
-            load(**{name: "".join(groups)})
+            load(**{**BESIDE.get(name, {}), name: "".join(groups)})
             tried.add(name)
     quotable = {row.name.upper() for row in fields(Settings) if row.metadata["quotable"]}
-    assert tried == quotable - {"WECHAT_CA_FILE", "VERIFICATION_FILES"}
+    assert tried == quotable - {"OIDC_CA_FILE", "WECHAT_CA_FILE", "VERIFICATION_FILES"}
 
 
 def test_all_problems_are_listed_at_once():
@@ -251,3 +271,31 @@ def test_an_unescaped_password_of_the_counters_is_named(subtests):
     for url in ("async+redis://:1/x@redis:6379", "async+redis://:a@b@redis:6379", "async+redis://:1#x@redis:6379"):
         with subtests.test(url=url), pytest.raises(SettingsError, match="as it is: write %"):
             load(RATE_LIMIT_STORAGE=url)
+
+
+def test_what_a_provider_needs_is_asked_for(subtests):
+    provider = {"OIDC_ISSUER": "https://login.example.com", **COMPANY}
+    assert load(**provider).oidc_issuer == "https://login.example.com"
+    for name in COMPANY:
+        with subtests.test(name=name), pytest.raises(SettingsError, match=f"OIDC_ISSUER needs {PREFIX}{name}"):
+            load(**{**provider, name: ""})
+
+
+@pytest.mark.parametrize("roles", ["staff=viewer,ops=operator", ""])
+def test_settings_that_would_keep_everybody_out_are_refused(roles):
+    provider = {"OIDC_ISSUER": "https://login.example.com", **COMPANY}
+    assert load(ADMIN_PASSWORD_SIGN_IN="false", **provider).admin_password_sign_in is False
+    with pytest.raises(SettingsError, match="would keep everybody out"):
+        load(ADMIN_PASSWORD_SIGN_IN="false")
+    with pytest.raises(SettingsError, match="would keep everybody out"):
+        load(**{**provider, "ADMIN_PASSWORD_SIGN_IN": "false", "OIDC_ROLES": roles})
+
+
+def test_an_issuer_is_taken_letter_by_letter():
+    for issuer in ("https://login.example.com/", "https://login.example.com/realms/Staff", "http://127.0.0.1:9000"):
+        assert load(**{**COMPANY, "OIDC_ISSUER": issuer}).oidc_issuer == issuer
+
+
+def test_a_groups_name_may_hold_nearly_anything():
+    roles = load(OIDC_ROLES=" cn=ops=owner,  /staff/wechat=viewer, 运营 组=operator ").oidc_roles
+    assert roles == {"cn=ops": "owner", "/staff/wechat": "viewer", "运营 组": "operator"}
