@@ -7,6 +7,12 @@ from tornado.web import RequestHandler
 from admin import accounts_page, audit_page
 from admin.jobs import pages as jobs_pages
 from admin.operators import api_keys_page, own_account_page, sign_in_page, team_page
+from admin.operators.factors import (
+    own_factors_page,
+    own_passkeys_page,
+    passkey_sign_in_page,
+    second_factor_page,
+)
 from admin.operators.provider import pages as provider_pages
 from admin.overview import failed_calls_page, overview_page
 from admin.services import AdminServices
@@ -23,7 +29,11 @@ _PAGES: list[AdminRoute] = [
     *home.routes,
     *sign_in_page.routes,
     *provider_pages.routes,
+    *second_factor_page.routes,
+    *passkey_sign_in_page.routes,
     *own_account_page.routes,
+    *own_factors_page.routes,
+    *own_passkeys_page.routes,
     *overview_page.routes,
     *failed_calls_page.routes,
     *list_page.routes,

@@ -92,7 +92,7 @@ _OPERATOR_LABELS: Mapping[str, str] = {
 DETAIL_LABELS: Mapping[str, str] = {
     "reason": N_("Reason"),
     "comment": N_("Reason given"),
-    "by": N_("By"),
+    "by": N_("Signed in by"),
     "factor": N_("Second factor"),
     "role": N_("Role"),
     "before": N_("Before"),

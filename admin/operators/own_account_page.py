@@ -33,6 +33,7 @@ class OwnAccountHandler(AdminHandler):
             "operators/own_account.html",
             sessions=sessions,
             roles=ROLE_LABELS,
+            has_factors=not is_provider_name(self.session.operator),
             has_password=self.services.ways.takes_passwords and not is_provider_name(self.session.operator),
         )
 

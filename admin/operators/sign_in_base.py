@@ -46,6 +46,7 @@ class SignInBase(AdminHandler):
             first_command=first_command,
             provider=ways.provider.name if ways.provider else "",
             takes_passwords=ways.takes_passwords,
+            takes_passkeys=bool(ways.passkey_origin),
             is_signed_in_there=is_signed_in_there and ways.provider is not None,
         )
 

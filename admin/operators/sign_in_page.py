@@ -6,6 +6,7 @@ from admin.operators.sign_in_base import SignInBase
 from admin.operators.sign_in_refusal import SignInRefusal
 from admin.operators.sign_in_throttle import Attempt, Throttled
 from admin.operators.sign_in_ways import SignInWay
+from admin.operators.step_cookies import Step
 from admin.web.cookies import KNOWN_BROWSER, SESSION
 from admin.web.errors import PageError
 from admin.web.handler import AdminHandler, AdminRoute
@@ -60,7 +61,12 @@ class SignInHandler(SignInBase):
             self.show_sign_in(_WRONG, name)
             return
         await self.run(self.services.throttle.forgive, attempt)
-        await self.begin_session(operator, SignInWay.PASSWORD)
+        if await self.run(self.services.factors.of, operator.id):
+            kept = self.services.steps.write(Step.SECOND_FACTOR, [operator.name, operator.password_changed_at])
+            self.private_cookies.set(Step.SECOND_FACTOR, kept)
+            self.redirect(link("/admin/sign-in/second", ("next", self.next_path)), status=HTTPStatus.SEE_OTHER)
+            return
+        await self.begin_session(operator, SignInWay.PASSWORD, lacks_factor=self.services.ways.requires_factor)
         self.redirect(self.next_path, status=HTTPStatus.SEE_OTHER)
 
     async def _verified(self, attempt: Attempt, password: str, *, is_noteworthy: bool) -> Operator | None:
@@ -97,6 +103,7 @@ class SignOutHandler(AdminHandler):
     """`POST /admin/sign-out`: ends the session."""
 
     requires = Role.VIEWER
+    serves_set_up = True
 
     async def post(self) -> None:
         """End it here and on the server."""

@@ -46,11 +46,13 @@ class Attempt:
         name: The name they give: any text.
         address: Where they come from.
         known_browser: What identifies the browser, if this name has signed in there before.
+        is_second_factor: Whether the password was right, and a code is tried: whoever does so holds the password.
     """
 
     name: str
     address: str
     known_browser: str | None = None
+    is_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class SignInThrottle:
         budgets = list(_budgets_of(attempt))
         name = _digest("name", attempt.name)
         # A known browser's attempts are no part of a flood.
-        shared = [] if attempt.known_browser else [name, _EVERYBODY]
+        shared = [] if attempt.known_browser or attempt.is_second_factor else [name, _EVERYBODY]
         counts = self._attempts.note([*(budget.subject for budget in budgets), *shared], window_at)
         is_flood = bool(shared) and (counts[name] > _FLOOD_OF_NAME or counts[_EVERYBODY] > _FLOOD_IN_ALL)
         over = [counts[one.subject] - (one.flood if is_flood else one.quiet) for one in budgets]
@@ -94,7 +96,12 @@ class SignInThrottle:
 
 
 def _budgets_of(attempt: Attempt) -> Iterator[_Budget]:
-    """Give what an attempt is counted by; first what the right password gives back."""
+    """Give what an attempt is counted by; first what the right password or code gives back."""
+    if attempt.is_second_factor:
+        # From all networks together: a code has six digits, and somebody with many addresses could try them all.
+        subject = ("code in browser", attempt.known_browser) if attempt.known_browser else ("code for", attempt.name)
+        yield _Budget(_digest(*subject), _PER_KNOWN_BROWSER, _PER_KNOWN_BROWSER)
+        return
     if attempt.known_browser:
         yield _Budget(_digest("browser", attempt.known_browser), _PER_KNOWN_BROWSER, _PER_KNOWN_BROWSER)
         return

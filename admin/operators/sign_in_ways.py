@@ -26,8 +26,10 @@ class SignInWays:
         takes_passwords: Whether names and passwords are taken.
         requires_factor: Whether a password needs a second factor beside it, everybody's.
         provider: The company's; None where none is configured.
+        passkey_origin: The dashboard's address, to which passkeys belong; empty where it can have none.
     """
 
     takes_passwords: bool = True
     requires_factor: bool = False
     provider: IdentityProvider | None = None
+    passkey_origin: str = ""

@@ -137,6 +137,21 @@ class ResetPasswordHandler(_ChangeHandler):
         self.show_password(operator.name, password)
 
 
+class RemoveFactorsHandler(_ChangeHandler):
+    """`POST /admin/operators/factors`: takes an operator's second factors away, who has lost them."""
+
+    requires = Role.OWNER
+
+    async def post(self) -> None:
+        """Take them away, and end the sessions."""
+        operator, services = await self.found_with_password(), self.services
+        entry = self.audit_entry(AuditAction.OPERATOR_FACTORS, subject=operator.name)
+        await self.run(services.factors.remove_all, operator.id, entry)
+        is_own = operator.id == self.session.operator_id
+        await self.run(services.sessions.end_all, operator.id, but=self.session.id if is_own else None)
+        self.redirect_with_notice(_PAGE, Notice.OPERATOR_FACTORS_REMOVED, operator.name)
+
+
 class ChangeRoleHandler(_ChangeHandler):
     """`POST /admin/operators/role`: another role, from the operator's next request on."""
 
@@ -189,6 +204,7 @@ routes: list[AdminRoute] = [
     (r"/admin/operators", OperatorsHandler),
     (r"/admin/operators/add", AddOperatorHandler),
     (r"/admin/operators/password", ResetPasswordHandler),
+    (r"/admin/operators/factors", RemoveFactorsHandler),
     (r"/admin/operators/role", ChangeRoleHandler),
     (r"/admin/operators/disable", DisableOperatorHandler),
     (r"/admin/operators/enable", EnableOperatorHandler),

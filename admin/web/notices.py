@@ -42,6 +42,17 @@ class Notice(Enum):
         N_("This password is too easy to guess: choose one that is not made of common words, digits or patterns."),
     )
     PASSWORD_WRONG = (False, N_("The current password is wrong."))
+    FACTOR_ADDED = (True, N_("The second factor has been added."))
+    FACTOR_REMOVED = (True, N_("The second factor has been removed."))
+    FACTOR_IS_LAST = (False, N_("This is your last second factor, and you need one. Add another one first."))
+    FACTOR_IS_THERE = (False, N_("You have an authenticator app already. Remove it first."))
+    FACTOR_NOT_THERE = (False, N_("There is no such second factor any more."))
+    FACTOR_NEEDS_FRESH_SIGN_IN = (
+        False,
+        N_("To change anything here, sign out and in again: that is possible within 15 minutes of signing in."),
+    )
+    OPERATOR_FACTORS_REMOVED = (True, N_("%s has no second factors any more, and all their sessions have ended."))
+    PASSKEY_NOT_ADDED = (False, N_("The passkey was not added. Try again."))
     TOO_MANY_ATTEMPTS = (False, N_("Too many attempts. Try again later."))
     SESSION_ENDED = (True, N_("The session has ended."))
     SESSION_ALREADY_ENDED = (False, N_("This session has already ended."))

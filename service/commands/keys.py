@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.runtime.bootstrap import open_keys, open_store
-from service.settings import load_settings
+from service.runtime.bootstrap import open_database, open_keys, open_store
+from service.settings import Settings, load_settings
 from storage.rotation import KeyRotation, RotationReport
 from storage.sealing import KeyRing, generate_key
+from storage.sql.accounts.factors.totp import TotpSecrets
 from storage.store import Capability, TokenStore
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["keys"]
 
 #: Rows that are written in one transaction at most: a user who writes to one of them waits for its end.
 _PAGE_SIZE = 500
+#: Of the operators' secrets that do not open, so many are told.
+_EXAMPLES = 5
 #: How long finding the newest user may take.
 _SEARCH_SECONDS = 60
 
@@ -40,7 +43,7 @@ def generate() -> None:
 @click.option("--rate", type=click.IntRange(1), metavar="ROWS", help="Seal at most so many rows a second anew.")
 @click.pass_obj
 def rotate(config: Path | None, dry_run: bool, rate: int | None) -> None:
-    """Seal every stored token anew with the first of SECRET_KEYS, while the service runs.
+    """Seal every stored token, and operators' secrets, anew with the first of SECRET_KEYS, while the service runs.
 
     It may be interrupted and run again: what is done stays done. In the end it says how many rows each key seals;
     a key that seals none can go. The exit status is 1 if a row opens with none of the keys.
@@ -51,9 +54,25 @@ def rotate(config: Path | None, dry_run: bool, rate: int | None) -> None:
     try:
         if Capability.RESEALING not in store.capabilities:
             raise click.ClickException(f"the token store {settings.token_store!r} cannot replace sealed tokens")
-        sys.exit(_rotate(store, ring, dry_run=dry_run, rate=rate))
+        status = _rotate(store, ring, dry_run=dry_run, rate=rate)
     finally:
         store.close()
+    sys.exit(max(status, _rotate_operators(settings, ring, dry_run=dry_run)))
+
+
+def _rotate_operators(settings: Settings, ring: KeyRing, *, dry_run: bool) -> int:
+    """Do the same with the secrets of operators' authenticator apps, and return the exit status."""
+    unopened: list[str] = []
+    database = open_database(settings)
+    try:
+        done = TotpSecrets(database, ring).reseal(dry_run=dry_run, unopened=unopened.append)
+    finally:
+        database.close()
+    if done:
+        click.echo(f"{done} secrets of operators' apps {'would be' if dry_run else 'are'} sealed anew.")
+    for example in unopened[:_EXAMPLES]:
+        click.echo(example, err=True)
+    return int(bool(unopened))
 
 
 def _rotate(store: TokenStore, ring: KeyRing, *, dry_run: bool, rate: int | None) -> int:

@@ -13,8 +13,10 @@ from storage.base.password_rules import PasswordRules
 from storage.base.passwords import PasswordHashes, generate_password
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import COMMAND_LINE, AuditAction, AuditLog, AuditResult, NewAuditEntry
+from storage.sql.accounts.factors.operator_factors import remove_factors
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import OperatorSessions
+from storage.sql.core.engine import Database
 
 __all__ = ["operators"]
 
@@ -25,6 +27,7 @@ class _Stores:
     sessions: OperatorSessions
     audit: AuditLog
     attempts: SignInAttempts
+    database: Database
 
 
 @click.group
@@ -33,7 +36,13 @@ def operators(context: click.Context) -> None:
     """Manage who may sign in to the dashboard."""
     database = open_database(load_settings(context.obj))
     context.call_on_close(database.close)
-    context.obj = _Stores(Operators(database), OperatorSessions(database), AuditLog(database), SignInAttempts(database))
+    context.obj = _Stores(
+        Operators(database),
+        OperatorSessions(database),
+        AuditLog(database),
+        SignInAttempts(database),
+        database,
+    )
 
 
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it: it is shown this once.")
@@ -93,6 +102,19 @@ def unlock(stores: _Stores) -> None:
     stores.attempts.forget_all()
     stores.audit.record(_entry(AuditAction.SIGN_IN_UNLOCK, ""))
     click.echo("Nobody has to wait to sign in.")
+
+
+@operators.command("remove-factors")
+@click.argument("name")
+@click.pass_obj
+def remove_factors_of(stores: _Stores, name: str) -> None:
+    """Take the second factors of the operator NAME away, who has lost them, and end their sessions."""
+    found = stores.operators.find(name)
+    if found is None:
+        raise click.ClickException(f"there is no operator named {name!r}")
+    remove_factors(stores.database, found[0].id, _entry(AuditAction.OPERATOR_FACTORS, name))
+    stores.sessions.end_all(found[0].id)
+    click.echo(f"{name} signs in by the password alone.")
 
 
 @operators.command

@@ -39,7 +39,7 @@ class OperatorBrowser:
 
     async def form_token(self) -> str:
         """Return the token of this browser's forms, from a page that anybody may see."""
-        for path in ("/admin/me", "/admin/sign-in"):
+        for path in ("/admin/me", "/admin/me/factors", "/admin/sign-in"):
             found = _TOKEN.search(text_of(await self.get(path)))
             if found:
                 return found[1]

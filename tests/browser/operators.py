@@ -22,9 +22,9 @@ class Dashboard:
     environment: dict[str, str]
     states: dict[str, dict] = field(default_factory=dict)
 
-    def add_operator(self, role: str) -> None:
-        """Add an operator who is called like the role."""
-        self.run("operators", "add", role, "--role", role, "--password-stdin", given=PASSWORD)
+    def add_operator(self, role: str, name: str | None = None) -> None:
+        """Add an operator of a role, who is called like it unless a name is given."""
+        self.run("operators", "add", name or role, "--role", role, "--password-stdin", given=PASSWORD)
 
     def run(self, *arguments: str, given: str = "") -> None:
         """Run a command of the service, which reads what is given."""

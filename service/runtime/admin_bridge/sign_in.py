@@ -10,6 +10,8 @@ from storage.base.clock import Clock
 
 __all__ = ["make_sign_in_ways"]
 
+_LOOPBACK = "localhost"
+
 
 def make_sign_in_ways(settings: Settings, clock: Clock) -> SignInWays:
     """Return what the settings allow. Call it in the event loop of the dashboard."""
@@ -17,7 +19,17 @@ def make_sign_in_ways(settings: Settings, clock: Clock) -> SignInWays:
         takes_passwords=settings.admin_password_sign_in,
         requires_factor=settings.admin_require_second_factor,
         provider=_provider_of(settings, clock) if settings.oidc_issuer else None,
+        passkey_origin=settings.admin_url if _may_have_passkeys(settings.admin_url) else "",
     )
+
+
+def _may_have_passkeys(address: str) -> bool:
+    """Return whether browsers make passkeys for an address: by TLS or on this machine, and under a name."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    is_local = host == _LOOPBACK or host.endswith(f".{_LOOPBACK}")
+    is_named = not (":" in host or host.rpartition(".")[2].isdecimal())
+    return bool(host) and is_named and (parts.scheme == "https" or is_local)
 
 
 def _provider_of(settings: Settings, clock: Clock) -> IdentityProvider:

@@ -1,9 +1,12 @@
 import asyncio
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
 import pytest
 
+from admin.web.csrf import form_token
+from service.runtime.app import make_private_app
 from storage.sql.accounts.audit import AuditQuery
 from storage.sql.accounts.operators import Role
 from storage.sql.accounts.sessions import IDLE_SECONDS, LONGEST_SECONDS
@@ -287,3 +290,19 @@ async def test_until_there_is_an_operator_the_form_says_how_to_add_one(browser, 
     add_operator("ada")
     shown = text_of(await browser.get("/admin/sign-in", **{"Accept-Language": language}))
     assert (words in shown, command in shown) == (False, False)
+
+
+async def test_where_passwords_are_off_the_right_one_opens_nothing(http, service, dashboard, serve, add_operator):
+    add_operator("ada")
+    ways = replace(dashboard.ways, takes_passwords=False)
+    app = make_private_app(replace(service, dashboard=replace(dashboard, ways=ways)))
+    browser = OperatorBrowser(http, await serve(app))
+    assert 'name="password"' not in text_of(await browser.get("/admin/sign-in"))
+    response = await browser.post("/admin/sign-in", token=await visitor_token(browser), name="ada", password=PASSWORD)
+    assert response.code == 403
+    assert SESSION not in browser.cookies
+
+
+async def visitor_token(browser):
+    await browser.get("/admin/sign-in")
+    return form_token(browser.cookies.setdefault("wechat_openid_visitor", "a browser's own secret"))

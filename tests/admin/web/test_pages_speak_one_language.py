@@ -32,6 +32,7 @@ TERMS = {
     *("access_token", "refresh_token", "openid", "unionid", "snsapi_base", "snsapi_userinfo"),
     *("snsapi_login", "code", "rid"),
     *("wx.config", "JS-SDK", "PUBLIC_URL", "WECHAT_PROXY"),
+    *("ADMIN_URL", "PIN", "https://"),
     *("AppID", "AppSecret", "API", "DNS", "ID", "IP", "CSV", "UTC", "ACCOUNTS", "APPID", "SECRET", "EVENT_TOKEN"),
     # The names of menus in WeChat's console, which speaks Chinese only.
     *("微信开发者平台", "我的业务", "服务号"),

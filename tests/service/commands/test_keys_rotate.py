@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from service.commands.cli import main
 from storage.memory import MemoryTokenStore
 from storage.sealing import KeyRing, Tokens, generate_key
+from storage.sql.accounts.factors.totp import TotpSecrets
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.sql.tokens.store import SqlTokenStore
@@ -166,6 +167,22 @@ async def test_a_row_that_no_key_opens_is_named_and_left(store, run):
     assert OLD not in output
     assert NEW not in output
     assert store.get(APPID, "o-lost") == before
+
+
+async def test_secrets_of_operators_apps_are_sealed_anew_too(store, run, database_url):
+    database = Database.open(database_url)
+    secrets = [TotpSecrets(database, ring) for ring in (OLD_RING, NEW_RING, KeyRing.parse(generate_key()))]
+    secrets[0].propose(1, "JBSWY3DPEHPK3PXP")
+    assert "1 secrets of operators' apps would be sealed anew." in (await run("--dry-run"))[1]
+    status, output = await run()
+    assert status == 0
+    assert "1 secrets of operators' apps are sealed anew." in output
+    assert secrets[1].proposed(1) == "JBSWY3DPEHPK3PXP"
+    secrets[2].propose(2, "JBSWY3DPEHPK3PXP")
+    status, output = await run()
+    assert status == 1
+    assert "operator|2" in output
+    database.close()
 
 
 async def test_an_empty_store_is_no_error(run, store):

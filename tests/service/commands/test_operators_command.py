@@ -3,8 +3,10 @@ from click.testing import CliRunner
 
 from service.commands.cli import main
 from storage.base.passwords import PasswordHashes
+from storage.sealing import KeyRing, generate_key
 from storage.sql.accounts.attempts import SignInAttempts
 from storage.sql.accounts.audit import AuditLog, AuditQuery
+from storage.sql.accounts.factors.operator_factors import OperatorFactors
 from storage.sql.accounts.operators import Operators, Role
 from storage.sql.accounts.sessions import OperatorSessions
 from storage.sql.core.engine import Database
@@ -131,3 +133,20 @@ def test_what_the_command_does_is_in_the_audit_log(run, database):
         ("(command line)", "operator_password", "ada"),
         ("(command line)", "operator_add", "ada"),
     ]
+
+
+def test_who_has_lost_all_second_factors_is_let_in_by_the_password_again(run, operators, database):
+    run("add", "ada", "--password-stdin", input=f"{PASSWORD}\n")
+    ada = operators.find("ada")[0].id
+    factors = OperatorFactors(database, KeyRing.parse(generate_key()))
+    factors.totp.propose(ada, "JBSWY3DPEHPK3PXP")
+    factors.totp.set_up(ada, 1, 1)
+    sessions = OperatorSessions(database)
+    token = sessions.begin(ada, 1, "192.0.2.1", "a browser")
+    assert run("remove-factors", "eve").exit_code != 0
+    assert factors.of(ada)
+    assert run("remove-factors", "ada").exit_code == 0
+    assert not factors.of(ada)
+    assert sessions.find(token, 2) is None
+    [entry, *_] = AuditLog(database).page(AuditQuery()).entries
+    assert (entry.operator, entry.action, entry.subject) == ("(command line)", "operator_factors", "ada")

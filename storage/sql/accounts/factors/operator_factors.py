@@ -14,7 +14,7 @@ from storage.sql.accounts.factors.totp import TotpSecrets
 from storage.sql.core.engine import Database
 from storage.sql.core.schema import operator_passkeys, operator_recovery_codes, operator_totp
 
-__all__ = ["FactorsOf", "OperatorFactors"]
+__all__ = ["FactorsOf", "OperatorFactors", "remove_factors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,16 @@ class OperatorFactors:
         return frozenset(self._database.read(lambda connection: connection.execute(wanted).scalars().all()))
 
     def remove_all(self, operator_id: int, entry: NewAuditEntry | None = None) -> None:
-        """Take everything away from an operator, who then signs in with the password alone."""
+        """Take everything away from an operator; see `remove_factors`."""
+        remove_factors(self._database, operator_id, entry)
 
-        def work(connection: Connection) -> None:
-            for table in (operator_totp, operator_passkeys, operator_recovery_codes):
-                connection.execute(delete(table).where(table.c.operator_id == operator_id))
-            write_entry(connection, entry)
 
-        self._database.write(work)
+def remove_factors(database: Database, operator_id: int, entry: NewAuditEntry | None = None) -> None:
+    """Take everything away from an operator, who then signs in with the password alone. No key is needed."""
+
+    def work(connection: Connection) -> None:
+        for table in (operator_totp, operator_passkeys, operator_recovery_codes):
+            connection.execute(delete(table).where(table.c.operator_id == operator_id))
+        write_entry(connection, entry)
+
+    database.write(work)
