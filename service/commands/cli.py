@@ -26,6 +26,7 @@ _COMMANDS = {
     "restored": "restored",
     "operators": "operators",
     "apikeys": "apikeys",
+    "account-token": "account_token",
     "stores": "stores",
 }
 
@@ -44,7 +45,9 @@ class _Commands(click.Group):
         """Return a subcommand; None where there is none of this name."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"service.commands.{_COMMANDS[cmd_name]}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"service.commands.{_COMMANDS[cmd_name]}"), cmd_name.replace("-", "_")
+        )
         return command
 
     def resolve_command(

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from service.observability.metrics import Metrics
 from service.runtime.bootstrap import DEFAULT_KEY_FILE, open_client, open_database, open_keys, open_store
 from service.runtime.event_loop import run
 from service.settings import Address, Settings, SettingsError, load_settings
-from service.wechat.account_check import CheckResult, CheckStatus, check_account
+from service.wechat.account_check import CheckResult, CheckStatus, check_account, check_account_token
 from service.wechat.protocol import Account
+from storage.base.clock import DAY_SECONDS, SystemClock
 from storage.base.errors import NotMadeYet, StorageError
 from storage.base.risks import RISK_SENTENCES
+from storage.credentials.vault import CredentialVault
 from storage.sealing import KeyRing, generate_key
 from storage.vault import TokenVault
 
@@ -30,23 +32,35 @@ _COLOURS = {CheckStatus.GOOD: "green", CheckStatus.WARNING: "yellow", CheckStatu
 
 
 @click.command
+@click.option(
+    "--account-tokens", is_flag=True, help="Also ask for accounts' own access tokens where none was in use lately."
+)
 @click.pass_obj
-def doctor(config: Path | None) -> None:
+def doctor(config: Path | None, account_tokens: bool) -> None:
     """Check settings, keys, database and each account at WeChat. The exit status is 1 if anything is bad."""
-    sys.exit(run(_examine(load_settings(config), config)))
+    sys.exit(run(_examine(load_settings(config), config, account_tokens=account_tokens)))
 
 
-async def _examine(settings: Settings, config: Path | None) -> int:
+async def _examine(settings: Settings, config: Path | None, *, account_tokens: bool) -> int:
     bad = False
-    async for result in examine(settings, config):
+    async for result in examine(settings, config, account_tokens=account_tokens):
         status = click.style(f"{result.status:8}", fg=_COLOURS[result.status])
         click.echo(f"{status} {result.subject}: {result.text}")
         bad = bad or result.status is CheckStatus.BAD
     return int(bad)
 
 
-async def examine(settings: Settings, config: Path | None = None) -> AsyncIterator[CheckResult]:
-    """Check packages, keys, database, store, files, listeners, and each account at WeChat; yield a result for each."""
+async def examine(
+    settings: Settings, config: Path | None = None, *, account_tokens: bool = False
+) -> AsyncIterator[CheckResult]:
+    """Check packages, keys, database, store, files, listeners, and each account at WeChat; yield a result for each.
+
+    Args:
+        settings: What to check.
+        config: The file that they were read from.
+        account_tokens: Ask for all accounts' own access tokens, which takes an entry in the IP list of each; otherwise
+            for those that are in use.
+    """
     yield _about_packages()
     keys: KeyRing | None = None
     try:
@@ -68,6 +82,15 @@ async def examine(settings: Settings, config: Path | None = None) -> AsyncIterat
     except SettingsError as error:
         yield CheckResult("accounts", CheckStatus.BAD, str(error))
         return
+    in_use = set() if keys is None else await _accounts_in_use(settings, keys)
+    asked = {account.appid for account in accounts if account_tokens or account.appid in in_use}
+    async for result in _about_accounts(settings, accounts, asked):
+        yield result
+
+
+async def _about_accounts(
+    settings: Settings, accounts: Sequence[Account], asked_for_tokens: Container[str]
+) -> AsyncIterator[CheckResult]:
     for account in accounts:
         if account.event_token and not account.event_aes_keys:
             yield _about_plain_mode(account)
@@ -75,6 +98,8 @@ async def examine(settings: Settings, config: Path | None = None) -> AsyncIterat
     try:
         for account in accounts:
             yield await check_account(client, account)
+            if account.appid in asked_for_tokens:
+                yield await check_account_token(client, account)
     finally:
         await client.close()
 
@@ -130,6 +155,22 @@ async def _about_store(settings: Settings, keys: KeyRing) -> CheckResult:
         risky = "; ".join(RISK_SENTENCES[one] for one in risks)
         return CheckResult("token store", CheckStatus.WARNING, f"{text}; but {risky}")
     return CheckResult("token store", CheckStatus.GOOD, text)
+
+
+async def _accounts_in_use(settings: Settings, keys: KeyRing) -> set[str]:
+    """Return the accounts whose own tokens or tickets somebody has asked for within the last day."""
+    try:
+        store = await asyncio.to_thread(open_store, settings)
+    except (SettingsError, StorageError):
+        return set()  # which is told of the store already
+    try:
+        since = SystemClock().now() - DAY_SECONDS
+        kept = await CredentialVault(store, keys, instance="doctor").all()
+        return {one.appid for one in kept if one.last_used_at > since}
+    except StorageError:
+        return set()
+    finally:
+        await asyncio.to_thread(store.close)
 
 
 def _about_listeners(settings: Settings) -> CheckResult:

@@ -11,7 +11,7 @@ PYTHON = HERE / ".venv" / "bin" / "python"
 MODULES = HERE / "node_modules"
 
 #: What a library may be taken through, in the order of the table.
-STEPS = ("authorize", "exchange", "refresh", "userinfo", "auth", "errcodes")
+STEPS = ("authorize", "exchange", "refresh", "userinfo", "auth", "account", "errcodes")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Library:
 
     name: str
     driver: str
-    steps: tuple[str, ...] = STEPS
+    steps: tuple[str, ...] = tuple(step for step in STEPS if step != "account")
 
     @property
     def command(self) -> list[str]:
@@ -41,7 +41,7 @@ class Library:
 
 
 LIBRARIES = (
-    Library("wechatpy", "with_wechatpy.py"),
+    Library("wechatpy", "with_wechatpy.py", STEPS),
     Library("weixin-python", "with_weixin_python.py"),
     Library("social-auth-core", "with_social_core.py", ("authorize", "exchange", "userinfo", "errcodes")),
     Library("Authlib", "with_authlib.py", ("exchange", "refresh", "errcodes")),

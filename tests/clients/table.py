@@ -13,7 +13,7 @@ from tests.clients.runs import Run, run_library, simulator_in_wechats_place
 _DOCS = HERE.parents[1] / "docs"
 PAGE = _DOCS / "simulator.md"
 _PAGES = (PAGE, _DOCS / "simulator.zh-CN.md")
-_HEADINGS = ("authorize", "code → tokens", "refresh", "userinfo", "auth", "errcodes")
+_HEADINGS = ("authorize", "code → tokens", "refresh", "userinfo", "auth", "account", "errcodes")
 #: The table, with its head, which differs in the languages, by itself.
 _TABLE = re.compile(r"^(\| (?:library|库) \|.*\n\|-.*\n)(?:\|.*\n)+", re.MULTILINE)
 

@@ -8,7 +8,13 @@ from tests.clients.table import PAGE
 from tests.docs.markdown_text import section, table_rows
 
 #: The call of the API that each step makes; the page is no call.
-ENDPOINTS = {"exchange": "access_token", "refresh": "refresh_token", "userinfo": "userinfo", "auth": "auth"}
+ENDPOINTS = {
+    "exchange": "access_token",
+    "refresh": "refresh_token",
+    "userinfo": "userinfo",
+    "auth": "auth",
+    "account": "getticket",
+}
 
 
 @pytest.mark.gen_test

@@ -69,6 +69,13 @@ class Steps:
     def auth(self):
         assert self.driver.auth(self.grant["access_token"], OPENID)
 
+    def account(self):
+        """Fetch the account's own access token and its tickets, and be refused for a wrong secret."""
+        tickets = self.driver.account(SECRET)
+        assert len(tickets) == len(set(tickets)) == 2
+        assert self.driver.account(SECRET) == tickets
+        self._meets(40125, self.driver.account, ("0" * 32,))
+
     def errcodes(self):
         used = new_code()
         self.driver.exchange(used)
@@ -94,7 +101,7 @@ def run(driver):
     """Take the steps that a driver has, and print how each ended: null, or how it failed."""
     steps = Steps(driver)
     results = {}
-    for step in ("authorize", "exchange", "refresh", "userinfo", "auth", "errcodes"):
+    for step in ("authorize", "exchange", "refresh", "userinfo", "auth", "account", "errcodes"):
         if hasattr(driver, {"authorize": "authorize_url", "errcodes": "errcode_of"}.get(step, step)):
             try:
                 getattr(steps, step)()

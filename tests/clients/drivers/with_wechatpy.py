@@ -1,4 +1,5 @@
 from library import APPID, REDIRECT_URI, SECRET, run
+from wechatpy import WeChatClient
 from wechatpy.oauth import WeChatOAuth
 
 
@@ -22,6 +23,10 @@ class Driver:
 
     def auth(self, access_token, openid):
         return self.oauth.check_access_token(openid, access_token)
+
+    def account(self, secret):
+        client = WeChatClient(APPID, secret)
+        return [client.jsapi.get_jsapi_ticket(), client.jsapi.get_jsapi_card_ticket()]
 
     def errcode_of(self, error):
         return error.errcode

@@ -153,6 +153,38 @@ async def test_doctor_finds_everything_well(run, service):
     assert "good     account" in output
 
 
+async def test_an_access_token_is_forced_with_a_reason_and_written_down(run, service, wechat):
+    appid = service.settings.appid
+    before = await service.credentials.access_token(appid)
+    assert (await run("account-token", "force", appid))[0] == 2
+    assert (await run("account-token", "force", appid, "--reason", " "))[0] == 2
+    assert (await run("account-token", "force", "wx-nobody", "--reason", "leaked"))[0] == 2
+    assert wechat.calls["stable_token"] == 1
+    status, output = await run("account-token", "force", appid, "--reason", "leaked")
+    assert (status, wechat.calls["stable_token"]) == (0, 2)
+    assert not [secret for secret in wechat.issued_secrets() if secret in output]
+    status, output = await run("account-token", "force", appid, "--reason", "again")
+    assert (status, "an access token was forced" in output, wechat.calls["stable_token"]) == (1, True, 2)
+    assert (await service.credentials.access_token(appid)).value != before.value
+    entries = service.dashboard.audit.page(AuditQuery()).entries
+    assert [(entry.operator, entry.action, entry.result, entry.appid, entry.details) for entry in entries] == [
+        ("(command line)", "account_token_force", result, appid, {"comment": why})
+        for why, result in (("again", "refused"), ("again", "success"), ("leaked", "success"))
+    ]
+
+
+async def test_doctor_asks_for_an_accounts_token_where_it_is_in_use_or_when_told_to(run, service, wechat):
+    status, output = await run("doctor")
+    assert (status, "access token of" in output, wechat.calls["stable_token"]) == (0, False, 0)
+    status, output = await run("doctor", "--account-tokens")
+    assert (status, "good     access token of" in output, wechat.calls["stable_token"]) == (0, True, 1)
+    token = await service.credentials.access_token(service.settings.appid)
+    wechat.account_tokens.ip_list = frozenset()
+    status, output = await run("doctor")
+    assert (status, "bad      access token of" in output, "invalid ip 127.0.0.1" in output) == (1, True, True)
+    assert token.value not in output
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from service.runtime.bootstrap import open_service
 from service.runtime.server import EXIT_FORCED
 from service.simulator.faults import Fault
 from storage.sealing import generate_key
+from storage.sql.accounts.api_keys import ApiKeys, KeyLimits, KeyRight
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from storage.user_search import UserQuery
@@ -34,6 +36,27 @@ def is_running(pid):
         return "zombie" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+async def ask_for_account_tokens(http, server, wechat, settings):
+    """Have a backend ask for the account's own token, then about ones that WeChat refuses, and in vain."""
+    database = Database.open(settings.database_url)
+    limits = KeyLimits(rights=frozenset({KeyRight.ACCOUNT_TOKEN}))
+    key = ApiKeys(database).add(f"backend of {server.url}", 1, limits)
+    database.close()
+
+    async def ask(refused=""):
+        url = f"{server.admin_url}/internal/accounts/{settings.appid}/access-token?refused={quote(refused)}"
+        answer = await http.fetch(url, headers={"Authorization": f"Bearer {key}"}, raise_error=False)
+        return json.loads(answer.body).get("access_token")
+
+    given = await ask()
+    assert given in wechat.issued_secrets()
+    wechat.account_tokens.force(settings.appid)
+    assert await ask(given) is None  # it was given a moment ago
+    for errcode in (40001, 45009, 99999):
+        wechat.faults.add(Fault(endpoint="stable_token", errcode=errcode, errmsg=f"invalid {given}"))
+    await ask(given)
 
 
 @pytest.mark.gen_test
@@ -173,13 +196,14 @@ async def test_without_an_account_the_server_says_what_to_set(start_server):
 
 @pytest.mark.gen_test
 async def test_nothing_secret_is_in_the_database_file_or_in_any_log(
-    settings, wechat, http, start_server, page_at, tmp_path
+    settings, wechat, http, start_server, page_at, tmp_path, clock
 ):
     for transport in ("curl", "requests"):
         server = await start_server(WECHAT_OPENID_LOG_LEVEL="DEBUG", WECHAT_OPENID_WECHAT_TRANSPORT=transport).answers(
             http
         )
         page = page_at(server)
+        await ask_for_account_tokens(http, server, wechat, settings)
         for number in range(10):
             await page.post_code(wechat.issue_code(wechat.invent_person().id, scope="snsapi_userinfo"))
             wechat.faults.add(Fault(endpoint=EXCHANGE, errcode=(-1, 40163, 45009, 50002, 99999)[number % 5]))
@@ -188,6 +212,10 @@ async def test_nothing_secret_is_in_the_database_file_or_in_any_log(
         server.process.send_signal(signal.SIGTERM)
         assert await server.ended() == 0
         assert "DEBUG" in server.log.read_text()
+    wechat.faults.clear()
+    async with open_service(settings, clock) as service:
+        await service.credentials.jsapi_ticket(settings.appid)
+        await service.credentials.force(settings.appid, "root")
     secrets = {secret.encode() for secret in wechat.issued_secrets()} | {settings.secret_keys.encode()}
     assert len(secrets) > 60
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -8,6 +8,7 @@ from service.simulator.faults import Breakage, Fault
 from service.tokens.account_credentials import CredentialUnavailable, RefusedReason, UnknownAccount
 from service.tokens.forced_tokens import ForceRefused
 from service.tokens.unavailable import UnavailableReason
+from service.wechat.protocol import Account, AccountKind
 from storage.credentials.records import CredentialKind
 from tests.service.metric_values import metric_value
 
@@ -230,6 +231,14 @@ async def test_an_account_that_the_settings_do_not_name_is_unknown(service, wech
     with pytest.raises(UnknownAccount):
         await service.credentials.access_token("wx-somebody-elses")
     assert await service.credentials.status("wx-somebody-elses") == []
+    assert not wechat.calls
+
+
+async def test_a_website_application_has_no_such_credentials(open_another, settings, wechat):
+    website = Account("wx51a7ed0000000099", "made-up", kind=AccountKind.WEBSITE)
+    one = await open_another(appid="", secret="", accounts=(website,))
+    with pytest.raises(UnknownAccount):
+        await one.credentials.access_token(website.appid)
     assert not wechat.calls
 
 
