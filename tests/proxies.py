@@ -42,6 +42,7 @@ frontend pages
   {lines}
   default_backend service
 backend service
+  http-reuse always
   server service {upstream}
 """
 

@@ -13,11 +13,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from service.http.handlers.base import Route
-from service.runtime.acceptor import BoundedHTTPServer
 from service.runtime.app import Service, make_private_app, make_public_app
 from service.runtime.bootstrap import open_service
+from service.runtime.http_server import HttpServer, HttpServerUnavailable, make_http_server
 from service.runtime.process import FEWEST_DESCRIPTORS, raise_descriptor_limit
-from service.settings import Address, Settings
+from service.settings import Address, Settings, SettingsError
 
 __all__ = ["DRAIN_SECONDS", "GRACE_SECONDS", "Listeners", "bind", "end_anyway_after", "run_server"]
 
@@ -26,10 +26,6 @@ DRAIN_SECONDS = 10
 #: The exit status of a process that had to be ended by force.
 EXIT_FORCED = 75
 
-#: A code, a state and an appid fit into far less.
-_MAX_BODY_BYTES = 64 * 1024
-_BODY_SECONDS = 10
-_IDLE_SECONDS = 75
 #: How long clients that keep connections have to send one more request, whose answer says that it was the last.
 _LEAVE_SECONDS = 1.0
 #: What was answered may still be written so long after the drain.
@@ -105,7 +101,7 @@ async def run_server(
         applications = [make_public_app(service, extra_routes), make_private_app(service)]
         bounds = _bounds_of(_descriptors())
         servers = [
-            _http_server(application, name, bound)
+            _http_server(settings, application, name, bound)
             for application, name, bound in zip(applications, ("LISTEN", "ADMIN_LISTEN"), bounds, strict=True)
         ]
         for server, sockets in zip(servers, (listeners.public, listeners.private), strict=True):
@@ -197,12 +193,8 @@ def _bounds_of(descriptors: int) -> tuple[int, int]:
     return max(descriptors // 2, descriptors - private - _DESCRIPTORS_BESIDE_CONNECTIONS), private
 
 
-def _http_server(application: Application, name: str, max_connections: int) -> BoundedHTTPServer:
-    return BoundedHTTPServer(
-        application,
-        name=name,
-        max_connections=max_connections,
-        max_body_size=_MAX_BODY_BYTES,
-        body_timeout=_BODY_SECONDS,
-        idle_connection_timeout=_IDLE_SECONDS,
-    )
+def _http_server(settings: Settings, application: Application, name: str, max_connections: int) -> HttpServer:
+    try:
+        return make_http_server(settings.http_server, application, name=name, max_connections=max_connections)
+    except HttpServerUnavailable as error:
+        raise SettingsError(str(error)) from None

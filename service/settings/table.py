@@ -23,12 +23,14 @@ from service.settings.rows import setting as _setting
 from service.settings.sign_in import SignInSettings
 from service.settings.sources import PREFIX, SettingsError
 from service.settings.values import (
+    HttpServerName,
     number_from,
     one_of,
     parse_appid,
     parse_counters,
     parse_event_aes_key,
     parse_flag,
+    parse_http_server,
     parse_optional_file,
     parse_optional_folder,
     parse_rate_limit,
@@ -93,6 +95,12 @@ class _ServiceSettings:
         "Where operators and other backends reach it. Keep it private.",
         quotable=True,
         needs_restart=True,
+    )
+    http_server: HttpServerName | None = _setting(
+        "",
+        parse_http_server,
+        "What serves both: `llhttp` (fast) or `tornado` (portable). Empty: llhttp where httptools is installed.",
+        quotable=True,
     )
     public_url: str = _setting(
         "",

@@ -6,7 +6,7 @@ No error repeats the text: it may be a secret that was put in the wrong place.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,12 +15,14 @@ from service.wechat.transports import TransportName
 from storage.base.addresses import unescaped_characters
 
 __all__ = [
+    "HttpServerName",
     "number_from",
     "one_of",
     "parse_appid",
     "parse_counters",
     "parse_event_aes_key",
     "parse_flag",
+    "parse_http_server",
     "parse_optional_file",
     "parse_optional_folder",
     "parse_rate_limit",
@@ -38,6 +40,8 @@ _NO = frozenset({"false", "no", "off", "0"})
 
 
 T = TypeVar("T")
+
+HttpServerName = Literal["llhttp", "tornado"]
 
 
 def plain_text(text: str) -> str:
@@ -74,6 +78,17 @@ def parse_transport(text: str) -> TransportName | None:
             return text
         case _:
             raise ValueError("one of: curl, requests; or empty")
+
+
+def parse_http_server(text: str) -> HttpServerName | None:
+    """Read the name of a server, or none."""
+    match text:
+        case "":
+            return None
+        case "llhttp" | "tornado":
+            return text
+        case _:
+            raise ValueError("one of: llhttp, tornado; or empty")
 
 
 def parse_flag(text: str) -> bool:

@@ -196,7 +196,7 @@ def test_the_rooms_of_the_service_are_few():
 def test_modules_are_short_but_for_tables():
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     long = {str(path.relative_to(ROOT)) for path in paths if len(read(path).splitlines()) > 350}
-    assert long <= {"service/wechat/errcodes.py", "storage/sql/core/schema.py"}
+    assert long <= {"service/settings/table.py", "service/wechat/errcodes.py", "storage/sql/core/schema.py"}
 
 
 def test_no_modules_import_each_other_in_a_ring():

@@ -15,15 +15,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from service.settings import Settings
+from service.runtime.http_server import make_http_server
+from service.runtime.http_server.limits import Limits
+from service.settings import HttpServerName, Settings
+from service.settings.values import parse_http_server
 from service.simulator.people import DEFAULT_ACCOUNT
 from service.wechat.protocol import Account
 from tests.waiting import until
 
+#: What serves in tests that are not about servers: what users get, or what the variable names.
+HTTP_SERVER = parse_http_server(os.environ.get("TEST_HTTP_SERVER", ""))
 #: The account that the service under test has.
 ACCOUNT = Account(DEFAULT_ACCOUNT.appid, DEFAULT_ACCOUNT.secret)
 
@@ -61,11 +65,13 @@ class Page:
 
 
 @asynccontextmanager
-async def listening(application: Application) -> AsyncIterator[str]:
+async def listening(
+    application: Application, kind: HttpServerName | None = HTTP_SERVER, limits: Limits | None = None
+) -> AsyncIterator[str]:
     """Serve an application on a free port and give its address."""
-    server = HTTPServer(application)
+    server = make_http_server(kind, application, name="a test", max_connections=1000, limits=limits)
     [listener] = bind_sockets(0, "127.0.0.1")
-    server.add_socket(listener)
+    server.add_sockets([listener])
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -92,6 +98,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "WECHAT_API_URL": settings.wechat_api_url,
         "WECHAT_AUTHORIZE_URL": settings.wechat_authorize_url,
         "RATE_LIMIT": "",
+        "HTTP_SERVER": HTTP_SERVER or "",
         "TRUSTED_PROXIES": ",".join(map(str, settings.trusted_proxies)),
     }
     return {**os.environ, **{f"WECHAT_OPENID_{name}": value for name, value in wanted.items()}}

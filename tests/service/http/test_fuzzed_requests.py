@@ -6,6 +6,7 @@
 import logging
 import os
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import hypothesis
@@ -20,7 +21,7 @@ from storage.sql.accounts.operators import Role
 from storage.sql.core.engine import Database
 from storage.sql.core.migrations import upgrade
 from tests.servers import database_of_its_own, postgresql_server
-from tests.service.harness import ACCOUNT
+from tests.service.harness import ACCOUNT, listening
 from tests.service.http.fuzzing import Request, requests, routes_of, status_of
 
 pytestmark = [
@@ -28,7 +29,7 @@ pytestmark = [
     pytest.mark.attack(
         "availability",
         "any client, or an operator",
-        "hostile paths, queries, headers, cookies, bodies and methods at every route, on SQLite and PostgreSQL",
+        "hostile paths, queries, headers, cookies, bodies, methods at every route, on two databases by both servers",
         "no answer is a failure of the service",
     ),
 ]
@@ -39,8 +40,21 @@ GOOD = {"action": "erase", "whom": "all", "role": "viewer", "name": "somebody"}
 PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request, settings, tmp_path):
+@pytest.fixture(params=[("sqlite", "llhttp"), ("postgresql", "tornado")], ids=" and ".join)
+def store_and_server(request):
+    return request.param
+
+
+@pytest.fixture
+def serve(io_loop, store_and_server):
+    """Serve applications by one of the servers until the test ends."""
+    resources = AsyncExitStack()
+    yield lambda application: resources.enter_async_context(listening(application, store_and_server[1]))
+    io_loop.run_sync(resources.aclose)
+
+
+@pytest.fixture
+def settings(store_and_server, settings, tmp_path):
     (tmp_path / "MP_verify_abc.txt").write_text("abc")
     settings = replace(
         settings,
@@ -49,7 +63,7 @@ def settings(request, settings, tmp_path):
         public_url="https://api.example.com",
         id_token_audience="backend",
     )
-    if request.param == "sqlite":
+    if store_and_server[0] == "sqlite":
         yield settings
         return
     with database_of_its_own(postgresql_server()) as url:

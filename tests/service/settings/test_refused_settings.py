@@ -57,6 +57,8 @@ REFUSED = [
     ("TRUSTED_PROXIES", "10.0.0.1/8", "(without host bits: 10.0.0.0/8)", "'10.0.0.1/8'"),
     ("ALLOWED_ORIGINS", "*", "origins separated by commas", "'*'"),
     ("ALLOWED_ORIGINS", "https://h5.example.com/path", "origins separated", "'https://h5.example.com/path'"),
+    ("HTTP_SERVER", "nginx", "one of: llhttp, tornado; or empty", "'nginx'"),
+    ("ACCESS_LOG", "maybe", "true or false", "'maybe'"),
     ("REQUIRE_STATE", "maybe", "true or false", "'maybe'"),
     ("PROFILE_CACHE_SECONDS", "-1", "a whole number from 0 to 2592000", "'-1'"),
     ("VERIFICATION_FILES", "/nope", "an existing folder", "'/nope'"),

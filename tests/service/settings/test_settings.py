@@ -60,6 +60,8 @@ def test_values_are_read_from_the_environment(subtests):
         ("REQUIRE_STATE", "No", False),
         ("LOG_LEVEL", "debug", "DEBUG"),
         ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1,", (*map(ip_network, ("127.0.0.1", "10.0.0.0/8", "::1")),)),
+        ("HTTP_SERVER", "tornado", "tornado"),
+        ("HTTP_SERVER", "", None),
         ("WECHAT_TRANSPORT", "curl", "curl"),
         ("WECHAT_TIMEOUT_SECONDS", "2.5", 2.5),
         ("WORKERS", "4", 4),

@@ -24,6 +24,16 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(params=["llhttp", "tornado"])
+def server_and_loop(request):
+    return request.param
+
+
+@pytest.fixture
+def start_server(start_server, kind):
+    return lambda **options: start_server(WECHAT_OPENID_HTTP_SERVER=kind, **options)
+
+
 @pytest.fixture
 def connect():
     """Open connections that say nothing, and close them at the end or when told to."""

@@ -11,13 +11,11 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
 
 from storage.base.tasks import happens_within
 
-__all__ = ["Acceptor", "BoundedHTTPServer"]
+__all__ = ["Acceptor"]
 
 #: So many are accepted before others have their turn in the event loop.
 _AT_ONCE = 128
@@ -43,6 +41,8 @@ class Acceptor:
         self._take = take
         self._sockets: Sequence[socket.socket] = ()
         self._open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
         self._listens = False
         self._pause: object | None = None
         self._next_pause_seconds = _FIRST_PAUSE_SECONDS
@@ -66,8 +66,14 @@ class Acceptor:
     def release(self) -> None:
         """Note that a connection has been closed."""
         self._open -= 1
+        if not self._open:
+            self._none_open.set()
         if self._pause is None:
             self._listen()
+
+    async def emptied_within(self, seconds: float) -> None:
+        """Return when no connection is open any more, or after so many seconds."""
+        await happens_within(seconds, self._none_open)
 
     def _listen(self) -> None:
         if not self._listens and self._open < self._max_connections:
@@ -100,6 +106,7 @@ class Acceptor:
                 return
             self._next_pause_seconds = _FIRST_PAUSE_SECONDS
             self._open += 1
+            self._none_open.clear()
             self._hand_over(connection, address)
 
     def _hand_over(self, connection: socket.socket, address: Any) -> None:
@@ -108,7 +115,7 @@ class Acceptor:
         except Exception:  # whatever it is, the next connection is not to suffer from it
             _logger.exception("a connection to %s could not be served", self._name)
             connection.close()
-            self._open -= 1
+            self.release()
 
     def _pause_for_a_while(self, error: OSError) -> None:
         self._stop_listening()
@@ -128,52 +135,3 @@ class Acceptor:
             _logger.error(
                 "connections to %s wait to be accepted: %s; raise LimitNOFILE, or ulimit -n", self._name, reason
             )
-
-
-class BoundedHTTPServer(HTTPServer):
-    """Tornado's server on connections that an `Acceptor` accepts.
-
-    Args:
-        name: The listener's name in the log.
-        max_connections: How many connections may be open at once.
-    """
-
-    def initialize(  # type: ignore[override]  # only this module's caller makes one
-        self, *args: Any, name: str, max_connections: int, **options: Any
-    ) -> None:
-        """Take what the server needs: Tornado's constructor leads here."""
-        super().initialize(*args, **options)
-        self._acceptor = Acceptor(name, max_connections, self._take)
-        self._open = 0
-        self._none_open = asyncio.Event()
-        self._none_open.set()
-
-    def add_sockets(self, sockets: Sequence[socket.socket]) -> None:  # type: ignore[override]  # it is called once
-        """Start to accept the connections of these sockets."""
-        self._acceptor.start(sockets)
-
-    def stop(self) -> None:
-        """Stop listening; requests under way may still end. From now on each answer ends its connection, and says so.
-
-        A client that keeps connections sends its next request elsewhere then. Were a connection closed under it, the
-        request that it is just sending would be lost.
-        """
-        self._acceptor.stop()
-        self.conn_params.no_keep_alive = True
-
-    async def emptied_within(self, seconds: float) -> None:
-        """Return when no connection is open any more, or after so many seconds."""
-        await happens_within(seconds, self._none_open)
-
-    def on_close(self, server_conn: object) -> None:
-        """Make room for another connection."""
-        super().on_close(server_conn)
-        self._acceptor.release()
-        self._open -= 1
-        if not self._open:
-            self._none_open.set()
-
-    def _take(self, connection: socket.socket, address: Any) -> None:
-        self._open += 1
-        self._none_open.clear()
-        self.handle_stream(IOStream(connection), address)
