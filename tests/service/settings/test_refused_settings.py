@@ -60,6 +60,7 @@ REFUSED = [
     ("HTTP_SERVER", "nginx", "one of: llhttp, tornado; or empty", "'nginx'"),
     ("ACCESS_LOG", "maybe", "true or false", "'maybe'"),
     ("REQUIRE_STATE", "maybe", "true or false", "'maybe'"),
+    ("ACCESS_LOG", "sometimes", "true or false", "'sometimes'"),
     ("PROFILE_CACHE_SECONDS", "-1", "a whole number from 0 to 2592000", "'-1'"),
     ("VERIFICATION_FILES", "/nope", "an existing folder", "'/nope'"),
     ("WECHAT_API_URL", "", "http:// or https:// URL", "''"),
