@@ -1,4 +1,7 @@
-"""The index of nicknames holds only users who have one: who logs in silently need not be written there."""
+"""The index of nicknames holds only users who have one.
+
+Who logs in silently need not be written there.
+"""
 
 from alembic import op
 

@@ -1,8 +1,8 @@
-"""PostgreSQL leaves room on the pages of the users: a lease is written beside its row then, and into no index.
+"""PostgreSQL leaves room on the pages of the users.
 
-Only a new version of a row that finds room on the same page does without the indexes (heap-only tuples). Each
-scheduled refresh takes a lease first, so that half of its writes can do so. Pages that are full already get the room
-as their rows move on.
+A lease is written beside its row then, and into no index. Only a new version of a row that finds room on the same page
+does without the indexes (heap-only tuples). Each scheduled refresh takes a lease first, so that half of its writes can
+do so. Pages that are full already get the room as their rows move on.
 """
 
 from alembic import op

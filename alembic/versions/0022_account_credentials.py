@@ -1,4 +1,4 @@
-"""Accounts' own credentials, sealed: the basic access token, and the tickets that are had with it."""
+"""Table: accounts' own access tokens and tickets, sealed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Operators of an identity provider, second factors, passkeys, and challenges that have been answered."""
+"""Operators of an identity provider, second factors, passkeys, used challenges."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ from tests.browser.stack import running
 from tests.service.harness import free_port
 from tests.waiting import DEADLINE_SECONDS
 
-SECRETS = {f"wx51a7ed000000000{number}": f"51a7ed00c0ffee0051a7ed00c0ffee0{number}" for number in (1, 2, 3)}
+SECRETS = {f"wx51a7ed000000000{number}": f"51a7ed00c0ffee0051a7ed00c0ffee0{number}" for number in (1, 3, 4)}
 NAMES = dict(zip(SECRETS, ("商城", "Newsletter", "会员中心"), strict=True))
 
 

@@ -70,7 +70,7 @@ def test_after_an_action_the_notice_has_the_focus(dashboard, openid, chromium):
         page = context.new_page()
         page.goto(f"/admin/users/{APPID}/{openid}")
         page.get_by_role("button", name="Verify the token").click()
-        expect(page.locator("main > .notice")).to_be_focused()
+        expect(page.locator("main > .notice[role=status]")).to_be_focused()
 
 
 def test_the_search_has_the_focus_at_first_and_by_its_key(dashboard, openid, chromium):
