@@ -6,8 +6,8 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)-tools
 # What is made for developing serves for running too.
 INSTALLED := $(firstword $(wildcard $(READY)) $(VENV)/.installed)
-# Many tests wait for processes of their own, so one more than the cores of the smallest machine.
-TEST_PROCESSES ?= 3
+# Many tests wait for processes of their own, so a few more than cores would do; two fit the smallest machine.
+TEST_PROCESSES ?= 2
 
 .PHONY: help
 help: ## Show what make can do here

@@ -41,7 +41,7 @@ _TEMPLATES = Path(__file__).parents[1] / "templates"
 _VISITOR_BYTES = 32
 _YEAR_DAYS = 365
 #: How long finding out who asks may take: a look by a key.
-_SESSION_SECONDS = 0.9
+_SESSION_SECONDS = 2.0
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _logger = logging.getLogger(__name__)
