@@ -140,9 +140,13 @@ class _OneAccountHandler(_AccountsHandler):
             AccountCheckResult=AccountCheckResult,
         )
 
+    def has_credentials(self, account: AccountSummary) -> bool:
+        """Return whether an account has credentials of its own here, fetched or not."""
+        return account.is_official and Capability.ACCOUNT_CREDENTIALS in self.services.vault.capabilities
+
     async def _credentials(self, account: AccountSummary) -> Sequence[Credential] | None:
-        """Return the account's own credentials; None where it has none, or the token store keeps or tells none."""
-        if not account.is_official or Capability.ACCOUNT_CREDENTIALS not in self.services.vault.capabilities:
+        """Return the account's own credentials; None where it has none, or the token store does not answer."""
+        if not self.has_credentials(account):
             return None
         try:
             return await self.services.accounts.credentials(account.appid)
@@ -204,7 +208,7 @@ class ForceTokenHandler(_OneAccountHandler):
         reason = parse_text(self.get_body_argument("reason", ""), _LONGEST_REASON)
         if not reason:
             raise PageError(HTTPStatus.BAD_REQUEST, N_("Give a reason."))
-        if await self._credentials(account) is None:
+        if not self.has_credentials(account):
             raise PageError(HTTPStatus.CONFLICT, N_("This account has no access token of its own here."))
         # Before it is done: other servers that hold the token are refused from then on, and somebody will ask why.
         await self.audit(AuditAction.ACCOUNT_TOKEN_FORCE, result=AuditResult.SUCCESS, appid=appid, comment=reason)

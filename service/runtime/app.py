@@ -255,7 +255,7 @@ def make_public_app(service: Service, extra_routes: Sequence[Route] = ()) -> App
         *ops.health_routes(),
         *extra_routes,
     ]
-    return _application(service, routes, page_services.origins)
+    return _application(service, routes, page_services.clients, page_services.origins)
 
 
 def _page_services(service: Service) -> PageServices:
@@ -297,10 +297,11 @@ def _page_services(service: Service) -> PageServices:
 def make_private_app(service: Service) -> Application:
     """Return the application of the private listener."""
     settings = service.settings
+    clients = Clients(settings.trusted_proxies, "")
     side = PrivateSide(
         [*settings.admin_hosts, settings.admin_listen.host, urlsplit(settings.admin_url).hostname or ""],
         own_address=service.dashboard.origins.own_origin,
-        asked_address=Clients(settings.trusted_proxies, "").service_address,
+        asked_address=clients.service_address,
     )
     backends = InternalServices(
         service.tokens,
@@ -317,6 +318,7 @@ def make_private_app(service: Service) -> Application:
             *ops.routes(service.vault, service.metrics),
             *make_admin_routes(service.dashboard),
         ],
+        clients,
         AllowedOrigins(()),
         partial(PrivateApplication, side=side),
     )
@@ -325,10 +327,10 @@ def make_private_app(service: Service) -> Application:
 def _application(
     service: Service,
     routes: Sequence[Route],
+    clients: Clients,
     origins: AllowedOrigins,
     kind: Callable[..., Application] = Application,
 ) -> Application:
-    clients = Clients(service.settings.trusted_proxies, "")
     log = RequestLog(clients.address, logging.INFO if service.settings.access_log else logging.DEBUG)
 
     def note(handler: RequestHandler) -> None:
