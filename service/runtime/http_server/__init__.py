@@ -54,7 +54,7 @@ def make_http_server(
     """Make the server of this kind; None takes llhttp where it is installed. Call it on the event loop's thread.
 
     Args:
-        kind: `llhttp` takes about a third of the processor time of `tornado`, which runs everywhere.
+        kind: `llhttp` takes about half the processor time of `tornado`, which runs everywhere.
         application: What is served.
         name: The listener's name in the log.
         max_connections: How many may be open at once; more wait until one is closed.

@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 
 class LlhttpServer:
-    """Serves what Tornado's server would, at a third of its processor time. Belongs to one event loop.
+    """Serves what Tornado's server would, at about half its processor time. Belongs to one event loop.
 
     Args:
         application: Tornado's, which starts to read each request.
